@@ -1,0 +1,102 @@
+"""Typed, docstring-annotated functions and chat classes become LLM tasks that stream.
+
+import declarai_like as declarai
+
+llm = declarai.openai(model="gpt-4o-mini")  # or declarai.local(): a model in this process, no key
+
+@llm.task
+def rank(message: str) -> int:
+    "Rank the severity of a message from 1 to 5"
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers take it for true; importing it from `typing` would cost most of this import
+if TYPE_CHECKING:
+    from typing import Any
+
+    from declarai_like._declarai import Declarai, azure_openai, local, openai
+    from declarai_like._signatures import magic
+    from declarai_like.chats import Chat
+    from declarai_like.errors import DeclaraiError
+    from declarai_like.messages import Message, MessageRole
+    from declarai_like.middleware import TaskMiddleware
+    from declarai_like.middleware.retry import retry
+    from declarai_like.providers.base import BaseLLM, register_llm
+    from declarai_like.requests import Request
+    from declarai_like.responses import LLMResponse, Result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BaseLLM",
+    "Chat",
+    "Declarai",
+    "DeclaraiError",
+    "LLMResponse",
+    "Message",
+    "MessageRole",
+    "Request",
+    "Result",
+    "TaskMiddleware",
+    "azure_openai",
+    "local",
+    "magic",
+    "openai",
+    "register_llm",
+    "retry",
+]
+
+_HOMES = {
+    "BaseLLM": "providers.base",
+    "Chat": "chats",
+    "Declarai": "_declarai",
+    "DeclaraiError": "errors",
+    "LLMResponse": "responses",
+    "Message": "messages",
+    "MessageRole": "messages",
+    "Request": "requests",
+    "Result": "responses",
+    "TaskMiddleware": "middleware",
+    "azure_openai": "_declarai",
+    "local": "_declarai",
+    "magic": "_signatures",
+    "openai": "_declarai",
+    "register_llm": "providers.base",
+    "retry": "middleware",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: importing the package costs next to nothing."""
+    from importlib import import_module
+
+    if name in _HOMES:
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return value
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_MODULES = frozenset(
+    {
+        "completions",
+        "errors",
+        "events",
+        "memory",
+        "messages",
+        "middleware",
+        "operators",
+        "providers",
+        "requests",
+        "responses",
+        "streams",
+        "tasks",
+        "testing",
+    }
+)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -1,0 +1,253 @@
+"""Every error that declarai_like raises on purpose.
+
+    DeclaraiError
+    ├── DefinitionError              the code: a task or chat cannot be declared like this
+    ├── ConfigurationError           the setup: a key, a model, a provider is missing or wrong
+    │   └── MissingExtra             an optional dependency is not installed (also an ImportError)
+    ├── ProviderError                the other side: it refused, failed, or went away
+    │   ├── ProviderConnectionError  it could not be reached
+    │   ├── ProviderTimeout          it did not answer in time
+    │   ├── AuthenticationError      it did not accept the key (401, 403)
+    │   ├── NotFoundError            it knows no such model or address (404)
+    │   ├── BadRequestError          it did not accept the request (other 4xx)
+    │   ├── RateLimited              too many requests, or no quota left (429)
+    │   ├── ServerError              it failed by itself (5xx)
+    │   ├── InvalidResponse          what it sent is not a model's answer
+    │   │   └── EmptyResponse        it sent nothing at all
+    │   └── StreamInterrupted        the stream ended before the answer did
+    ├── OutputError                  the model's words: they are not the declared type
+    │   ├── OutputTruncated          the answer was cut at the token limit
+    │   ├── ModelRefusal             the model declined
+    │   ├── ContentFiltered          the provider's filter cut the answer
+    │   └── ToolArgumentsError       a strict tool call's arguments are not what its schema says
+    └── HistoryError                 the store: a conversation could not be read or written
+        └── HistoryWriteError        the answer came but could not be stored; it is not lost
+
+The class says whose fault it was; the message says what was expected, what came, and what to do.
+Errors can be pickled, and none of them ever holds a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from declarai_like.completions import Completion
+    from declarai_like.responses import Attempt, LLMResponse
+
+__all__ = [
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ContentFiltered",
+    "DeclaraiError",
+    "DefinitionError",
+    "EmptyResponse",
+    "HistoryError",
+    "HistoryWriteError",
+    "InvalidResponse",
+    "MissingExtra",
+    "ModelRefusal",
+    "NotFoundError",
+    "OutputError",
+    "OutputTruncated",
+    "ProviderConnectionError",
+    "ProviderError",
+    "ProviderTimeout",
+    "RateLimited",
+    "ServerError",
+    "StreamInterrupted",
+    "ToolArgumentsError",
+]
+
+
+class DeclaraiError(Exception):
+    """The root of all errors that this library raises on purpose."""
+
+    @property
+    def message(self) -> str:
+        """What went wrong and what to do, as shown by `str()`."""
+        return str(self.args[0]) if self.args else ""
+
+
+class DefinitionError(DeclaraiError):
+    """A task or chat class cannot be declared like this; raised where it is defined."""
+
+
+class ConfigurationError(DeclaraiError):
+    """A key, a model or a provider is missing or unknown; nothing was sent."""
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """An optional dependency is not installed; the message names the extra to install."""
+
+
+class CallError(DeclaraiError):
+    """A call that was made and failed, with the evidence of what came."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        response: LLMResponse | None = None,
+        completion: Completion | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        """Keep what had arrived: `response` is `None` when nothing had."""
+        super().__init__(message)
+        self.response = response
+        self.completion = completion
+        self.attempts = tuple(attempts)
+
+
+class ProviderError(CallError):
+    """The provider refused, failed, or could not be reached.
+
+    `status` is the HTTP status, `code` and `type` are the provider's own words, `body` is what it
+    sent (secrets removed), `retry_after` is in seconds, `phase` is where it broke: `"connect"`,
+    `"request"`, `"first_chunk"` or `"stream"`. `response` holds what had arrived of a stream.
+    """
+
+    retryable = False
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        code: str | int | None = None,
+        type: str | None = None,  # noqa: A002 - the provider's own field name
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        phase: str = "request",
+        body: Any = None,
+        **evidence: Any,
+    ) -> None:
+        """Take the facts of the failure; `evidence` is what `CallError` keeps."""
+        super().__init__(message, **evidence)
+        self.status = status
+        self.code = code
+        self.type = type
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.phase = phase
+        self.body = body
+
+
+class ProviderConnectionError(ProviderError):
+    """The provider could not be reached, or the connection broke before an answer."""
+
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    """The provider did not answer within the time limit; `phase` says which one."""
+
+    retryable = True
+
+
+class AuthenticationError(ProviderError):
+    """The provider did not accept the key (401) or forbids the use of the model (403)."""
+
+
+class NotFoundError(ProviderError):
+    """The provider knows no such model or address (404)."""
+
+
+class BadRequestError(ProviderError):
+    """The provider did not accept the request; the same request will fail again."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests (wait `retry_after` seconds), or no quota is left (`code` says so)."""
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # a class attribute in the parent
+        """Whether waiting helps: it does not when the quota is used up."""
+        return self.code != "insufficient_quota"
+
+
+class ServerError(ProviderError):
+    """The provider failed by itself (5xx)."""
+
+    retryable = True
+
+
+class InvalidResponse(ProviderError):
+    """What came is not a model's answer: a web page, broken JSON, a foreign format."""
+
+
+class EmptyResponse(InvalidResponse):
+    """The provider ended its answer without sending any of it."""
+
+
+class StreamInterrupted(ProviderError):
+    """The stream ended before the answer did; `response` holds the text that had arrived."""
+
+
+class OutputError(CallError):
+    """The model's answer is not of the declared type.
+
+    `response` is the whole answer, `attempts` every answer that was tried, the last one last.
+    """
+
+
+class OutputTruncated(OutputError):
+    """The answer was cut at the token limit; `partial` is what could be read of it."""
+
+    def __init__(self, message: str = "", *, partial: Any = None, **evidence: Any) -> None:
+        """Keep the `partial` value beside what `CallError` keeps."""
+        super().__init__(message, **evidence)
+        self.partial = partial
+
+
+class ModelRefusal(OutputError):
+    """The model declined to answer; `response.refusal` says it in its words."""
+
+
+class ContentFiltered(OutputError):
+    """The provider's content filter cut the answer."""
+
+
+class ToolArgumentsError(OutputError):
+    """A strict tool call's arguments are not JSON or not what the tool's schema says."""
+
+
+class HistoryError(DeclaraiError):
+    """A conversation's history could not be read or written; the call was not made."""
+
+
+class HistoryWriteError(HistoryError):
+    """The answer came but could not be stored: `response` and `value` hold it, the history is as before."""
+
+    def __init__(self, message: str = "", *, response: LLMResponse | None = None, value: Any = None) -> None:
+        """Keep the answer that could not be stored."""
+        super().__init__(message)
+        self.response = response
+        self.value = value
+
+
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    408: ProviderTimeout,
+    429: RateLimited,
+}
+_BY_CODE: dict[object, type[ProviderError]] = {
+    "insufficient_quota": RateLimited,
+    "invalid_api_key": AuthenticationError,
+    "model_not_found": NotFoundError,
+    "rate_limit_exceeded": RateLimited,
+}
+
+
+def class_of(status: int | None, code: object = None) -> type[ProviderError]:
+    """Find the class of a provider's refusal by its HTTP status, or by the provider's code if there is none."""
+    if status is None:
+        return _BY_CODE.get(code, ProviderError) if isinstance(code, str) else ProviderError
+    if status >= 500:  # noqa: PLR2004 - HTTP's own border
+        return ServerError
+    return _BY_STATUS.get(status, BadRequestError if status >= 300 else ProviderError)  # noqa: PLR2004 - HTTP's own border

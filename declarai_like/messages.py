@@ -1,0 +1,119 @@
+"""What is said in a conversation: messages and their roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.completions import ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Message", "MessageRole"]
+
+
+class MessageRole(str, Enum):
+    """Who speaks; a member equals its string: `MessageRole.user == "user"`."""
+
+    system = "system"
+    developer = "developer"
+    user = "user"
+    assistant = "assistant"
+    tool = "tool"
+    function = "function"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    `message` is its text. `fields` holds what the provider's format knows besides role and text
+    (`name`, `tool_calls`, `tool_call_id`, a `content` of several parts), sent as it is.
+    `interrupted` marks a stored reply whose stream broke before its end, `pinned` a message that is sent whatever a
+    chat's window leaves out; neither is told to the provider.
+    """
+
+    message: str
+    role: str = MessageRole.user
+    interrupted: bool = False
+    pinned: bool = False
+    fields: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        """Make the role a `MessageRole`; raises `ValueError` for an unknown one."""
+        object.__setattr__(self, "role", MessageRole(self.role))
+
+    @classmethod
+    def of(cls, source: Message | Mapping[str, Any]) -> Message:
+        """Take a message in our form, as `{"role", "message"}`, or in the wire's `{"role", "content"}`.
+
+        What else it holds (`name`, `tool_calls`, `tool_call_id`, a `content` of several parts) goes to `fields`.
+        """
+        if isinstance(source, Message):
+            return source
+        rest = dict(source)
+        role = rest.pop("role", MessageRole.user)
+        interrupted = bool(rest.pop("interrupted", False))
+        text = rest.pop("message", None)
+        if text is None and isinstance(rest.get("content"), str):
+            text = rest.pop("content")
+        if calls := rest.get("tool_calls"):
+            rest["tool_calls"] = [call.wire() if isinstance(call, ToolCall) else call for call in calls]
+        return cls(_text_of(rest.get("content")) if text is None else text, role, interrupted, rest or None)
+
+    def wire(self) -> dict[str, Any]:
+        """This message as the OpenAI format spells it."""
+        return {"role": str(self.role), "content": self.message, **(self.fields or {})}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Let pydantic (and so FastAPI) take a message in any form, and dump it in ours."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            _validated, serialization=core_schema.plain_serializer_function_ser_schema(dict)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core_schema: Any, _handler: Any) -> dict[str, Any]:
+        """Describe a message in our form."""
+        roles = {"type": "string", "enum": [role.value for role in MessageRole]}
+        properties = {"message": {"type": "string"}, "role": roles, "interrupted": {"type": "boolean"}}
+        return {"title": cls.__name__, "type": "object", "properties": properties, "required": ["message", "role"]}
+
+    def model_dump(self) -> dict[str, Any]:
+        """Give the message in our form, as a dict of plain data."""
+        return dict(self)
+
+    def __repr__(self) -> str:
+        return f"{self.role}: {self.message}"
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Yield name and value pairs, so that `dict(message)` and JSON encoders work."""
+        yield "message", self.message
+        yield "role", str(self.role)
+        if self.interrupted:
+            yield "interrupted", True
+        if self.pinned:
+            yield "pinned", True
+        if self.fields:
+            yield from self.fields.items()
+
+
+def _validated(value: Any) -> Message:
+    """Take a message in any form; raises `ValueError` for what is none."""
+    if isinstance(value, dict) and not any(name in value for name in ("message", "content", "tool_calls")):
+        raise ValueError("expected a message: a dict with 'role' and 'message' or 'content'")
+    if not isinstance(value, (dict, Message)):
+        raise ValueError(f"expected a message: a dict with 'role' and 'message' or 'content', got {value!r:.80}")  # noqa: TRY004 - pydantic wants it
+    return Message.of(value)
+
+
+def _text_of(parts: Any) -> str:
+    """Join the text parts of a `content` that is a list of parts."""
+    texts = [part.get("text") for part in (parts if isinstance(parts, (list, tuple)) else ()) if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))

@@ -1,0 +1,360 @@
+"""What comes back from a call: the answer, whole or at one step of its stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
+
+from declarai_like._growth import Head, Progress, Span, Text
+from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from declarai_like._growth import Partial
+    from declarai_like.messages import Message
+
+__all__ = ["Attempt", "LLMResponse", "Outcome", "Parsed", "Result"]
+
+T = TypeVar("T")
+
+Outcome = Literal["streaming", "complete", "truncated", "filtered", "refused", "interrupted", "cancelled"]
+"""How an answer ended: `truncated` at the token limit, `interrupted` by the other side, `cancelled` by the reader."""
+
+
+class Parsed(NamedTuple):
+    """A value read from an answer, and the repairs that its text needed."""
+
+    value: Any
+    repairs: tuple[str, ...] = ()
+
+
+class LLMResponse:
+    """An answer: the whole of it, or one step of its stream.
+
+    `raw_response` is what the provider sent, as a dict: this step's chunk, or the whole body. `content` is the text
+    that this step brought (`""` when none), `response` all the text so far. Steps of one stream share their text,
+    so keeping them all is cheap. `outcome` is `"streaming"` until the last step.
+
+    >>> LLMResponse(response="Hello", finish_reason="stop").outcome
+    'complete'
+    """
+
+    __slots__ = ("_end", "_head", "_parsed", "_progress", "_text", "content", "outcome", "raw_response")
+
+    content: str
+    outcome: Outcome
+    raw_response: dict[str, Any]
+    _text: Text
+    _end: int
+    _progress: Progress
+    _head: Head
+    _parsed: Parsed | Exception | Partial | None
+
+    def __init__(
+        self,
+        *,
+        response: str = "",
+        content: str | None = None,
+        raw_response: dict[str, Any] | None = None,
+        parsed: Any = None,
+        model: str | None = None,
+        role: str = "assistant",
+        finish_reason: str | None = None,
+        outcome: Outcome | None = None,
+        refusal: str | None = None,
+        reasoning: str | None = None,
+        tool_calls: Sequence[ToolCall | Mapping[str, Any]] = (),
+        logprobs: Logprobs | Mapping[str, Any] | None = None,
+        usage: Usage | Mapping[str, Any] | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        total_tokens: int | None = None,
+    ) -> None:
+        """Build an answer by hand: in a provider or a middleware of one's own, or in a test.
+
+        Whatever has parts may be given as a dict, as `model_dump` writes it.
+        """
+        if usage is None and (prompt_tokens, completion_tokens, total_tokens) != (None, None, None):
+            usage = Usage(prompt_tokens, completion_tokens, total_tokens)
+        logprobs = Logprobs.of(logprobs) if isinstance(logprobs, dict) else cast("Logprobs | None", logprobs)
+        self.raw_response = {} if raw_response is None else raw_response
+        self.content = response if content is None else content
+        self._text = Text(response)
+        self._end = 1
+        self._head = Head(model=model, usage=usage if usage is None or isinstance(usage, Usage) else Usage.of(usage))
+        self._progress = Progress(
+            role=role,
+            finish_reason=finish_reason,
+            refusal=refusal,
+            reasoning=None if reasoning is None else (Text(reasoning), 1),
+            tool_calls=tuple(call if isinstance(call, ToolCall) else ToolCall(**call) for call in tool_calls),
+            logprobs=_span(None if logprobs is None else logprobs.content),
+            refusal_logprobs=_span(None if logprobs is None else logprobs.refusal),
+            legacy_logprobs=None if logprobs is None or logprobs.tokens is None else Span([logprobs.legacy()], 1),
+        )
+        self._parsed = None if parsed is None else Parsed(parsed)
+        self.outcome = outcome or outcome_of(finish_reason, refusal)
+
+    @property
+    def response(self) -> str:
+        """All the text so far; the whole text once the answer has ended."""
+        return self._text.upto(self._end)
+
+    @property
+    def parsed(self) -> Any:
+        """The typed value: a partial one while streaming, the validated one at the end.
+
+        `None` for an untyped call, before anything can be shown, and when the answer is not of its type.
+        """
+        state = self._parsed
+        if state is None or isinstance(state, Exception):
+            return None
+        return state.value if type(state) is Parsed else state.at(self._end)  # type: ignore[union-attr]  # a Partial then
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """The names of the repairs that reading the typed value needed."""
+        return self._parsed.repairs if type(self._parsed) is Parsed else ()
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped: a `FinishReason`, or another word of the provider's; `None` while it has not."""
+        return self._progress.finish_reason
+
+    @property
+    def model(self) -> str | None:
+        """The model that answered, as the provider names it."""
+        return self._head.model
+
+    @property
+    def role(self) -> str:
+        """Who speaks: `"assistant"` unless the provider says otherwise."""
+        return self._progress.role or "assistant"
+
+    @property
+    def refusal(self) -> str | None:
+        """The model's words when it declined."""
+        return self._progress.refusal
+
+    @property
+    def reasoning(self) -> str | None:
+        """The model's thinking so far, for providers that show it."""
+        span = self._progress.reasoning
+        return None if span is None else span[0].upto(span[1])
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls so far, in order of first appearance."""
+        return self._progress.tool_calls
+
+    @property
+    def logprobs(self) -> Logprobs | None:
+        """The log probabilities so far, if they were asked for."""
+        return logprobs_of(self._progress)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that the call has cost; `None` when the provider never said."""
+        return self._head.usage
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """The tokens of the prompt; `None` when the provider never said."""
+        return None if self._head.usage is None else self._head.usage.prompt_tokens
+
+    @property
+    def completion_tokens(self) -> int | None:
+        """The tokens of the answer; `None` when the provider never said."""
+        return None if self._head.usage is None else self._head.usage.completion_tokens
+
+    @property
+    def total_tokens(self) -> int | None:
+        """The tokens of both; `None` when the provider never said."""
+        return None if self._head.usage is None else self._head.usage.total_tokens
+
+    @property
+    def chunk(self) -> Any:
+        """What the provider sent, as the `openai` package's object; built each time it is read.
+
+        A `ChatCompletionChunk`, a `ChatCompletion`, or the `Completion` of a text completion, whole or not.
+        """
+        return typed(self.raw_response)
+
+    @property
+    def choices(self) -> list[Any]:
+        """The choices of `chunk`; empty when it has none."""
+        return getattr(self.chunk, "choices", None) or []
+
+    @property
+    def choice(self) -> Any:
+        """The first of `choices`, or `None`."""
+        return next(iter(self.choices), None)
+
+    @property
+    def delta(self) -> Any:
+        """What the first choice brought: its delta, or the whole message of an unstreamed answer.
+
+        `None` for a text completion, whose choice has `text` instead.
+        """
+        choice = self.choice
+        return getattr(choice, "delta", None) or getattr(choice, "message", None)
+
+    def model_dump(self) -> dict[str, Any]:
+        """Give the documented fields as a dict of plain data."""
+        from pydantic_core import to_jsonable_python
+
+        plain: dict[str, Any] = to_jsonable_python(dict(self))
+        return plain
+
+    def model_dump_json(self) -> str:
+        """Give the documented fields as JSON text."""
+        from pydantic_core import to_json
+
+        return to_json(dict(self)).decode()
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Yield name and value pairs, so that `dict(response)` and JSON encoders work."""
+        for name in _FIELDS:
+            yield name, getattr(self, name)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Let pydantic (and so FastAPI) take and dump a response by its documented fields."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            _validated, serialization=core_schema.plain_serializer_function_ser_schema(dict)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core_schema: Any, _handler: Any) -> dict[str, Any]:
+        """Describe a response by its documented fields."""
+        kinds = {"response": "string", "content": "string", "raw_response": "object", "outcome": "string"}
+        properties = {name: {"type": kinds[name]} if name in kinds else {} for name in _FIELDS}
+        return {"title": cls.__name__, "type": "object", "properties": properties}
+
+    def __eq__(self, other: object) -> bool:
+        return dict(self) == dict(other) if isinstance(other, LLMResponse) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.response)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (dict(self), self.repairs)
+
+    def __repr__(self) -> str:
+        return f"LLMResponse(response={self.response!r}, content={self.content!r}, outcome={self.outcome!r})"
+
+
+def _span(tokens: tuple[TokenLogprob, ...] | None) -> Span | None:
+    return None if tokens is None else Span(list(tokens), len(tokens))
+
+
+def logprobs_of(progress: Progress) -> Logprobs | None:
+    """Give a choice's log probabilities as they stood."""
+    content, refusal, legacy = progress.logprobs, progress.refusal_logprobs, progress.legacy_logprobs
+    if content is None and refusal is None and legacy is None:
+        return None
+    return Logprobs.joined(
+        None if content is None else content.tuple(),
+        None if refusal is None else refusal.tuple(),
+        () if legacy is None else legacy.tuple(),
+    )
+
+
+_FIELDS = (
+    "response",
+    "content",
+    "raw_response",
+    "parsed",
+    "model",
+    "role",
+    "finish_reason",
+    "outcome",
+    "refusal",
+    "reasoning",
+    "tool_calls",
+    "logprobs",
+    "usage",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+)
+
+
+def _rebuild(values: dict[str, Any], repairs: tuple[str, ...]) -> LLMResponse:
+    """Make a response again from its fields, when it is unpickled."""
+    response = LLMResponse(**values)
+    if repairs:
+        response._parsed = Parsed(values["parsed"], repairs)  # noqa: SLF001 - of this very class
+    return response
+
+
+def _validated(value: Any) -> LLMResponse:
+    """Take a response, or the dict of its fields; raises `ValueError` for anything else."""
+    if isinstance(value, LLMResponse):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an LLMResponse or a dict of its fields, got {value!r:.80}")  # noqa: TRY004 - pydantic wants it
+    try:
+        return LLMResponse(**value)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"expected the fields of an LLMResponse: {error}") from error
+
+
+def outcome_of(finish_reason: str | None, refusal: str | None = None) -> Outcome:
+    """Say how an answer ended that ended with this finish reason."""
+    if refusal:
+        return "refused"
+    return _OUTCOMES.get(finish_reason or "", "complete")
+
+
+_OUTCOMES: dict[str, Outcome] = {"length": "truncated", "content_filter": "filtered"}
+
+
+def typed(raw: Mapping[str, Any]) -> Any:
+    """Build the `openai` package's object for a raw chunk or body."""
+    from openai.types import Completion
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+    kinds: dict[Any, Any] = {"text_completion": Completion, "chat.completion": ChatCompletion}
+    kind = kinds.get(raw.get("object"))
+    if kind is None:  # a server that does not say what it sends
+        choices = raw.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+        kind = Completion if "text" in first else ChatCompletion if "message" in first else ChatCompletionChunk
+    return kind.construct(**raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a call that did not succeed: what went wrong, what the model said, what it cost."""
+
+    error: BaseException
+    text: str = ""
+    usage: Usage | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """All that a call brought: its value and how it came about.
+
+    `attempts` are the failed tries before the answer, `messages` what was sent in the end.
+    """
+
+    value: T
+    response: LLMResponse
+    attempts: tuple[Attempt, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of the answer; `None` when the provider never said."""
+        return self.response.usage
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """The names of the repairs that reading the value needed."""
+        return self.response.repairs
