@@ -1,0 +1,51 @@
+"""What declarai_like is, in one minute: typed functions that a language model answers.
+
+Run it with `make demo`. It needs no key and no server, since the model runs inside this process. It is
+a tiny one (135 million parameters), so it answers fast rather than well.
+"""
+
+from time import perf_counter
+
+import declarai_like as declarai
+
+llm = declarai.local()  # for OpenAI's models only this line changes: declarai.openai(model="gpt-4o-mini")
+
+
+@llm.task(streaming=True, llm_params={"temperature": 0.2, "max_tokens": 100})
+def say_something_about_movie(movie: str) -> str:
+    """
+    Say something short about the following movie
+    :param movie: The movie name
+    """
+    return declarai.magic(movie)
+
+
+@llm.task(llm_params={"temperature": 0})
+def rank(message: str) -> int:
+    """
+    Rank the severity of the provided message by its urgency, from 1 to 5
+    :param message: The message to rank
+    :return: The urgency of the message
+    """
+    return declarai.magic(message)
+
+
+def main() -> None:
+    print('say_something_about_movie(movie="Avengers")')
+    start = perf_counter()
+    first = 0.0
+    for chunk in say_something_about_movie(movie="Avengers"):  # each chunk also holds the text so far: .response
+        if chunk.content and not first:
+            first = perf_counter()
+        print(chunk.content, end="", flush=True)
+    end = perf_counter()
+
+    urgency = rank(message="The server is down!")  # an int, since the model could not write anything else
+    print(f'\n\nrank(message="The server is down!")\n{urgency!r}\n')
+
+    tokens = chunk.completion_tokens or 0
+    print(f"({first - start:.1f} s to load and begin, then {tokens} tokens at {tokens / (end - first):.0f} a second)")
+
+
+if __name__ == "__main__":
+    main()
