@@ -1,0 +1,163 @@
+"""Turns as text, the same in every store, and the stores that keep one text for each turn.
+
+A record is JSON, `{"v": 1, "turn": [{"message": ..., "role": ...}, ...]}`: a turn that is one record
+is stored as a whole or not at all. With `"replaces": true` its messages stand for all before it, so
+that a change of the past is an append too. declarai's records, a `{"message", "role"}` or a list, are read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.errors import ConfigurationError, HistoryError
+from declarai_like.memory.base import MessageHistory, in_thread
+from declarai_like.messages import Message, MessageRole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["RecordHistory", "encode", "identifier", "is_turn", "read", "session"]
+
+VERSION = 1
+_NOT_OURS = "it is damaged or was written by another program; nothing was changed"
+_LONGEST_SESSION_ID = 512  # an index of PostgreSQL holds no more than about 2,700 bytes
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+def encode(messages: Iterable[Message], *, replaces: bool = False) -> str:
+    """Write a turn as one line of JSON; raises `HistoryError` if a message's fields have no JSON."""
+    mark = {"replaces": True} if replaces else {}
+    try:
+        record = {"v": VERSION, "turn": [dict(Message.of(message)) for message in messages], **mark}
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise HistoryError(f"a message cannot be stored: {error}; its fields must be plain JSON data") from None
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as a cut stream may leave it
+        return json.dumps(record, allow_nan=False)
+    return text
+
+
+def read(records: Iterable[str | bytes | None], where: str) -> list[Message]:
+    """Read the messages of records, the oldest first; raises `HistoryError` for one that is not known here."""
+    messages: list[Message] = []
+    for record in records:
+        try:
+            value = json.loads(record or "")
+        except (ValueError, RecursionError):
+            raise HistoryError(f"{where} holds a record that is not JSON: {_NOT_OURS}") from None
+        found = _messages(value, where)
+        if isinstance(value, dict) and value.get("replaces"):
+            messages.clear()
+        messages += found
+    return messages
+
+
+def is_turn(record: str | bytes) -> bool:
+    """Whether a record is in our form, of whatever version, and not in declarai's."""
+    return record.startswith(b'{"v":') if isinstance(record, bytes) else record.startswith('{"v":')
+
+
+def _messages(value: Any, where: str) -> list[Message]:
+    if isinstance(value, dict) and "v" in value:
+        if value["v"] != VERSION:
+            raise HistoryError(
+                f"{where} holds a record of format {value['v']!r:.20}; this version of declarai_like reads "
+                f"format {VERSION}: upgrade it, nothing was changed"
+            )
+        items = value.get("turn")
+    else:
+        items = value if isinstance(value, list) else [value]
+    if not isinstance(items, list):
+        raise HistoryError(f"{where} holds a record without messages: {_NOT_OURS}")
+    return [_message(item, where) for item in items]
+
+
+def _message(item: Any, where: str) -> Message:
+    if not isinstance(item, dict) or not isinstance(item.get("message"), str) or "role" not in item:
+        raise HistoryError(f"{where} holds something that is no message: {_NOT_OURS}")
+    try:
+        return Message.of(item)
+    except ValueError:
+        known = ", ".join(MessageRole)
+        raise HistoryError(f"{where} holds a message of unknown role {item['role']!r:.40}, not {known}") from None
+
+
+class RecordHistory(MessageHistory):
+    """A history in a store that keeps one record for each turn.
+
+    A subclass says how to read all `_records`, how to `_append` one, and how to `clear` them; where the
+    driver can await, also `_arecords`, `_aappend` and `aclear`. `_where` names the store in errors.
+    """
+
+    _where: str
+
+    @abstractmethod
+    def _records(self) -> Sequence[str | bytes | None]: ...
+
+    @abstractmethod
+    def _append(self, record: str) -> None: ...
+
+    async def _arecords(self) -> Sequence[str | bytes | None]:
+        return await in_thread(self._records)
+
+    async def _aappend(self, record: str) -> None:
+        await in_thread(lambda: self._append(record))
+
+    @property
+    def history(self) -> list[Message]:
+        """All messages, the oldest first, read from the store."""
+        return read(self._records(), self._where)
+
+    def add_message(self, message: Message) -> None:
+        """Add `message` as a turn of its own."""
+        self.add_messages((message,))
+
+    def add_messages(self, messages: Iterable[Message]) -> None:
+        """Add `messages` as one record, so that all of them are stored or none.
+
+        Raises `HistoryError` if the store cannot be written; if it is the connection that broke
+        while the store was confirming, the turn may be there all the same.
+        """
+        if turn := list(messages):
+            self._append(encode(turn))
+
+    def replace(self, messages: Iterable[Message]) -> None:
+        """Put `messages` in the place of the history by one record; what was there is kept in store until `clear`."""
+        self._append(encode(messages, replaces=True))
+
+    async def ahistory(self) -> list[Message]:
+        """Read `history` without blocking the event loop."""
+        return read(await self._arecords(), self._where)
+
+    async def aadd_messages(self, messages: Iterable[Message]) -> None:
+        """Do `add_messages` without blocking the event loop; if cancelled, it may still be stored."""
+        if turn := list(messages):
+            await self._aappend(encode(turn))
+
+    async def areplace(self, messages: Iterable[Message]) -> None:
+        """Do `replace` without blocking the event loop; if cancelled, it may still be done."""
+        await self._aappend(encode(messages, replaces=True))
+
+
+def session(session_id: object) -> str:
+    """Check a session's id: any text that is not empty and that every store can hold."""
+    if not isinstance(session_id, str) or not 0 < len(session_id) <= _LONGEST_SESSION_ID:
+        raise ConfigurationError(
+            f"session_id must be a text of 1 to {_LONGEST_SESSION_ID} characters, got {session_id!r:.80}"
+        )
+    if _UNFIT.search(session_id):
+        raise ConfigurationError(f"session_id must have neither NUL nor half a surrogate pair, got {session_id!r:.80}")
+    return session_id
+
+
+def identifier(name: object, argument: str, allowed: re.Pattern[str] = _IDENTIFIER) -> str:
+    """Check a name that becomes part of a statement or key; raises `ConfigurationError` naming the `argument`."""
+    if not isinstance(name, str) or not allowed.fullmatch(name):
+        raise ConfigurationError(f"{argument} must match {allowed.pattern}, got {name!r:.80}")
+    return name

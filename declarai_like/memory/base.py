@@ -1,0 +1,144 @@
+"""What a memory is: the messages of one conversation, read whole and written by turns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from declarai_like.errors import ConfigurationError
+from declarai_like.messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["BaseChatMessageHistory", "HistoryLike", "MessageHistory", "stored"]
+
+T = TypeVar("T")
+
+
+class HistoryLike(Protocol):
+    """The least that a class needs to be used as `chat_history=`; it need not inherit from anything."""
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """All messages, the oldest first."""
+
+    def add_message(self, message: Message, /) -> None:
+        """Add one message to the end."""
+
+    def clear(self) -> None:
+        """Forget all messages."""
+
+
+class MessageHistory(ABC):
+    """The messages of one conversation.
+
+    A subclass gives `history`, `add_message` and `clear`; the rest is made of them. Every method
+    may be called from any thread, and raises `HistoryError` if the store cannot be read or written.
+    """
+
+    @property
+    @abstractmethod
+    def history(self) -> list[Message]:
+        """All messages, the oldest first, in a list of the caller's own; read from the store each time."""
+
+    @abstractmethod
+    def add_message(self, message: Message) -> None:
+        """Add `message` to the end of the history."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget all messages of this conversation."""
+
+    def add_messages(self, messages: Iterable[Message]) -> None:
+        """Add `messages`, one turn, to the end of the history.
+
+        The memories of this package add all of them or none, and nothing comes between them. This
+        default adds one after the other: a failure in the middle leaves those before it stored.
+        """
+        for message in messages:
+            self.add_message(message)
+
+    def replace(self, messages: Iterable[Message]) -> None:
+        """Put `messages` in the place of the whole history.
+
+        The memories of this package do it in one step. This default clears first: a failure then
+        leaves the history empty or short.
+        """
+        kept = list(messages)
+        self.clear()
+        self.add_messages(kept)
+
+    async def ahistory(self) -> list[Message]:
+        """Read `history` without blocking the event loop."""
+        return await in_thread(lambda: self.history)
+
+    async def aadd_messages(self, messages: Iterable[Message]) -> None:
+        """Do `add_messages` without blocking the event loop; if cancelled, it may still be stored."""
+        turn = list(messages)
+        await in_thread(lambda: self.add_messages(turn))
+
+    async def areplace(self, messages: Iterable[Message]) -> None:
+        """Do `replace` without blocking the event loop; if cancelled, it may still be done."""
+        kept = list(messages)
+        await in_thread(lambda: self.replace(kept))
+
+    async def aclear(self) -> None:
+        """Do `clear` without blocking the event loop."""
+        await in_thread(self.clear)
+
+
+BaseChatMessageHistory = MessageHistory
+"""The name of `MessageHistory` in declarai."""
+
+
+class Adapted(MessageHistory):
+    """A user's own history in our form; a turn is added as a whole if it knows how to."""
+
+    def __init__(self, inner: HistoryLike) -> None:
+        self.inner = inner
+
+    @property
+    def history(self) -> list[Message]:
+        """What the inner history holds, copied."""
+        return [Message.of(message) for message in self.inner.history]
+
+    def add_message(self, message: Message) -> None:
+        """Pass `message` on."""
+        self.inner.add_message(message)
+
+    def add_messages(self, messages: Iterable[Message]) -> None:
+        """Pass the turn on, in one piece if the inner history has `add_messages`."""
+        whole = getattr(self.inner, "add_messages", None)
+        if whole is None:
+            super().add_messages(messages)
+        else:
+            whole(list(messages))
+
+    def clear(self) -> None:
+        """Clear the inner history."""
+        self.inner.clear()
+
+
+def stored(history: HistoryLike) -> MessageHistory:
+    """Give a memory of this package as it is, and anything with `history`, `add_message` and `clear` in its form.
+
+    Raises `ConfigurationError` for an object that lacks one of the three. No truth value is
+    asked for: an empty history with a length is not a missing one.
+    """
+    if isinstance(history, MessageHistory):
+        return history
+    if isinstance(history, type):
+        raise ConfigurationError(f"chat_history must be an object, not the class itself: {history.__name__}(...)")
+    missing = [name for name in ("history", "add_message", "clear") if not hasattr(type(history), name)]
+    missing = [name for name in missing if name not in getattr(history, "__dict__", ())]
+    if missing:
+        raise ConfigurationError(f"chat_history must have {', '.join(missing)}; got {type(history).__name__}")
+    return Adapted(history)
+
+
+async def in_thread(blocking: Callable[[], T]) -> T:
+    """Call `blocking` in a thread, with the caller's context variables."""
+    import asyncio
+
+    return await asyncio.to_thread(blocking)

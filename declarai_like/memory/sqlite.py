@@ -1,0 +1,119 @@
+"""Conversations kept in a SQLite database: what to choose when no server is at hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from declarai_like.errors import ConfigurationError, HistoryError
+from declarai_like.memory._records import RecordHistory, identifier, session
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["SQLiteMessageHistory"]
+
+_PAUSE = 0.005
+
+
+class SQLiteMessageHistory(RecordHistory):
+    """Keeps the conversation `session_id` in a table of the SQLite database at `path`.
+
+    A turn is one row in one transaction. The database is in WAL mode, so that readers and a writer
+    do not wait for each other, and synchronised in full: what `add_messages` has stored outlives a
+    loss of power (in WAL mode SQLite's own advice, `NORMAL`, may lose the last turns then). Each
+    operation opens a connection of its own, which takes about a millisecond: the object may be
+    used in any thread and across a fork. Do not put the database on a network file system.
+
+    The database and its folder are made when first written; many conversations may share it.
+    Another writer is waited for `busy_timeout` seconds.
+    """
+
+    busy_timeout: float = 30.0
+
+    def __init__(
+        self,
+        session_id: str,
+        path: str | os.PathLike[str] = "chat_history.db",
+        *,
+        table_name: str = "message_store",
+    ) -> None:
+        if not os.fspath(path) or os.fspath(path) == ":memory:":
+            raise ConfigurationError("path must name a file; InMemoryMessageHistory() keeps a conversation in memory")
+        self.session_id = session(session_id)
+        self.path = Path(path)
+        self.table_name = identifier(table_name, "table_name")
+        self._where = f"the table {self.table_name} in {os.fspath(self.path)!r}"
+
+    def clear(self) -> None:
+        """Delete this conversation's rows."""
+        with self._connection("cleared") as connection:
+            if self._has_table(connection):
+                connection.execute(f'DELETE FROM "{self.table_name}" WHERE session_id = ?', (self.session_id,))  # noqa: S608 - a checked name
+
+    def _records(self) -> Sequence[str]:
+        with self._connection("read") as connection:
+            if not self._has_table(connection):
+                return []
+            query = f'SELECT message FROM "{self.table_name}" WHERE session_id = ? ORDER BY id'  # noqa: S608 - a checked name
+            return [message for (message,) in connection.execute(query, (self.session_id,))]
+
+    def _append(self, record: str) -> None:
+        table = self.table_name
+        with self._connection("written", create=True) as connection:
+            _use_wal(connection, self.busy_timeout)
+            connection.execute("BEGIN IMMEDIATE")  # takes the write lock now, not half way, when it may be too late
+            connection.execute(
+                f'CREATE TABLE IF NOT EXISTS "{table}"'
+                " (id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, message TEXT NOT NULL)"
+            )
+            connection.execute(f'CREATE INDEX IF NOT EXISTS "{table}_session" ON "{table}" (session_id)')
+            connection.execute(
+                f'INSERT INTO "{table}" (session_id, message) VALUES (?, ?)',  # noqa: S608 - a checked name
+                (self.session_id, record),
+            )
+            connection.execute("COMMIT")
+
+    def _has_table(self, connection: sqlite3.Connection) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
+        return connection.execute(query, (self.table_name,)).fetchone() is not None
+
+    @contextmanager
+    def _connection(self, done: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        import sqlite3
+
+        try:
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Where there is no file yet, the history is as empty as a new database.
+            path = self.path if create or self.path.exists() else ":memory:"
+            with closing(sqlite3.connect(path, timeout=self.busy_timeout, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                yield connection
+        except (sqlite3.Error, OSError) as error:
+            raise HistoryError(f"{self._where} cannot be {done}: {error}; it is as it was before") from None
+
+    def __repr__(self) -> str:
+        return f"SQLiteMessageHistory({self.session_id!r}, {os.fspath(self.path)!r}, table_name={self.table_name!r})"
+
+
+def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    """Switch the database to WAL; for a new one this asks again while others do the same.
+
+    SQLite says "locked" here at once, whatever its busy timeout, if another connection is writing.
+    """
+    import sqlite3
+
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)

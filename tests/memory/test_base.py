@@ -1,0 +1,135 @@
+"""The protocol: what a user's own memory needs, and the memory that a chat has when it is given none."""
+
+import asyncio
+import pickle
+
+import pytest
+from memory.stores import OwnHistory
+
+from declarai_like.errors import ConfigurationError
+from declarai_like.memory import (
+    BaseChatMessageHistory,
+    FileMessageHistory,
+    InMemoryMessageHistory,
+    MessageHistory,
+    SQLiteMessageHistory,
+    stored,
+)
+from declarai_like.messages import Message
+
+QUESTION, ANSWER = Message("How many?"), Message("Four", "assistant")
+
+
+class Turns(OwnHistory):
+    """An own class that knows what a turn is."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns = []
+
+    def add_messages(self, messages):
+        self.turns.append(messages)
+
+
+class Derived(BaseChatMessageHistory):
+    """An own class as declarai's documentation derives it."""
+
+    def __init__(self):
+        self.kept = []
+
+    @property
+    def history(self):
+        return list(self.kept)
+
+    def add_message(self, message):
+        self.kept.append(message)
+
+    def clear(self):
+        self.kept = []
+
+
+class Plain:
+    """An own class whose history is a plain attribute with plain dicts."""
+
+    def __init__(self):
+        self.history = [{"role": "user", "content": "How many?"}]
+
+    def add_message(self, message):
+        self.history.append(dict(message))
+
+    def clear(self):
+        self.history.clear()
+
+
+def test_memory_of_this_package_is_taken_as_it_is():
+    memory = InMemoryMessageHistory()
+    assert stored(memory) is memory
+
+
+def test_empty_history_with_a_length_is_not_replaced():
+    own = OwnHistory()
+    assert not own
+    stored(own).add_messages([QUESTION, ANSWER])
+    assert own.kept == [QUESTION, ANSWER]
+
+
+def test_own_turns_are_added_whole():
+    own = Turns()
+    stored(own).add_messages(iter([QUESTION, ANSWER]))
+    stored(own).add_message(ANSWER)
+    assert own.turns == [[QUESTION, ANSWER]]
+    assert own.kept == [ANSWER]
+
+
+def test_derived_class_has_the_rest():
+    memory = stored(Derived())
+    assert isinstance(memory, MessageHistory)
+    asyncio.run(memory.aadd_messages(iter([QUESTION, ANSWER])))
+    assert asyncio.run(memory.ahistory()) == [QUESTION, ANSWER]
+    asyncio.run(memory.aclear())
+    assert memory.history == []
+
+
+def test_own_history_may_be_an_attribute_with_dicts():
+    memory = stored(Plain())
+    memory.add_message(ANSWER)
+    assert memory.history == [QUESTION, ANSWER]
+
+
+def test_object_that_lacks_something_is_refused_by_name():
+    with pytest.raises(ConfigurationError, match="must have add_message, clear; got Plain"):
+        stored(type("Plain", (), {"history": ()})())
+
+
+def test_object_with_slots_is_refused_by_name():
+    with pytest.raises(ConfigurationError, match="must have history, add_message, clear; got object"):
+        stored(object())
+
+
+def test_class_in_place_of_an_object_is_refused():
+    with pytest.raises(ConfigurationError, match=r"InMemoryMessageHistory\(\.\.\.\)"):
+        stored(InMemoryMessageHistory)
+
+
+def test_in_memory_history_may_start_with_messages():
+    given = [QUESTION]
+    memory = InMemoryMessageHistory(given)
+    memory.add_message(ANSWER)
+    assert memory.history == [QUESTION, ANSWER]
+    assert given == [QUESTION]
+    assert repr(memory) == "InMemoryMessageHistory(2 messages)"
+
+
+def test_turn_that_breaks_in_the_middle_is_not_added():
+    memory = InMemoryMessageHistory()
+    with pytest.raises(ZeroDivisionError):
+        memory.add_messages(Message(str(1 // number)) for number in (1, 0))
+    assert memory.history == []
+
+
+@pytest.mark.parametrize("make", [FileMessageHistory, lambda path: SQLiteMessageHistory("s", path)])
+def test_memories_without_a_server_can_be_pickled(make, tmp_path):
+    memory = make(tmp_path / "chat")
+    memory.add_message(QUESTION)
+    assert pickle.loads(pickle.dumps(memory)).history == [QUESTION]  # noqa: S301 - our own
+    assert str(tmp_path / "chat") in repr(memory)
