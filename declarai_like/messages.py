@@ -57,13 +57,14 @@ class Message:
             return source
         rest = dict(source)
         role = rest.pop("role", MessageRole.user)
-        interrupted = bool(rest.pop("interrupted", False))
+        marks = {mark: bool(rest.pop(mark, False)) for mark in ("interrupted", "pinned")}
         text = rest.pop("message", None)
         if text is None and isinstance(rest.get("content"), str):
             text = rest.pop("content")
         if calls := rest.get("tool_calls"):
             rest["tool_calls"] = [call.wire() if isinstance(call, ToolCall) else call for call in calls]
-        return cls(_text_of(rest.get("content")) if text is None else text, role, interrupted, rest or None)
+        text = _text_of(rest.get("content")) if text is None else text
+        return cls(text, role, fields=rest or None, **marks)
 
     def wire(self) -> dict[str, Any]:
         """This message as the OpenAI format spells it."""
@@ -115,5 +116,6 @@ def _validated(value: Any) -> Message:
 
 def _text_of(parts: Any) -> str:
     """Join the text parts of a `content` that is a list of parts."""
-    texts = [part.get("text") for part in (parts if isinstance(parts, (list, tuple)) else ()) if isinstance(part, dict)]
+    known = parts if isinstance(parts, (list, tuple)) else ()
+    texts = [part.get("text") for part in known if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))

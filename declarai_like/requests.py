@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from declarai_like._outputs import Output
     from declarai_like.messages import Message
 
 __all__ = ["Limits", "Request"]
@@ -34,6 +35,7 @@ class Request:
     `params` are the model's own parameters (`temperature`, `max_tokens`, `n`, ...); only what was
     given is sent. `response_format` is the wire's, or `None` for free text. `prompt` is the text to
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's.
+    `output` is how the answer will be read, for models that make answers up; it is not sent.
     """
 
     model: str
@@ -46,6 +48,7 @@ class Request:
     tools: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     limits: Limits = field(default_factory=Limits)
     name: str = ""
+    output: Output[Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def task(self) -> str:

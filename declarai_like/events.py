@@ -1,0 +1,333 @@
+"""The events of a stream: what each chunk brought, told one thing at a time.
+
+For every chunk there is a `ChunkEvent`, then one event for each thing that it brought to each choice, and at a
+choice's end its `...done` events. They are values: they never change, also not while the stream goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
+
+from declarai_like._growth import Span, Text, partial_json
+from declarai_like.responses import typed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from declarai_like._growth import Partial
+    from declarai_like.completions import Completion, TokenLogprob
+    from declarai_like.responses import LLMResponse
+
+__all__ = [
+    "ChunkEvent",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
+    "FunctionToolCallArgumentsDeltaEvent",
+    "FunctionToolCallArgumentsDoneEvent",
+    "LogprobsContentDeltaEvent",
+    "LogprobsContentDoneEvent",
+    "LogprobsRefusalDeltaEvent",
+    "LogprobsRefusalDoneEvent",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
+    "StreamEvent",
+]
+
+
+class _Shared:
+    """An event that shares what grows with the events after it: it is compared and pickled by what it shows."""
+
+    __slots__ = ()
+    _shown: ClassVar[tuple[str, ...]]
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self._shown)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()[0]))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self._shown, self._values(), strict=True))
+        return f"{type(self).__name__}({shown})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self._values())
+
+    @classmethod
+    def _of(cls, *values: Any) -> Any:
+        """Make the event again from what it showed."""
+        raise NotImplementedError  # pragma: no cover - every event defines it
+
+
+def _restored(kind: type[_Shared], values: tuple[Any, ...]) -> Any:
+    """Make an event again, when it is unpickled."""
+    return kind._of(*values)  # noqa: SLF001 - of this module
+
+
+class _Kept:
+    """The typed value of a text that grows no more."""
+
+    __slots__ = ("_items", "_value")
+
+    def __init__(self, value: Any, items: list[Any]) -> None:
+        self._value, self._items = value, items
+
+    def at(self, _end: int) -> Any:
+        return self._value
+
+    def items(self, _end: int) -> list[Any]:
+        return self._items
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ChunkEvent(_Shared):
+    """A chunk arrived, whatever it holds: always the first event of its chunk."""
+
+    raw: dict[str, Any]
+    """The chunk as the provider sent it."""
+    response: LLMResponse
+    """The answer so far."""
+    _snapshot: Callable[[], Completion]
+    type: ClassVar[Literal["chunk"]] = "chunk"
+    _shown: ClassVar[tuple[str, ...]] = ("raw", "response", "snapshot")
+
+    @property
+    def chunk(self) -> Any:
+        """The chunk as the `openai` package's object; built each time it is read."""
+        return typed(self.raw)
+
+    @property
+    def snapshot(self) -> Completion:
+        """The completion as it stood at this event."""
+        return self._snapshot()
+
+    def __hash__(self) -> int:
+        return hash((ChunkEvent, self.response))
+
+    def __repr__(self) -> str:
+        return f"ChunkEvent(raw={self.raw!r})"
+
+    @classmethod
+    def _of(cls, raw: dict[str, Any], response: LLMResponse, snapshot: Completion) -> ChunkEvent:
+        return cls(raw, response, partial(_given, snapshot))
+
+
+def _given(snapshot: Completion) -> Completion:
+    return snapshot
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ContentDeltaEvent(_Shared):
+    """Some text of the answer arrived."""
+
+    delta: str
+    choice_index: int
+    _text: Text
+    _end: int
+    _parsed: Partial | None
+    type: ClassVar[Literal["content.delta"]] = "content.delta"
+    _shown: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot", "parsed", "items")
+
+    @property
+    def content(self) -> str:
+        """The same as `delta`."""
+        return self.delta
+
+    @property
+    def snapshot(self) -> str:
+        """The text so far."""
+        return self._text.upto(self._end)
+
+    @property
+    def parsed(self) -> Any:
+        """The typed value so far: its fields that have arrived; `None` for an untyped stream."""
+        return None if self._parsed is None else self._parsed.at(self._end)
+
+    @property
+    def items(self) -> list[Any]:
+        """The items of a list that have closed so far, validated; empty for other types."""
+        return [] if self._parsed is None else self._parsed.items(self._end)
+
+    @classmethod
+    def _of(cls, delta: str, choice: int, snapshot: str, parsed: Any, items: list[Any]) -> ContentDeltaEvent:
+        return cls(delta, choice, Text(snapshot), 1, None if parsed is None else _Kept(parsed, items))
+
+
+@dataclass(frozen=True, slots=True)
+class ContentDoneEvent:
+    """The text of a choice is whole. `parsed` is its validated value, `None` if it is not of its type."""
+
+    content: str
+    choice_index: int
+    parsed: Any = field(default=None, hash=False)
+    type: ClassVar[Literal["content.done"]] = "content.done"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDeltaEvent:
+    """Some words of a refusal arrived."""
+
+    delta: str
+    snapshot: str
+    choice_index: int
+    type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDoneEvent:
+    """A refusal is whole."""
+
+    refusal: str
+    choice_index: int
+    type: ClassVar[Literal["refusal.done"]] = "refusal.done"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ReasoningDeltaEvent(_Shared):
+    """Some of the model's thinking arrived."""
+
+    delta: str
+    choice_index: int
+    _text: Text
+    _end: int
+    type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
+    _shown: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot")
+
+    @property
+    def snapshot(self) -> str:
+        """The thinking so far."""
+        return self._text.upto(self._end)
+
+    @classmethod
+    def _of(cls, delta: str, choice: int, snapshot: str) -> ReasoningDeltaEvent:
+        return cls(delta, choice, Text(snapshot), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDoneEvent:
+    """The model's thinking is whole."""
+
+    reasoning: str
+    choice_index: int
+    type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionToolCallArgumentsDeltaEvent:
+    """A tool call began or some of its arguments arrived; `arguments` are those so far."""
+
+    name: str
+    index: int
+    id: str | None
+    arguments: str
+    arguments_delta: str
+    choice_index: int
+    _strict: bool = field(default=False, repr=False)
+    type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
+
+    @property
+    def parsed_arguments(self) -> Any:
+        """The arguments so far as data, for a strict tool; else `None`. Read anew each time."""
+        return partial_json(self.arguments) if self._strict else None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionToolCallArgumentsDoneEvent:
+    """A tool call is whole."""
+
+    name: str
+    index: int
+    id: str | None
+    arguments: str
+    parsed_arguments: Any = field(hash=False)
+    choice_index: int
+    type: ClassVar[Literal["tool_calls.function.arguments.done"]] = "tool_calls.function.arguments.done"
+
+    @property
+    def tool_call_snapshot_id(self) -> str | None:
+        """The same as `id`, by the Writer SDK's name."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _LogprobsDeltaEvent(_Shared):
+    choice_index: int
+    _new: tuple[TokenLogprob, ...]
+    _span: Span
+
+    @property
+    def snapshot(self) -> list[TokenLogprob]:
+        """The log probabilities so far."""
+        return list(self._span.tuple())
+
+    @classmethod
+    def _of(cls, choice: int, new: list[TokenLogprob], snapshot: list[TokenLogprob]) -> Any:
+        return cls(choice, tuple(new), Span(snapshot, len(snapshot)))
+
+
+class LogprobsContentDeltaEvent(_LogprobsDeltaEvent):
+    """Log probabilities of the answer's tokens arrived."""
+
+    __slots__ = ()
+    type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
+    _shown: ClassVar[tuple[str, ...]] = ("choice_index", "content", "snapshot")
+
+    @property
+    def content(self) -> list[TokenLogprob]:
+        """Those that this chunk brought."""
+        return list(self._new)
+
+
+class LogprobsRefusalDeltaEvent(_LogprobsDeltaEvent):
+    """Log probabilities of a refusal's tokens arrived."""
+
+    __slots__ = ()
+    type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
+    _shown: ClassVar[tuple[str, ...]] = ("choice_index", "refusal", "snapshot")
+
+    @property
+    def refusal(self) -> list[TokenLogprob]:
+        """Those that this chunk brought."""
+        return list(self._new)
+
+
+@dataclass(frozen=True, slots=True)
+class LogprobsContentDoneEvent:
+    """The log probabilities of the answer's tokens are whole."""
+
+    content: list[TokenLogprob] = field(hash=False)
+    choice_index: int
+    type: ClassVar[Literal["logprobs.content.done"]] = "logprobs.content.done"
+
+
+@dataclass(frozen=True, slots=True)
+class LogprobsRefusalDoneEvent:
+    """The log probabilities of a refusal's tokens are whole."""
+
+    refusal: list[TokenLogprob] = field(hash=False)
+    choice_index: int
+    type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
+
+
+StreamEvent = Union[  # noqa: UP007 - read at run time by type checkers of users
+    ChunkEvent,
+    ContentDeltaEvent,
+    ContentDoneEvent,
+    RefusalDeltaEvent,
+    RefusalDoneEvent,
+    ReasoningDeltaEvent,
+    ReasoningDoneEvent,
+    LogprobsContentDeltaEvent,
+    LogprobsContentDoneEvent,
+    LogprobsRefusalDeltaEvent,
+    LogprobsRefusalDoneEvent,
+    FunctionToolCallArgumentsDeltaEvent,
+    FunctionToolCallArgumentsDoneEvent,
+]
