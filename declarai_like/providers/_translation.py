@@ -1,0 +1,124 @@
+"""The exceptions of the official client and its HTTP library, told as our errors."""
+
+from __future__ import annotations
+
+import email.utils
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from declarai_like import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from declarai_like.providers._waits import Waits
+
+_ADVICE = {
+    401: "check the key",
+    403: "this key may not use this model",
+    404: "check the model's name and the base_url",
+    429: "wait, or ask less often",
+}
+_TIMEOUTS = {"APITimeoutError", "TimeoutException"}
+_NETWORK = {"APIConnectionError", "TransportError", "StreamError", "HTTPError", "InvalidURL", "OSError"}
+
+
+def translate(error: Exception, *, where: str, redact: Callable[[Any], Any], waits: Waits) -> errors.DeclaraiError:
+    """Tell an exception from below as our error.
+
+    `where` names the provider and its address; `redact` blanks out the key in what the other side sent.
+    """
+    status = getattr(error, "status_code", None)
+    names = {cls.__name__ for cls in type(error).__mro__}
+    root = _root(error)
+    said = redact(str(root)) or type(root).__name__
+    if isinstance(error, errors.DeclaraiError):
+        return error
+    if isinstance(status, int):
+        return _of_status(error, status, where, redact)
+    if names & _TIMEOUTS:
+        return _timed_out(type(root).__name__, where, waits)
+    if names & _NETWORK:
+        before = waits.phase != "stream" and "Connect" in type(root).__name__
+        phase = "connect" if before else waits.phase
+        did = "could not reach" if before else "lost the connection to"
+        return errors.ProviderConnectionError(f"{did} {where}: {said}; check the address and the network", phase=phase)
+    # Nothing of the network: a parameter that is no JSON, an HTTP client of another library, a key with a line break.
+    return errors.ConfigurationError(f"the request to {where} could not be made: {type(root).__name__}: {said}")
+
+
+def _timed_out(name: str, where: str, waits: Waits) -> errors.ProviderTimeout:
+    if name == "ConnectTimeout":
+        return errors.ProviderTimeout(
+            f"could not connect to {where} in time: check the address and the network, or raise connect_timeout=",
+            phase="connect",
+        )
+    if name == "PoolTimeout":
+        return errors.ProviderTimeout(
+            f"all connections to {where} are in use: read or close the open streams, "
+            "or give http_client= one with more of them",
+            phase="connect",
+        )
+    return errors.ProviderTimeout(f"{where} did not answer in time: {waits.over()}", phase=waits.phase)
+
+
+def _root(error: BaseException) -> BaseException:
+    """Find the HTTP library's own exception below the official client's."""
+    return error.__cause__ if type(error).__name__.startswith("API") and error.__cause__ is not None else error
+
+
+def _of_status(error: Any, status: int, where: str, redact: Callable[[Any], Any]) -> errors.ProviderError:
+    body, headers = redact(_sent(error)), error.response.headers
+    facts = body if isinstance(body, dict) else {}
+    inner = facts.get("error")
+    facts = inner if isinstance(inner, dict) else facts
+    said = facts.get("message") or (inner if isinstance(inner, str) else None) or _shown_body(error.response, redact)
+    code, kind, request_id = facts.get("code"), facts.get("type"), headers.get("x-request-id")
+    return errors.class_of(status, code)(
+        f"{where} answered {status}{_advice(status, code, headers, redact)}: {said}",
+        status=status,
+        code=code if isinstance(code, (str, int)) else None,
+        type=kind if isinstance(kind, str) else None,
+        request_id=None if request_id is None else redact(request_id),
+        retry_after=retry_after(headers),
+        body=body,
+    )
+
+
+def _sent(error: Any) -> Any:
+    """Give the whole body of a refusal; the official client shows a part of it."""
+    try:
+        return error.response.json()
+    except (RuntimeError, ValueError):  # not read, nested too deeply; no JSON
+        return error.body
+
+
+def _advice(status: int, code: Any, headers: Mapping[str, str], redact: Callable[[Any], Any]) -> str:
+    if code == "insufficient_quota":
+        return " (no quota is left: check the plan of this key)"
+    if "location" in headers:  # not followed: it would carry the prompt, and the key, to another place
+        return f" (it redirects to {redact(headers['location'])!r}: if you trust it, make that the base_url)"
+    return f" ({_ADVICE[status]})" if status in _ADVICE else ""
+
+
+def _shown_body(response: Any, redact: Callable[[Any], Any]) -> str:
+    """Give the beginning of a body that is not the provider's JSON, e.g. a proxy's web page."""
+    text = redact(" ".join(str(response.text)[:2000].split()))
+    kind = redact(response.headers.get("content-type", "no content type"))
+    return f"{kind} {text[:200]!r}" if text else "nothing"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read how many seconds the provider asks to wait: `retry-after-ms`, seconds, or an HTTP date."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        told = headers.get("retry-after", "")
+        if told.replace(".", "", 1).isdigit():
+            return float(told)
+        when = email.utils.parsedate_to_datetime(told)
+        # A date without a zone is in UTC, as HTTP's are.
+        when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError):  # the former from Python 3.10 before 3.10.3
+        return None
+    return max(0.0, (when - datetime.now(tz=timezone.utc)).total_seconds())

@@ -1,0 +1,116 @@
+"""How long an answer's bytes are waited for.
+
+The HTTP library fixes one time limit for all reads of a body when the body begins. Ours differ from read to read: the
+first chunk has its own limit, the next ones have theirs, the whole call has one, and what follows `data: [DONE]` is
+not worth waiting for. The stream of network bytes below the library takes a limit with each read, and the library
+shows that stream to its users; so the limits are given there.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from declarai_like.requests import Limits
+
+DRAINING = 0.1
+"""Seconds that the end of a body is waited for after `[DONE]`, as the official client does.
+
+An HTTP/1.1 connection can be used again only when its body was read to the end, and the end of a chunked body comes a
+few bytes after the last event. A server that never sends them must not hold anybody up.
+"""
+
+_LEAST = 0.001
+
+
+class Waits:
+    """The time limits of one answer, counted from its making; `heard` is to be set at each chunk.
+
+    The wait for a chunk is counted from when it is first waited for: neither the comments of a server that keeps a
+    connection alive nor the time that the reader takes for a chunk change it.
+    """
+
+    __slots__ = ("_idle", "_stream", "_told", "_until", "_whole", "heard", "phase")
+
+    def __init__(self, limits: Limits, *, streaming: bool) -> None:
+        now = monotonic()
+        first = limits.first_chunk if streaming else None
+        self.phase = "first_chunk" if streaming else "request"
+        """Which wait it is, as `ProviderError.phase` names it."""
+        self.heard = False
+        self._idle = limits.idle if streaming else None
+        self._until = None if first is None else now + first
+        self._whole = None if limits.timeout is None else now + limits.timeout
+        self._told = limits
+        self._stream: Any = None
+
+    @property
+    def began(self) -> bool:
+        """Whether any chunk has come."""
+        return self.heard or self.phase == "stream"
+
+    def left(self) -> float | None:
+        """Give how many seconds the next bytes may take; `None` for any number."""
+        now = monotonic()
+        if self.heard:
+            self.heard, self.phase = False, "stream"
+            self._until = None if self._idle is None else now + self._idle
+        until = self._until
+        if self._whole is not None and (until is None or self._whole < until):
+            until = self._whole
+        return None if until is None else max(until - now, _LEAST)
+
+    def over(self) -> str:
+        """Say which limit a wait that was too long has met, and what to do."""
+        limits = self._told
+        if self._whole is not None and monotonic() >= self._whole:
+            return f"the whole call took longer than {limits.timeout} s: raise timeout="
+        if self.phase == "first_chunk":
+            return f"no first chunk came within {limits.first_chunk} s: raise first_chunk_timeout="
+        return f"no chunk came for {limits.idle} s: raise idle_timeout="
+
+    def attach(self, response: Any) -> None:
+        """Have these limits hold for the reads of a response's body, until `detach`.
+
+        A connection that several responses share (HTTP/2), and a transport that shows no network stream, keep the
+        limit that the request has told them.
+        """
+        stream = response.extensions.get("network_stream")
+        if stream is None or not response.http_version.startswith("HTTP/1"):
+            return
+        read = stream.read  # awaiting or not, it is called alike
+        stream.read = lambda max_bytes, timeout=None: read(max_bytes, self.left())  # noqa: ARG005 - the library's signature
+        self._stream = stream
+
+    def detach(self) -> None:
+        """Let go of the connection, before it may serve another request."""
+        if self._stream is not None:
+            del self._stream.read
+            self._stream = None
+
+    def drain(self, reads: Iterator[bytes]) -> None:
+        """Read what follows the last event, if it comes at once."""
+        if self._stream is not None:
+            self._hurry()
+            try:
+                for _ in reads:
+                    pass
+            except Exception:  # noqa: S110 - the answer is whole: what becomes of its connection is of no interest
+                pass
+
+    async def adrain(self, reads: AsyncIterator[bytes]) -> None:
+        """Do what `drain` does, in an event loop."""
+        if self._stream is not None:
+            self._hurry()
+            try:
+                async for _ in reads:
+                    pass
+            except Exception:  # noqa: S110 - see `drain`
+                pass
+
+    def _hurry(self) -> None:
+        self.heard = False
+        self._until = monotonic() + DRAINING

@@ -1,0 +1,49 @@
+"""A model that runs in this process: llama.cpp, asked as if it were a server elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._models import find_model
+from declarai_like.providers._llamacpp import EmbeddedServer, embedded_server
+from declarai_like.providers.base import Secret
+from declarai_like.providers.openai import OpenAIProvider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LocalProvider"]
+
+
+class LocalProvider(OpenAIProvider):
+    """A GGUF model on llama.cpp inside this process; it is loaded when it is first asked."""
+
+    name = "local"
+
+    def __init__(self, path: Path, *, streaming: bool = False, **server: int) -> None:
+        super().__init__(path.stem, streaming=streaming)
+        self.path = path
+        self._server_options = server
+
+    @classmethod
+    def of(cls, model: str | None, **settings: Any) -> LocalProvider:
+        """Find the model; raises `ConfigurationError` if there is none."""
+        return cls(find_model(model), **settings)
+
+    @property
+    def server(self) -> EmbeddedServer:
+        """The server of this process, started if it is not running yet."""
+        return embedded_server(self.path, **self._server_options)
+
+    @property
+    def api_key(self) -> Secret:
+        """The random key that keeps other programs of this machine out."""
+        return Secret(self.server.api_key)
+
+    @property
+    def where(self) -> str:
+        """The provider and its model's file, for messages."""
+        return f"{self.name} ({self.path})"
+
+    def _client_settings(self) -> dict[str, Any]:
+        return {**super()._client_settings(), "base_url": self.server.base_url}

@@ -1,0 +1,395 @@
+"""OpenAI, Azure OpenAI, and every server that speaks their format.
+
+Requests go through the official client: its authentication, its Azure addresses, its connection pool. The bytes that
+come back are read here, which costs an eighth of what the client's own objects cost.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse, ServerError
+from declarai_like.providers._chunks import ChunkDecoder, decode_answer
+from declarai_like.providers._clients import Clients
+from declarai_like.providers._reads import ajoined, areads_of, joined, reads_of
+from declarai_like.providers._waits import Waits
+from declarai_like.providers.base import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping
+
+    from declarai_like.errors import DeclaraiError, ProviderError
+    from declarai_like.requests import Limits, Request
+
+__all__ = ["AzureOpenAIProvider", "OpenAIProvider"]
+
+_PATHS = {"chat": "/chat/completions", "completion": "/completions"}
+_OPTIONAL = ("stream_options", "response_format")
+
+
+def environment(*names: str) -> str | None:
+    """Give the first of these environment variables that is set and not empty."""
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+class OpenAIProvider:
+    """A model of OpenAI's, or of a server that speaks its format."""
+
+    name = "openai"
+
+    @property
+    def provider(self) -> str:
+        """The provider's name, as declarai spells it."""
+        return self.name
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        key: Secret | None = None,
+        base_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        streaming: bool = False,
+        http_client: Any = None,
+        http_async_client: Any = None,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self.streaming = streaming
+        self._key = key
+        self._headers = dict(headers or {})
+        self._http_clients = (http_client, http_async_client)
+        self._start()
+
+    def _start(self) -> None:
+        owns, owns_async = (client is None for client in self._http_clients)
+        self._clients = Clients(self._build, self._build_async, owns=owns, owns_async=owns_async)
+        self._refused: set[str] = set()
+        """What this server has refused to understand: sent no more."""
+
+    @property
+    def api_key(self) -> Secret:
+        """The key: the argument's, else the environment's. Raises `ConfigurationError` if there is none."""
+        told = self._key or environment("DECLARAI_OPENAI_API_KEY", "OPENAI_API_KEY")
+        if told:
+            return Secret(told)
+        if self.base_url or environment("OPENAI_BASE_URL"):
+            return Secret("no-key")  # a server of one's own seldom asks for one, but the client wants some
+        raise ConfigurationError(
+            "no OpenAI key: set the environment variable OPENAI_API_KEY (or DECLARAI_OPENAI_API_KEY), "
+            "or give openai_token=; declarai_like.local() needs none"
+        )
+
+    @property
+    def where(self) -> str:
+        """The provider and its address, for messages."""
+        return f"{self.name} at {self.base_url or environment('OPENAI_BASE_URL') or 'https://api.openai.com/v1'}"
+
+    def _build(self) -> Any:
+        from openai import OpenAI
+
+        return OpenAI(http_client=self._http_clients[0], **self._client_settings())
+
+    def _build_async(self) -> Any:
+        from openai import AsyncOpenAI
+
+        return AsyncOpenAI(http_client=self._http_clients[1], **self._client_settings())
+
+    def _client_settings(self) -> dict[str, Any]:
+        from declarai_like.providers._logs import keep_out
+
+        key = self.api_key
+        keep_out(key)
+        return {
+            "api_key": key.reveal(),
+            "base_url": self.base_url,
+            "default_headers": self._headers,
+            "max_retries": 0,  # our own `retry` is in charge: it knows the deadline and records the attempts
+        }
+
+    def encode(self, request: Request) -> dict[str, Any]:
+        """Give the JSON body of a request, less what this server is known to refuse."""
+        body = self._encode(request)
+        for name in self._refused & body.keys():
+            del body[name]
+        return body
+
+    def _encode(self, request: Request) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": request.model, **request.params}
+        if request.kind == "chat":
+            body["messages"] = [message.wire() for message in request.messages]
+        else:
+            body["prompt"] = request.prompt
+        if request.tools:
+            body["tools"] = list(request.tools)
+        if request.response_format is not None:
+            body["response_format"] = request.response_format
+        if request.stream:
+            body["stream"] = True
+            body.setdefault("stream_options", {"include_usage": True})
+        return body
+
+    def adapts(self, error: ProviderError, request: Request) -> bool:
+        """Learn from a refusal what this server does not know; say whether asking again makes sense.
+
+        It does too when another call has learned it in the meantime.
+        """
+        if not isinstance(error, (BadRequestError, ServerError)):
+            return False
+        said = f"{error.message} {error.body}"
+        full = self._encode(request)
+        refused = {name for name in _OPTIONAL if name in full and (name in said or _alias(name) in said)}
+        self._refused |= refused
+        return bool(refused)
+
+    def send(self, request: Request) -> dict[str, Any]:
+        """Send a request and wait for the whole answer."""
+        waits = Waits(request.limits, streaming=False)
+        try:
+            response = self._clients.blocking().post(**self._post(request))
+            try:
+                waits.attach(response)
+                return self._answer(response, joined(reads_of(response)))
+            finally:
+                waits.detach()
+                response.close()
+        except Exception as error:
+            raise self._told(error, waits) from None
+
+    async def asend(self, request: Request) -> dict[str, Any]:
+        """Do what `send` does, in an event loop."""
+        waits = Waits(request.limits, streaming=False)
+        try:
+            response = await (await self._clients.awaiting()).post(**self._post(request))
+            try:
+                waits.attach(response)
+                return self._answer(response, await ajoined(areads_of(response)))
+            finally:
+                waits.detach()
+                await response.aclose()
+        except Exception as error:
+            raise self._told(error, waits) from None
+
+    def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
+        """Send a request and give its chunks as they arrive."""
+        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self.api_key.redact)
+        read = b""
+        try:
+            response = self._clients.blocking().post(**self._post(request))
+            try:
+                waits.attach(response)
+                reads, feed = reads_of(response), decoder.feed
+                try:
+                    for read in reads:
+                        for chunk in feed(read):
+                            waits.heard = True
+                            yield chunk
+                        if decoder.done:
+                            waits.drain(reads)
+                            return
+                except Exception:
+                    for chunk in decoder.rest():
+                        yield chunk
+                    raise
+                for chunk in decoder.close():
+                    waits.heard = True
+                    yield chunk
+                self._check_began(waits, response, decoder)
+            finally:
+                waits.detach()
+                response.close()
+        except Exception as error:
+            read = b""  # it may repeat the key, and a traceback may show it
+            raise self._told(error, waits) from None
+
+    async def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
+        """Do what `stream` does, in an event loop."""
+        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self.api_key.redact)
+        read = b""
+        try:
+            response = await (await self._clients.awaiting()).post(**self._post(request))
+            try:
+                waits.attach(response)
+                reads, feed = areads_of(response), decoder.feed
+                try:
+                    async for read in reads:
+                        for chunk in feed(read):
+                            waits.heard = True
+                            yield chunk
+                        if decoder.done:
+                            await waits.adrain(reads)
+                            return
+                except Exception:
+                    for chunk in decoder.rest():
+                        yield chunk
+                    raise
+                for chunk in decoder.close():
+                    waits.heard = True
+                    yield chunk
+                self._check_began(waits, response, decoder)
+            finally:
+                waits.detach()
+                await response.aclose()
+        except Exception as error:
+            read = b""  # it may repeat the key, and a traceback may show it
+            raise self._told(error, waits) from None
+
+    def _post(self, request: Request) -> dict[str, Any]:
+        """Give the arguments of the official client's `post`."""
+        return {
+            "path": _PATHS[request.kind],
+            "body": self.encode(request),
+            "cast_to": _http_response(),
+            "stream": True,  # the body is read here, also that of a whole answer: it costs less, and it has a limit
+            "options": {
+                "timeout": _timeout(request.limits, streaming=request.stream),
+                # A redirect would carry the prompt, and an `api-key` header, to another host.
+                "follow_redirects": False,
+                # Compressed events wait in a buffer until there are enough of them.
+                "headers": {"Accept-Encoding": "identity"} if request.stream else {},
+            },
+        }
+
+    def _answer(self, response: Any, body: bytes) -> dict[str, Any]:
+        """Read the body of a whole answer."""
+        if not body.strip():
+            raise EmptyResponse("expected a completion, got an empty body", status=response.status_code)
+        try:
+            return decode_answer(body, self.api_key.redact)
+        except InvalidResponse as error:
+            error.status = response.status_code
+            error.args = (f"{error.message} ({self._kind(response)}): check the base_url",)
+            raise
+
+    def _check_began(self, waits: Waits, response: Any, decoder: ChunkDecoder) -> None:
+        """Raise `EmptyResponse` if a stream that has ended brought no chunk at all."""
+        if waits.began:
+            return
+        got = f"{decoder.shown()!r} ({self._kind(response)})" if decoder.begin else "nothing"
+        raise EmptyResponse(
+            f"expected an event stream, got {got}: check the base_url",
+            status=response.status_code,
+            phase="first_chunk",
+            body=decoder.shown(),
+        )
+
+    def _kind(self, response: Any) -> str:
+        """Name the kind of a body, for a message."""
+        return str(self._redact(response.headers.get("content-type", "no content type")))
+
+    def _told(self, error: Exception, waits: Waits) -> DeclaraiError:
+        """Tell an exception from below as ours; it knows nothing of the frames below, whose locals hold the key."""
+        from declarai_like.providers._translation import translate
+
+        ours = translate(error, where=self.where, redact=self._redact, waits=waits)
+        return ours.with_traceback(None)
+
+    def _redact(self, value: Any) -> Any:
+        try:
+            return self.api_key.redact(value)
+        except ConfigurationError:  # there is no key to keep
+            return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what cannot be carried to another process: the key, the connections."""
+        state = {name: value for name, value in self.__dict__.items() if name not in ("_clients", "_refused")}
+        return {**state, "_key": None, "_http_clients": (None, None)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r})"
+
+
+class AzureOpenAIProvider(OpenAIProvider):
+    """A deployment of Azure OpenAI; `model` is the deployment's name."""
+
+    name = "azure-openai"
+
+    def __init__(self, model: str, *, endpoint: str | None = None, api_version: str | None = None, **rest: Any) -> None:
+        super().__init__(model, **rest)
+        self._endpoint = endpoint
+        self._api_version = api_version
+
+    @property
+    def api_key(self) -> Secret:
+        """The key: the argument's, else the environment's. Raises `ConfigurationError` if there is none."""
+        told = self._key or environment(
+            "DECLARAI_AZURE_OPENAI_KEY", "DECLARAI_AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY", "AZURE_OPENAI_API_KEY"
+        )
+        if told:
+            return Secret(told)
+        raise ConfigurationError(
+            "no Azure OpenAI key: set the environment variable DECLARAI_AZURE_OPENAI_KEY, or give azure_openai_key="
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The resource's address. Raises `ConfigurationError` if it is told nowhere."""
+        told = self._endpoint or environment(
+            "DECLARAI_AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT"
+        )
+        if told:
+            return told
+        raise ConfigurationError(
+            "no Azure OpenAI address: set the environment variable DECLARAI_AZURE_OPENAI_API_BASE, "
+            "or give azure_openai_api_base="
+        )
+
+    @property
+    def api_version(self) -> str:
+        """The version of the API, e.g. `2024-02-01`; `2023-05-15` unless it is told."""
+        told = self._api_version or environment(
+            "DECLARAI_AZURE_OPENAI_API_VERSION", "DECLARAI_AZURE_API_VERSION", "AZURE_API_VERSION"
+        )
+        return told or "2023-05-15"
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` now if the key or the address is told nowhere."""
+        _ = self.api_key, self.endpoint
+
+    @property
+    def where(self) -> str:
+        """The provider and its address, for messages."""
+        return f"{self.name} at {self.endpoint}"
+
+    def _build(self) -> Any:
+        from openai import AzureOpenAI
+
+        return AzureOpenAI(http_client=self._http_clients[0], **self._client_settings())
+
+    def _build_async(self) -> Any:
+        from openai import AsyncAzureOpenAI
+
+        return AsyncAzureOpenAI(http_client=self._http_clients[1], **self._client_settings())
+
+    def _client_settings(self) -> dict[str, Any]:
+        # An address of this form is not mistaken for another one that the environment may tell (OPENAI_BASE_URL).
+        base_url = f"{self.endpoint.rstrip('/')}/openai"
+        return {**super()._client_settings(), "base_url": base_url, "api_version": self.api_version}
+
+
+@cache
+def _http_response() -> Any:
+    """Find the response class of the HTTP library below the official client: httpx, or httpx2 since 3.0."""
+    from openai import DefaultHttpxClient
+
+    library = DefaultHttpxClient.__mro__[1].__module__
+    return sys.modules[library].Response
+
+
+def _timeout(limits: Limits, *, streaming: bool) -> Any:
+    """Give the limits for the way to the first byte; `Waits` has those for the rest."""
+    from openai import Timeout
+
+    told = [limits.timeout, limits.first_chunk if streaming else None]
+    return Timeout(min((limit for limit in told if limit is not None), default=None), connect=limits.connect)
+
+
+def _alias(name: str) -> str:
+    return "json_schema" if name == "response_format" else name

@@ -1,0 +1,456 @@
+"""The adapter of OpenAI's format: what is sent, what is waited for, and what is refused."""
+# ruff: noqa: S301 - what is unpickled here was pickled here
+# ruff: noqa: PLR0917 - parameters are fixtures and cases
+
+import gzip
+import inspect
+import pickle
+import socket
+import threading
+import time
+import zlib
+
+import pytest
+from wire_format import USAGE, chunk, of_choices, sse
+
+import declarai_like as declarai
+from declarai_like import errors
+from declarai_like._accumulate import DONE
+from declarai_like.messages import Message
+from declarai_like.providers import _reads
+from declarai_like.providers.base import Provider, Secret
+from declarai_like.providers.openai import OpenAIProvider, environment
+from declarai_like.requests import Limits, Request
+from declarai_like.testing import (
+    bytes_reply,
+    chunks_reply,
+    completion_reply,
+    completion_stream_reply,
+    error_reply,
+    json_reply,
+    keep_alive_reply,
+    stalled,
+    stream_reply,
+    text_reply,
+)
+
+HI = Request(model="m", messages=(Message("Hi"),))
+STREAM = HI.replace(stream=True)
+QUICK = Limits(timeout=None, connect=2, first_chunk=0.3, idle=0.3)
+
+
+@pytest.fixture
+def provider(server, http):
+    return OpenAIProvider("m", key=Secret("sk-test"), base_url=server.base_url, http_client=http)
+
+
+def send(way, provider, request=HI):
+    return way.do((provider.asend if way.is_async else provider.send)(request))
+
+
+def stream(way, provider, request=STREAM, into=None):
+    return way.collect((provider.astream if way.is_async else provider.stream)(request), into)
+
+
+# What is sent
+
+
+def test_provider_is_one(provider):
+    assert isinstance(provider, Provider)
+    assert (provider.provider, repr(provider)) == ("openai", "OpenAIProvider(model='m')")
+
+
+def test_only_what_was_given_is_sent(provider):
+    assert provider.encode(HI) == {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    full = HI.replace(params={"n": 2}, response_format={"type": "json_object"}, tools=({"type": "function"},))
+    assert provider.encode(full) == {
+        "model": "m",
+        "n": 2,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "function"}],
+        "response_format": {"type": "json_object"},
+    }
+    assert full.task == ""
+
+
+def test_stream_asks_for_its_usage_unless_it_is_told_otherwise(provider):
+    assert provider.encode(STREAM)["stream_options"] == {"include_usage": True}
+    told = STREAM.replace(params={"stream_options": {"include_usage": False}})
+    assert provider.encode(told)["stream_options"] == {"include_usage": False}
+
+
+def test_request_is_sent_the_official_way(way, provider, server):
+    server.enqueue(text_reply("Hello"))
+    assert send(way, provider)["choices"][0]["message"]["content"] == "Hello"
+    request = server.requests[0]
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.headers["authorization"] == "Bearer sk-test"
+    assert request.body == provider.encode(HI)
+
+
+def test_headers_are_sent(server, http):
+    server.enqueue(text_reply("Hello"))
+    OpenAIProvider("m", key=Secret("k"), base_url=server.base_url, headers={"X-Team": "a"}, http_client=http).send(HI)
+    assert server.requests[0].headers["x-team"] == "a"
+
+
+def test_stream_gives_chunks_and_says_when_it_is_whole(way, provider, server):
+    server.enqueue(stream_reply(["a"], role_chunk=False), chunks_reply([chunk("a")], done=False))
+    assert stream(way, provider)[-1] is DONE
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+    assert stream(way, provider) == [chunk("a")]
+
+
+def test_text_completions_have_their_own_path(way, openai, server):
+    llm = openai()
+    server.enqueue(completion_reply("there", usage=USAGE), completion_stream_reply(["the", "re"]))
+    complete = llm.acomplete if way.is_async else llm.complete
+    whole = way.do(complete("Hi", max_tokens=5, echo=True))
+    assert (whole.response, whole.content, whole.choice.text) == ("there", "there", "there")
+    steps = way.collect(complete("Hi", streaming=True))
+    assert [step.content for step in steps] == ["the", "re"]
+    assert [request.path for request in server.requests] == ["/v1/completions"] * 2
+    assert server.requests[0].body == {"model": "gpt-4o-mini", "max_tokens": 5, "echo": True, "prompt": "Hi"}
+
+
+# Keys and addresses
+
+
+def test_environment_is_read_when_it_is_needed(monkeypatch, server):
+    provider = OpenAIProvider("m")
+    with pytest.raises(errors.ConfigurationError, match="OPENAI_API_KEY"):
+        provider.send(HI)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    server.enqueue(text_reply("Hello"))
+    provider.send(HI)
+    assert server.requests[0].headers["authorization"] == "Bearer sk-env"
+    monkeypatch.setenv("DECLARAI_OPENAI_API_KEY", "sk-first")
+    assert provider.api_key.reveal() == "sk-first"
+    assert environment("NO_SUCH_NAME") is None
+
+
+def test_server_of_ones_own_needs_no_key(monkeypatch, server):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert OpenAIProvider("m", base_url=server.base_url).api_key.reveal() == "no-key"
+    assert server.base_url in OpenAIProvider("m", base_url=server.base_url).where
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-ä"])
+def test_key_that_cannot_be_sent_is_refused_unseen(way, server, key):
+    provider = OpenAIProvider("m", key=Secret(key), base_url=server.base_url)
+    with pytest.raises(errors.ConfigurationError, match="characters") as caught:
+        send(way, provider)
+    assert key not in str(caught.value)
+
+
+def test_white_space_around_a_key_is_not_sent(provider, server, http):
+    server.enqueue(text_reply("Hello"))
+    OpenAIProvider("m", key=Secret(" sk-test\n"), base_url=server.base_url, http_client=http).send(HI)
+    assert server.requests[0].headers["authorization"] == "Bearer sk-test"
+
+
+# What a server refuses to understand
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_server_that_knows_no_option_is_asked_without_it(way, openai, server, status):
+    server.enqueue(error_reply(status, "unknown field: stream_options"), stream_reply(["a"]), stream_reply(["b"]))
+    llm = openai()
+    opened = llm.astream if way.is_async else llm.stream
+    assert way.result(opened("Hi")) == "a"
+    assert way.result(opened("Hi")) == "b"
+    assert ["stream_options" in request.body for request in server.requests] == [True, False, False]
+
+
+def test_server_that_knows_no_schemas_is_asked_without(openai, server):
+    server.enqueue(error_reply(400, "json_schema is not supported"), text_reply('{"declarai_result": 4}'))
+    assert openai().send("Hi", output_type=int).parsed == 4
+    assert ["response_format" in request.body for request in server.requests] == [True, False]
+
+
+def test_what_another_call_has_learned_is_used(provider):
+    refusal = errors.BadRequestError("unknown: stream_options")
+    assert provider.adapts(refusal, STREAM)
+    assert provider.adapts(refusal, STREAM)
+    assert "stream_options" not in provider.encode(STREAM)
+
+
+def test_other_refusals_teach_nothing(provider):
+    assert not provider.adapts(errors.BadRequestError("stream_options"), HI)
+    assert not provider.adapts(errors.BadRequestError("too long"), STREAM)
+    assert not provider.adapts(errors.RateLimited("stream_options"), STREAM)
+
+
+# Time limits
+
+
+def timed(way, provider, request, into=None):
+    started = time.monotonic()
+    with pytest.raises(errors.ProviderTimeout) as caught:
+        stream(way, provider, request, into) if request.stream else send(way, provider, request)
+    assert time.monotonic() - started < 2
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "reply", [stream_reply(["a"], delay_before=5), bytes_reply([], end="hang"), keep_alive_reply()]
+)
+def test_first_chunk_has_its_limit(way, provider, server, reply):
+    server.enqueue(reply)
+    error = timed(way, provider, STREAM.replace(limits=Limits(first_chunk=0.3, idle=60)))
+    assert error.phase == "first_chunk"
+    assert "first_chunk_timeout=" in str(error)
+    assert server.wait_disconnect(2)
+
+
+@pytest.mark.parametrize("reply", [lambda: stalled(stream_reply(["a"]), after=2), lambda: keep_alive_reply(["a"])])
+def test_each_next_chunk_has_its_limit(way, provider, server, reply):
+    server.enqueue(reply())
+    seen = []
+    error = timed(way, provider, STREAM.replace(limits=Limits(first_chunk=60, idle=0.3)), seen)
+    assert len(seen) in (1, 2)
+    assert error.phase == "stream"
+    assert "idle_timeout=" in str(error)
+    assert server.wait_disconnect(2)
+
+
+def test_whole_call_has_its_limit(way, provider, server):
+    server.enqueue(
+        text_reply("a", delay_before=5),
+        stream_reply(["a"] * 100, pause_between=0.05),
+        bytes_reply([b"{"] * 100, content_type="application/json", pause_between=0.05),
+    )
+    limits = Limits(timeout=0.4)
+    for request in (HI, STREAM, HI):
+        error = timed(way, provider, request.replace(limits=limits))
+        assert "raise timeout=" in str(error)
+
+
+def test_reader_who_takes_long_is_not_late(provider, server):
+    server.enqueue(stream_reply(["a", "b"], pause_between=0.05))
+    chunks = provider.stream(STREAM.replace(limits=QUICK))
+    next(chunks)
+    time.sleep(0.5)
+    assert next(chunks)["choices"][0]["delta"] == {"content": "a"}
+    assert list(chunks)[-1] is DONE
+
+
+def test_no_limits_means_none(way, provider, server):
+    server.enqueue(stream_reply(["a"], delay_before=0.1), text_reply("a"))
+    limits = Limits(timeout=None, connect=None, first_chunk=None, idle=None)
+    assert stream(way, provider, STREAM.replace(limits=limits))[-1] is DONE
+    assert send(way, provider, HI.replace(limits=limits))
+
+
+def test_limits_of_one_answer_do_not_hold_for_the_next(way, server):
+    provider = OpenAIProvider("m", key=Secret("sk-test"), base_url=server.base_url)
+    server.enqueue(stream_reply(["a"]), text_reply("b", delay_before=0.5))
+    stream(way, provider, STREAM.replace(limits=QUICK))
+    assert send(way, provider)["choices"]
+    assert server.connections == 1
+
+
+def test_connection_that_cannot_be_made_in_time_is_told(way):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        provider = OpenAIProvider("m", key=Secret("sk-test"), base_url=f"http://127.0.0.1:{address[1]}/v1")
+        with pytest.raises(errors.ProviderTimeout, match="connect_timeout=") as caught:
+            send(way, provider, HI.replace(limits=Limits(connect=0.3)))
+        for filler in fillers:
+            filler.close()
+    assert caught.value.phase == "connect"
+
+
+def test_pool_that_is_used_up_is_told(server):
+    from openai import DefaultHttpxClient
+
+    library = inspect.getmodule(DefaultHttpxClient.__mro__[1])
+    limits = __import__(library.__name__.split(".")[0]).Limits(max_connections=1)
+    server.enqueue(stream_reply(["a"], end="hang", done=False))
+    with DefaultHttpxClient(limits=limits) as client:
+        provider = OpenAIProvider("m", key=Secret("sk-test"), base_url=server.base_url, http_client=client)
+        held = provider.stream(STREAM)
+        next(held)
+        with pytest.raises(errors.ProviderTimeout, match="all connections"):
+            provider.send(HI.replace(limits=Limits(timeout=0.3)))
+        held.close()
+
+
+# What is too much
+
+
+def test_whole_answer_that_is_too_long_is_refused(way, provider, server, monkeypatch):
+    monkeypatch.setattr(_reads, "LIMIT", 1000)
+    server.enqueue(text_reply("x" * 2000))
+    with pytest.raises(errors.InvalidResponse, match="longer than 1000"):
+        send(way, provider)
+
+
+def test_packed_answer_that_unpacks_to_too_much_is_refused(way, provider, server):
+    bomb = gzip.compress(b"x" * 70_000_000)
+    server.enqueue(
+        bytes_reply(bomb, content_type="application/json", headers={"Content-Encoding": "gzip"}),
+        bytes_reply(bomb, headers={"Content-Encoding": "gzip"}),
+    )
+    with pytest.raises(errors.InvalidResponse, match="longer than"):
+        send(way, provider)
+    with pytest.raises(errors.InvalidResponse, match="longer than"):
+        stream(way, provider)
+
+
+def test_event_that_does_not_end_is_refused(way, provider, server):
+    def writes():
+        yield b"data: {"
+        while True:
+            yield b"x" * 1_000_000
+
+    server.enqueue(bytes_reply(writes()))
+    with pytest.raises(errors.InvalidResponse, match="longer than"):
+        stream(way, provider)
+    assert server.wait_disconnect(2)
+
+
+def test_packed_stream_is_unpacked(way, provider, server):
+    body = sse(chunk("a"), chunk(finish="stop"))
+    packed = zlib.compress(body)
+    server.enqueue(bytes_reply([packed[:9], packed[9:]], headers={"Content-Encoding": "deflate"}))
+    assert stream(way, provider) == [chunk("a"), chunk(finish="stop"), DONE]
+
+
+# What is no answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (bytes_reply(b"<html>oops</html>", content_type="text/html"), errors.InvalidResponse),
+        (bytes_reply(b"", content_type="application/json"), errors.EmptyResponse),
+        (bytes_reply(b" \n", content_type="application/json"), errors.EmptyResponse),
+        (json_reply({"detail": "hello"}), errors.InvalidResponse),
+        (bytes_reply(b"[]", content_type="application/json"), errors.InvalidResponse),
+        (bytes_reply(b'{"choices": [', content_type="application/json"), errors.InvalidResponse),
+        (json_reply({"choices": []}), errors.InvalidResponse),
+    ],
+)
+def test_answer_that_is_none_is_refused(way, provider, server, reply, kind):
+    server.enqueue(reply)
+    with pytest.raises(errors.InvalidResponse) as caught:
+        send(way, provider)
+    assert type(caught.value) is kind
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "words"),
+    [
+        (bytes_reply(b"<html>oops</html>", content_type="text/html"), errors.EmptyResponse, "text/html"),
+        (bytes_reply(b""), errors.EmptyResponse, "got nothing"),
+        (bytes_reply(b": ping\n\n"), errors.EmptyResponse, ": ping"),
+        (json_reply({"detail": "hello"}), errors.InvalidResponse, "hello"),
+        (bytes_reply(b"data: {oops}\n\n"), errors.InvalidResponse, "oops"),
+    ],
+)
+def test_stream_that_is_none_is_refused(way, provider, server, reply, kind, words):
+    server.enqueue(reply)
+    with pytest.raises(errors.InvalidResponse, match=words) as caught:
+        stream(way, provider)
+    assert type(caught.value) is kind
+
+
+def test_answer_without_a_content_type_is_read(way, provider, server):
+    server.enqueue(bytes_reply(sse(chunk("a")), content_type="application/json"), text_reply("b", content_type="x"))
+    assert stream(way, provider) == [chunk("a"), DONE]
+    assert stream(way, provider)[-1] is DONE
+
+
+def test_whole_answer_that_breaks_off_is_told(way, provider, server):
+    server.enqueue(text_reply("Hello", end="drop"), text_reply("Hello", end="drop"))
+    with pytest.raises(errors.ProviderConnectionError, match="lost the connection"):
+        send(way, provider)
+    with pytest.raises(errors.ProviderConnectionError):
+        stream(way, provider)
+
+
+def test_last_event_may_lack_its_blank_line(way, provider, server):
+    server.enqueue(bytes_reply(sse(chunk("a"), done=False)[:-2]))
+    assert stream(way, provider) == [chunk("a")]
+
+
+# What cannot be sent
+
+
+@pytest.mark.parametrize("params", [{"x": object()}, {"x": {1, 2}}])
+def test_parameter_that_is_no_json_is_told(way, provider, server, params):
+    with pytest.raises(errors.ConfigurationError, match="could not be made"):
+        send(way, provider, HI.replace(params=params))
+    with pytest.raises(errors.ConfigurationError, match="could not be made"):
+        stream(way, provider, STREAM.replace(params=params))
+    assert server.requests == []
+
+
+def test_http_client_of_another_library_is_told(server):
+    provider = OpenAIProvider("m", key=Secret("sk-test"), base_url=server.base_url, http_client=object())
+    with pytest.raises(errors.ConfigurationError, match=r"AttributeError|TypeError"):
+        provider.send(HI)
+
+
+# Elsewhere
+
+
+def test_provider_is_pickled_without_key_and_connections(provider, monkeypatch):
+    again = pickle.loads(pickle.dumps(provider))
+    assert (again.model, again.base_url) == (provider.model, provider.base_url)
+    assert again.api_key.reveal() == "no-key"
+    assert b"sk-test" not in pickle.dumps(provider)
+
+
+def test_client_with_hooks_that_read_the_answer_works(server):
+    from openai import DefaultHttpxClient
+
+    with DefaultHttpxClient(event_hooks={"response": [lambda response: response.read()]}) as client:
+        provider = OpenAIProvider("m", key=Secret("sk-test"), base_url=server.base_url, http_client=client)
+        server.enqueue(stream_reply(["a"]), text_reply("b"))
+        assert list(provider.stream(STREAM))[-1] is DONE
+        assert provider.send(HI)["choices"]
+
+
+def test_transport_without_a_network_works(way):
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient
+
+    library = __import__(DefaultHttpxClient.__mro__[1].__module__.split(".")[0])
+    body = sse(chunk("a"), of_choices(usage=USAGE))
+    transport = library.MockTransport(lambda _request: library.Response(200, content=body))
+    clients = {"http_client": DefaultHttpxClient(transport=transport),
+               "http_async_client": DefaultAsyncHttpxClient(transport=transport)}  # fmt: skip
+    provider = OpenAIProvider("m", key=Secret("sk-test"), base_url="http://x/v1", **clients)
+    assert stream(way, provider) == [chunk("a"), of_choices(usage=USAGE), DONE]
+
+
+def test_late_answer_does_not_leak_into_the_next_call(way, server):
+    gate = threading.Event()
+    provider = OpenAIProvider("m", key=Secret("sk-test"), base_url=server.base_url)
+    server.enqueue(text_reply("late", gate=gate, gate_after=0), text_reply("next"))
+    with pytest.raises(errors.ProviderTimeout):
+        send(way, provider, HI.replace(limits=Limits(timeout=0.3)))
+    gate.set()
+    assert send(way, provider)["choices"][0]["message"]["content"] == "next"
+
+
+def test_limits_are_told_by_the_options(openai, server):
+    server.enqueue(bytes_reply([], end="hang"))
+    llm = openai(first_chunk_timeout=0.2, stream=True)
+    assert isinstance(llm, declarai.Declarai)
+
+    @llm.task
+    def about(movie: str) -> str:
+        """Say something"""
+
+    with pytest.raises(errors.ProviderTimeout, match=r"within 0\.2 s"):
+        next(about(movie="Jaws"))
