@@ -1,0 +1,99 @@
+"""What stands twice, blocking and awaiting, says the same: compared after `await` and its kin are taken away."""
+
+import ast
+import inspect
+import re
+from textwrap import dedent
+
+import pytest
+
+from declarai_like import _run, streams
+from declarai_like.providers import openai
+
+PAIRS = {
+    "_run.run": (_run.run, _run.arun),
+    "_run.stream": (_run.stream, _run.astream),
+    "_run._perform": (_run._perform, _run._aperform),
+    "_run._serve": (_run._serve, _run._aserve),
+    "OpenAIProvider.send": (openai.OpenAIProvider.send, openai.OpenAIProvider.asend),
+    "OpenAIProvider.stream": (openai.OpenAIProvider.stream, openai.OpenAIProvider.astream),
+    "OpenAIProvider._build": (openai.OpenAIProvider._build, openai.OpenAIProvider._build_async),
+    "AzureOpenAIProvider._build": (openai.AzureOpenAIProvider._build, openai.AzureOpenAIProvider._build_async),
+}
+TWINS = {
+    r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read|drain)\b)": "",
+    r"\b_?a(?=(?:perform|serve|sleep)\b)": "_",
+    r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
+    r"\ba(?=(?:reads_of|joined)\b)": "",
+    r"\bmemory\.history\(\)": "memory.history",
+    r"\b_finished\((.*)\)": r"\1",
+    r"\bAsync(?=[A-Z])": "",
+    r"\bAzureAsyncOpenAI\b": "AzureOpenAI",
+    r"\bAsyncAzureOpenAI\b": "AzureOpenAI",
+    r"\b_build_async\b": "_build",
+    r"\bStopAsyncIteration\b": "StopIteration",
+    r"\btime\.sleep\b": "_sleep",
+    r"\b_awaited\((\w+)\)": r"\1.result()",
+    r"\bawaiting\(\)": "blocking()",
+    r"\bself\._http_clients\[\d\]": "self._http_clients",
+}
+
+
+class Plain(ast.NodeTransformer):
+    """Takes away docstrings, `async` and `await`, and joins a loop that only yields to `yield from`."""
+
+    def visit_AsyncFunctionDef(self, node):
+        return self.visit(ast.FunctionDef(**{name: getattr(node, name) for name in node._fields}, lineno=0))
+
+    def visit_FunctionDef(self, node):
+        self.generic_visit(node)
+        node.body = node.body[1:] if ast.get_docstring(node) else node.body
+        node.returns = None  # the type checker compares these
+        return node
+
+    def visit_Await(self, node):
+        return self.visit(node.value)
+
+    def visit_AsyncWith(self, node):
+        return self.visit(ast.With(items=node.items, body=node.body))
+
+    def visit_AsyncFor(self, node):
+        return self.visit(ast.For(target=node.target, iter=node.iter, body=node.body, orelse=node.orelse))
+
+    def visit_For(self, node):
+        self.generic_visit(node)
+        match node.body:
+            case [ast.Expr(ast.Yield(ast.Name(name)))] if ast.unparse(node.target) == name:
+                return ast.Expr(ast.YieldFrom(node.iter))
+        return node
+
+
+def plain(function):
+    """Give a function's source without what only says that it is awaited."""
+    tree = Plain().visit(ast.parse(dedent(inspect.getsource(function))))
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    for twin, name in TWINS.items():
+        text = re.sub(twin, name, text)
+    return text
+
+
+def names_of(cls):
+    return {name for name, value in vars(cls).items() if inspect.isfunction(value)}
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_both_halves_say_the_same(pair):
+    blocking, awaiting = map(plain, pair)
+    assert awaiting == blocking
+
+
+@pytest.mark.parametrize("name", sorted(names_of(streams.Stream)))
+def test_both_streams_say_the_same(name):
+    twin = {"__enter__": "__aenter__", "__exit__": "__aexit__", "__iter__": "__aiter__", "__next__": "__anext__"}
+    awaiting = plain(getattr(streams.AsyncStream, twin.get(name, name)))
+    assert awaiting == plain(getattr(streams.Stream, name))
+
+
+def test_the_awaiting_stream_has_no_method_of_its_own():
+    own = {name.replace("__a", "__") for name in names_of(streams.AsyncStream)} - {"aclose"}
+    assert own == names_of(streams.Stream)
