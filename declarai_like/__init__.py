@@ -15,13 +15,14 @@ TYPE_CHECKING = False  # type checkers take it for true; importing it from `typi
 if TYPE_CHECKING:
     from typing import Any
 
-    from declarai_like._declarai import Declarai, azure_openai, local, openai
+    from declarai_like._declarai import Declarai, azure_openai, local, offline, openai
     from declarai_like._signatures import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError
     from declarai_like.messages import Message, MessageRole
     from declarai_like.middleware import TaskMiddleware
     from declarai_like.middleware.retry import retry
+    from declarai_like.prompts import CallParams, Prompt
     from declarai_like.providers.base import BaseLLM, register_llm
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse, Result
@@ -30,18 +31,21 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BaseLLM",
+    "CallParams",
     "Chat",
     "Declarai",
     "DeclaraiError",
     "LLMResponse",
     "Message",
     "MessageRole",
+    "Prompt",
     "Request",
     "Result",
     "TaskMiddleware",
     "azure_openai",
     "local",
     "magic",
+    "offline",
     "openai",
     "register_llm",
     "retry",
@@ -49,10 +53,12 @@ __all__ = [
 
 _HOMES = {
     "BaseLLM": "providers.base",
+    "CallParams": "prompts",
     "Chat": "chats",
     "Declarai": "_declarai",
     "DeclaraiError": "errors",
     "LLMResponse": "responses",
+    "Prompt": "prompts",
     "Message": "messages",
     "MessageRole": "messages",
     "Request": "requests",
@@ -61,6 +67,7 @@ _HOMES = {
     "azure_openai": "_declarai",
     "local": "_declarai",
     "magic": "_signatures",
+    "offline": "_declarai",
     "openai": "_declarai",
     "register_llm": "providers.base",
     "retry": "middleware",
@@ -81,13 +88,16 @@ def __getattr__(name: str) -> Any:
 
 _MODULES = frozenset(
     {
+        "chats",
         "completions",
         "errors",
+        "evals",
         "events",
         "memory",
         "messages",
         "middleware",
         "operators",
+        "prompts",
         "providers",
         "requests",
         "responses",

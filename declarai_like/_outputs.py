@@ -54,7 +54,7 @@ class Output(Generic[T]):
         """
         annotation = str if annotation is inspect.Parameter.empty else annotation
         output: Output[Any] = Output(annotation, key=key, description=description, where=where)
-        if not (output.is_text or output.is_scalar):  # These need no check, and so no pydantic yet.
+        if not _is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
             output._define()
         return output
 
@@ -195,6 +195,21 @@ class Output(Generic[T]):
         if self.wrapped:
             return WrappedTarget(validate, self.key, self._adapter.core_schema)
         return ObjectTarget(validate, self.key, self._described)
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Whether a type is made of JSON's own types only: then nothing can be wrong with it."""
+    if annotation in (None, type(None), str, *_SCALARS):
+        return True
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return all(isinstance(arg, str) for arg in args)
+    if origin is dict and args[0] not in {str, int}:
+        return False
+    return origin in _CONTAINERS and bool(args) and all(_is_plain(arg) for arg in args if arg is not ...)
+
+
+_CONTAINERS = (list, dict, tuple, set, frozenset, typing.Union, types.UnionType)
 
 
 def _name_of(annotation: Any) -> str:

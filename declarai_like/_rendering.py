@@ -173,10 +173,13 @@ def check_text(text: str, fields: Collection[str], where: str) -> None:
     _Text.of(text, fields, where)
 
 
-def text_names(text: str, where: str) -> frozenset[str]:
-    """Return the names that a text asks for; those in single braces may be meant as text."""
+def text_names(text: str, where: str, fields: Collection[str] = ()) -> frozenset[str]:
+    """Return the names that a text asks for; those in single braces may be meant as text.
+
+    Jinja's own functions are none of them, unless one of the `fields` has the name.
+    """
     if _is_jinja(text):
-        return frozenset(_jinja_names(text, where) - _environment().globals.keys())
+        return frozenset(_jinja_names(text, where) - (_environment().globals.keys() - set(fields)))
     return frozenset(_FIELD.findall(text))
 
 

@@ -1,0 +1,201 @@
+"""Asking a model without declaring a task: messages in, an answer or a stream of it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from declarai_like import _run
+from declarai_like._flow import Call
+from declarai_like._outputs import Output
+from declarai_like.messages import Message
+from declarai_like.middleware.base import stack
+from declarai_like.requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+
+    from declarai_like._options import Options
+    from declarai_like.providers.base import Provider
+    from declarai_like.responses import LLMResponse
+    from declarai_like.streams import AsyncStream, Stream
+
+T = TypeVar("T")
+
+
+class Direct:
+    """The calls of a provider itself. Parameters that are not named here go to the model as they are."""
+
+    llm: Provider
+    options: Options
+
+    def send(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]],
+        *,
+        output_type: Any = str,
+        tools: Sequence[Mapping[str, Any]] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> LLMResponse:
+        """Send messages and give the answer; with an `output_type`, `parsed` is its value.
+
+        `messages` are a text, or messages in our form or the wire's; `tools` are raw tool schemas, whose calls come
+        back as `tool_calls`. A refusal is told by the response; raises `OutputError` if the answer is not of its
+        type.
+        """
+        return _run.run(self._ask(messages, output_type, tools, model, params)).response
+
+    async def asend(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]],
+        *,
+        output_type: Any = str,
+        tools: Sequence[Mapping[str, Any]] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> LLMResponse:
+        """Do what `send` does, in an event loop."""
+        return (await _run.arun(self._ask(messages, output_type, tools, model, params))).response
+
+    def stream(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]] = (),
+        *,
+        prompt: str | list[str] | None = None,
+        output_type: type[T] = str,  # type: ignore[assignment]  # the default of a type variable
+        tools: Sequence[Mapping[str, Any]] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> Stream[T]:
+        """Give the answer to messages as a stream of events; the arguments are those of `send`.
+
+        With `prompt=` in the place of messages it is the continuation of a text, on the provider's `/completions`.
+        Nothing is sent before the stream is entered.
+        """
+        from declarai_like.streams import Stream
+
+        return Stream(self._prepared(messages, prompt, output_type, tools, model, params))
+
+    def astream(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]] = (),
+        *,
+        prompt: str | list[str] | None = None,
+        output_type: type[T] = str,  # type: ignore[assignment]  # the default of a type variable
+        tools: Sequence[Mapping[str, Any]] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> AsyncStream[T]:
+        """Do what `stream` does, in an event loop."""
+        from declarai_like.streams import AsyncStream
+
+        return AsyncStream(self._prepared(messages, prompt, output_type, tools, model, params))
+
+    @overload
+    def complete(
+        self, prompt: str | list[str], *, streaming: Literal[False] = False, model: str | None = None, **params: Any
+    ) -> LLMResponse: ...
+    @overload
+    def complete(
+        self, prompt: str | list[str], *, streaming: Literal[True], model: str | None = None, **params: Any
+    ) -> Generator[LLMResponse, None, None]: ...
+    def complete(
+        self, prompt: str | list[str], *, streaming: bool = False, model: str | None = None, **params: Any
+    ) -> Any:
+        """Continue a text, on the provider's `/completions`; `streaming=True` gives a generator of responses."""
+        call = self._continue(prompt, model, params, streaming=streaming)
+        return _run.stream(call) if streaming else _run.run(call).response
+
+    @overload
+    def acomplete(
+        self, prompt: str | list[str], *, streaming: Literal[False] = False, model: str | None = None, **params: Any
+    ) -> Coroutine[Any, Any, LLMResponse]: ...
+    @overload
+    def acomplete(
+        self, prompt: str | list[str], *, streaming: Literal[True], model: str | None = None, **params: Any
+    ) -> AsyncGenerator[LLMResponse, None]: ...
+    def acomplete(
+        self, prompt: str | list[str], *, streaming: bool = False, model: str | None = None, **params: Any
+    ) -> Any:
+        """Do what `complete` does, in an event loop: await it, or iterate it when it streams."""
+        call = self._continue(prompt, model, params, streaming=streaming)
+        return _run.astream(call) if streaming else _response(call)
+
+    def _ask(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]],
+        output_type: Any,
+        tools: Sequence[Mapping[str, Any]],
+        model: str | None,
+        params: Mapping[str, Any],
+    ) -> Call[Any]:
+        return self._prepare(*self._asked(messages, output_type, tools, model, params))
+
+    def _asked(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]],
+        output_type: Any,
+        tools: Sequence[Mapping[str, Any]],
+        model: str | None,
+        params: Mapping[str, Any],
+        *,
+        streaming: bool = False,
+    ) -> tuple[Request, Output[Any]]:
+        """Check the arguments and put the request together."""
+        listed = [Message(messages)] if isinstance(messages, str) else list(messages)
+        if not listed:
+            raise TypeError("expected messages, got none: give a text, or messages of a role and a text")
+        output: Output[Any] = Output.of(output_type, where="output_type")
+        request = self._request(params, model=model, streaming=streaming).replace(
+            messages=tuple(map(Message.of, listed)),
+            response_format=output.response_format(self.options.format),
+            tools=tuple(tools),
+        )
+        return request, output
+
+    def _prepared(  # noqa: PLR0917 - the arguments of two callers, as they came
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]],
+        prompt: str | list[str] | None,
+        output_type: Any,
+        tools: Sequence[Mapping[str, Any]],
+        model: str | None,
+        params: Mapping[str, Any],
+    ) -> Callable[[], Call[Any]]:
+        """Check the arguments of a stream now, and make a call of them each time it is entered."""
+        if prompt is None:
+            request, output = self._asked(messages, output_type, tools, model, params, streaming=True)
+            return lambda: self._prepare(request, output, narrate=True)
+        if messages or tools or output_type is not str:
+            raise TypeError("prompt= continues a text: it goes with no messages, no tools and no output_type")
+        return lambda: self._continue(prompt, model, params, streaming=True, narrate=True)
+
+    def _continue(
+        self,
+        prompt: str | list[str],
+        model: str | None,
+        params: Mapping[str, Any],
+        *,
+        streaming: bool,
+        narrate: bool = False,
+    ) -> Call[Any]:
+        request = self._request(params, model=model, streaming=streaming).replace(kind="completion", prompt=prompt)
+        return self._prepare(request, Output.of(str), narrate=narrate)
+
+    def _request(self, params: Mapping[str, Any], *, model: str | None = None, streaming: bool) -> Request:
+        options = self.options
+        return Request(
+            model=model or options.model or self.llm.model,
+            stream=streaming,
+            params=options.params(params),
+            limits=options.stream_limits if streaming else options.limits,
+        )
+
+    def _prepare(self, request: Request, output: Output[Any], *, narrate: bool = False) -> Call[Any]:
+        middlewares = stack(self.options.middlewares, self, {}, max_retries=self.options.max_retries)
+        asked = request.replace(output=output)
+        return Call(self.llm, asked, output, middlewares=middlewares, narrate=narrate, lenient=True)
+
+
+async def _response(call: Call[Any]) -> LLMResponse:
+    return (await _run.arun(call)).response

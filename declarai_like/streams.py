@@ -1,0 +1,375 @@
+"""Streams as objects: the events of an answer, its views, and its end.
+
+`Stream` and `AsyncStream` stand side by side and do the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from declarai_like import _run
+from declarai_like._flow import value_of
+from declarai_like.errors import OutputError, StreamInterrupted
+from declarai_like.events import ChunkEvent, ContentDeltaEvent, ContentDoneEvent, StreamEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+
+    from declarai_like._flow import Call
+    from declarai_like.completions import Completion
+    from declarai_like.responses import LLMResponse, Outcome
+
+__all__ = ["AsyncStream", "Stream"]
+
+T = TypeVar("T")
+
+
+class _Record(Generic[T]):
+    """What a stream has brought so far, and how it ended."""
+
+    def __init__(self, prepare: Callable[[], Call[T]]) -> None:
+        self._prepare = prepare
+        self._call: Call[T] | None = None
+        self._events: list[StreamEvent] = []
+        self._told = 0
+        """How many events have been given to the one who iterates the stream itself."""
+        self._ended = False
+        self._left = False
+        """Whether it ended because the reader left."""
+        self._error: Exception | None = None
+
+    def _begin(self) -> Call[T]:
+        self._call = call = self._prepare()
+        self._events, self._told = [], 0
+        self._ended, self._left, self._error = False, False, None
+        return call
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """Note the end. A reading that was cancelled can be read no more, but is not cancelled anew by asking."""
+        if error is None or isinstance(error, Exception):
+            self._ended, self._error = True, error
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Note that the reader has left before the end: the answer is no success."""
+        if not self._ended:
+            self._ended = self._left = True
+            self._error = StreamInterrupted(
+                "the stream was closed before its end: read it to the end to get its result",
+                phase="stream",
+                response=self.response,
+                completion=self.current_completion_snapshot,
+            )
+
+    def _may_read(self) -> bool:
+        """Say whether more can come; raises the error that the stream ended with."""
+        if self._error is not None:
+            raise self._error
+        return not self._ended
+
+    @property
+    def response(self) -> LLMResponse | None:
+        """The answer so far, the whole of it at the end; `None` before the first chunk."""
+        return None if self._call is None else self._call.response
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the stream ended; `"streaming"` before its end."""
+        response = self.response
+        if self._left:
+            return "cancelled"
+        if response is None:
+            return "interrupted" if self._error is not None else "streaming"
+        return response.outcome
+
+    @property
+    def current_completion_snapshot(self) -> Completion | None:
+        """The completion so far, with all its choices; `None` before the first chunk."""
+        return None if self._call is None else self._call.completion
+
+    def _final_completion(self) -> Completion:
+        completion = self.current_completion_snapshot
+        if completion is None:  # a middleware has answered without a provider
+            raise StreamInterrupted("no provider was asked: there is no completion, `result()` has the value")
+        return completion
+
+    def _value(self) -> T:
+        call = self._call
+        if call is None or call.result is None:  # the end was reached: there is a result
+            raise AssertionError  # pragma: no cover - see above
+        result = call.result
+        return value_of(result.response, call.output) if result.value is None else result.value
+
+    def _step_of(self, event: StreamEvent) -> LLMResponse | None:
+        """Give the answer at a chunk that shows some of it; the chunk that ends it is shown last, with its usage."""
+        if not isinstance(event, ChunkEvent) or not event.raw.get("choices"):
+            return None
+        last = self._call is not None and self._call.is_last(event.raw)
+        return None if last else event.response
+
+    def _last_step(self) -> list[LLMResponse]:
+        return [] if self.response is None else [self.response]
+
+
+def _partial_of(event: StreamEvent, shown: Any) -> Any:
+    """Give the typed value of an event if it is new; `shown` is the one given before."""
+    if not isinstance(event, (ContentDeltaEvent, ContentDoneEvent)) or event.choice_index:
+        return None
+    value = event.parsed
+    return None if value is shown and event.type == "content.delta" else value
+
+
+def _items_of(event: StreamEvent, seen: list[Any]) -> list[Any]:
+    """Give the items of a list that have closed with this event; `seen` are those given before."""
+    closed: list[Any] = []
+    if isinstance(event, ContentDeltaEvent) and not event.choice_index:
+        closed = event.items
+    elif isinstance(event, ContentDoneEvent) and not event.choice_index and isinstance(event.parsed, (list, tuple)):
+        closed = list(event.parsed)
+    new = closed[len(seen) :]
+    seen += new
+    return new
+
+
+class Stream(_Record[T]):
+    """The events of one call: `with task.stream(...) as stream: for event in stream: ...`.
+
+    Entering sends the request, leaving closes the connection, entering again sends again. The views (`responses`,
+    `text`, `partials`, `items`, `sentences`) give what has come from the start and go on with what comes; after the
+    end they can be read again. An error of the stream is raised after its last event, and again by whatever asks
+    for its result.
+    """
+
+    _steps: Generator[list[StreamEvent], None, None] | None = None
+
+    def __enter__(self) -> Stream[T]:
+        if self._steps is not None:
+            self._steps.close()
+        self._steps = _run.stream(self._begin())
+        self._advance()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        while self._told == len(self._events):
+            if not self._advance():
+                raise StopIteration
+        self._told += 1
+        return self._events[self._told - 1]
+
+    def _advance(self) -> bool:
+        """Read the next chunk's events; say whether there was one. Raises the stream's error at its end."""
+        if not self._may_read():
+            return False
+        if self._steps is None:
+            self._steps = _run.stream(self._begin())
+        try:
+            self._events += next(self._steps)
+        except StopIteration:
+            self._end()
+            return False
+        except BaseException as error:
+            self._end(error)
+            raise
+        return True
+
+    def _replay(self) -> Iterator[StreamEvent]:
+        position = 0
+        while position < len(self._events) or self._advance():
+            yield from self._events[position : (position := len(self._events))]
+
+    def close(self) -> None:
+        """Close the connection at once; closing twice is fine."""
+        if self._steps is not None:
+            self._steps.close()
+        self._leave()
+
+    def until_done(self) -> Stream[T]:
+        """Read the stream to its end."""
+        while self._advance():
+            pass
+        self._told = len(self._events)
+        return self
+
+    def get_final_completion(self) -> Completion:
+        """Read to the end and give the whole completion; raises the stream's error, every time it is called."""
+        self.until_done()
+        return self._final_completion()
+
+    def result(self) -> T:
+        """Read to the end and give the typed value; raises the stream's error, every time it is called."""
+        self.until_done()
+        return self._value()
+
+    def responses(self) -> Iterator[LLMResponse]:
+        """Give the growing answer, once for each chunk that has choices; the last one is the whole answer."""
+        try:
+            for event in self._replay():
+                step = self._step_of(event)
+                if step is not None:
+                    yield step
+        except OutputError:  # the answer is whole, but not of its type
+            for step in self._last_step():
+                yield step
+            raise
+        for step in self._last_step():
+            yield step
+
+    def text(self) -> Iterator[str]:
+        """Give the pieces of the first choice's text."""
+        for event in self._replay():
+            if isinstance(event, ContentDeltaEvent) and event.choice_index == 0:
+                yield event.delta
+
+    def partials(self) -> Iterator[Any]:
+        """Give the typed value each time it has grown; the last one is the validated value."""
+        shown: Any = None
+        for event in self._replay():
+            value = _partial_of(event, shown)
+            if value is not None:
+                shown = value
+                yield value
+
+    def items(self) -> Iterator[Any]:
+        """Give each item of a list, validated, as soon as it is closed."""
+        seen: list[Any] = []
+        for event in self._replay():
+            yield from _items_of(event, seen)
+
+    def sentences(self) -> Iterator[str]:
+        """Give the text sentence by sentence, each as soon as its end is certain."""
+        from declarai_like._sentences import SentenceBuffer
+
+        buffer = SentenceBuffer()
+        for piece in self.text():
+            yield from buffer.feed(piece)
+        yield from buffer.close()
+
+
+class AsyncStream(_Record[T]):
+    """The events of one call in an event loop: `async with task.stream(...) as stream: async for event in stream`.
+
+    It does what `Stream` does.
+    """
+
+    _steps: AsyncGenerator[list[StreamEvent], None] | None = None
+
+    async def __aenter__(self) -> AsyncStream[T]:
+        if self._steps is not None:
+            await self._steps.aclose()
+        self._steps = _run.astream(self._begin())
+        await self._advance()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        while self._told == len(self._events):
+            if not await self._advance():
+                raise StopAsyncIteration
+        self._told += 1
+        return self._events[self._told - 1]
+
+    async def _advance(self) -> bool:
+        """Read the next chunk's events; say whether there was one. Raises the stream's error at its end."""
+        if not self._may_read():
+            return False
+        if self._steps is None:
+            self._steps = _run.astream(self._begin())
+        try:
+            self._events += await anext(self._steps)
+        except StopAsyncIteration:
+            self._end()
+            return False
+        except BaseException as error:
+            self._end(error)
+            raise
+        return True
+
+    async def _replay(self) -> AsyncIterator[StreamEvent]:
+        position = 0
+        while position < len(self._events) or await self._advance():
+            for event in self._events[position : (position := len(self._events))]:
+                yield event
+
+    async def close(self) -> None:
+        """Close the connection at once; closing twice is fine."""
+        if self._steps is not None:
+            await self._steps.aclose()
+        self._leave()
+
+    aclose = close
+
+    async def until_done(self) -> AsyncStream[T]:
+        """Read the stream to its end."""
+        while await self._advance():
+            pass
+        self._told = len(self._events)
+        return self
+
+    async def get_final_completion(self) -> Completion:
+        """Read to the end and give the whole completion; raises the stream's error, every time it is called."""
+        await self.until_done()
+        return self._final_completion()
+
+    async def result(self) -> T:
+        """Read to the end and give the typed value; raises the stream's error, every time it is called."""
+        await self.until_done()
+        return self._value()
+
+    async def responses(self) -> AsyncIterator[LLMResponse]:
+        """Give the growing answer, once for each chunk that has choices; the last one is the whole answer."""
+        try:
+            async for event in self._replay():
+                step = self._step_of(event)
+                if step is not None:
+                    yield step
+        except OutputError:  # the answer is whole, but not of its type
+            for step in self._last_step():
+                yield step
+            raise
+        for step in self._last_step():
+            yield step
+
+    async def text(self) -> AsyncIterator[str]:
+        """Give the pieces of the first choice's text."""
+        async for event in self._replay():
+            if isinstance(event, ContentDeltaEvent) and event.choice_index == 0:
+                yield event.delta
+
+    async def partials(self) -> AsyncIterator[Any]:
+        """Give the typed value each time it has grown; the last one is the validated value."""
+        shown: Any = None
+        async for event in self._replay():
+            value = _partial_of(event, shown)
+            if value is not None:
+                shown = value
+                yield value
+
+    async def items(self) -> AsyncIterator[Any]:
+        """Give each item of a list, validated, as soon as it is closed."""
+        seen: list[Any] = []
+        async for event in self._replay():
+            for item in _items_of(event, seen):
+                yield item
+
+    async def sentences(self) -> AsyncIterator[str]:
+        """Give the text sentence by sentence, each as soon as its end is certain."""
+        from declarai_like._sentences import SentenceBuffer
+
+        buffer = SentenceBuffer()
+        async for piece in self.text():
+            for sentence in buffer.feed(piece):
+                yield sentence
+        for sentence in buffer.close():
+            yield sentence

@@ -1,0 +1,392 @@
+"""Functions as tasks: a typed, docstring-annotated function becomes a question to a model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextvars import ContextVar
+from functools import partial, update_wrapper
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
+from weakref import ref
+
+from declarai_like import _run
+from declarai_like._flow import Call
+from declarai_like._outputs import Output
+from declarai_like._rendering import Prompt, reask
+from declarai_like._signatures import Signature
+from declarai_like.middleware.base import stack
+from declarai_like.requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Self, Unpack
+
+    from declarai_like._flow import Answer
+    from declarai_like._options import Options, TaskOptions
+    from declarai_like.messages import Message
+    from declarai_like.providers.base import Provider
+    from declarai_like.responses import LLMResponse, Result
+    from declarai_like.streams import AsyncStream, Stream
+
+__all__ = ["AsyncStreamingTask", "AsyncTask", "FutureTask", "StreamingTask", "Task"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Declared(NamedTuple):
+    """What a task was declared with; its copies share it."""
+
+    signature: Signature
+    output: Output[Any]
+    prompt: Prompt
+    provider: Provider
+
+
+# One variable for all tasks: a variable for each would never be freed. Each entry goes with its task.
+_LATEST: ContextVar[dict[ref[Any], Answer] | None] = ContextVar("declarai_like_latest", default=None)
+
+
+class BaseTask(Generic[P, T, R]):
+    """What all tasks can do. A task is built once, shared by every thread, and never changed.
+
+    `R` is what a call gives at once: a value, a generator, a coroutine, or an async generator.
+    """
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[..., Any]
+    is_declarai = True
+
+    def __init__(
+        self,
+        declared: _Declared,
+        options: Options,
+        *,
+        origin: tuple[Any, ...] | None = None,
+        is_bound: bool = False,
+        home: ref[Any] | None = None,
+    ) -> None:
+        self._declared = declared
+        self._options = options
+        self._origin = origin
+        """How this task is made of another one: a function and its arguments; `None` if it was declared."""
+        self._is_bound = is_bound
+        self._home = home or ref(self)
+        """The task that remembers: a method is bound anew at each access, so the class's own remembers for it."""
+        update_wrapper(cast("Any", self), declared.signature.function)
+        if is_bound:
+            self.__signature__ = declared.signature.signature
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, llm_params: Mapping[str, Any], **kwargs: Any) -> R: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        """Ask the model; `llm_params=` is merged over the declared ones for this call.
+
+        Arguments that do not fit raise `TypeError` at once. A generator sends the request when it is first read.
+        """
+        return self._start(self._call(args, kwargs, streaming=self._options.streaming))
+
+    def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
+        """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
+        args, own, _ = self._told(args, kwargs)
+        return {"messages": list(self._declared.prompt.outline(self._declared.signature.bind_partial(args, own)))}
+
+    def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
+        """Give exactly what would be sent, without sending it."""
+        return self._call(args, kwargs, streaming=self._options.streaming).request
+
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> FutureTask[R]:
+        """Give the call with its arguments, to be made later; raises `TypeError` now if they do not fit."""
+        self._checked(args, kwargs)
+        return FutureTask(self, args, kwargs)
+
+    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
+        """Make the call in an event loop and give all that it brought."""
+        return await _run.arun(self._remembered(self._call(args, kwargs)))
+
+    async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make the call in an event loop and give its value."""
+        return (await self.arun(*args, **kwargs)).value
+
+    def astream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[T]:
+        """Give the call as a stream of events, to be entered with `async with`; nothing is sent before."""
+        from declarai_like.streams import AsyncStream
+
+        return AsyncStream(self._prepared(args, kwargs))
+
+    @property
+    def llm_response(self) -> LLMResponse | None:
+        """The answer of the last call in this thread or async context, as far as it has come; else `None`."""
+        answer = self._latest
+        return None if answer is None else answer.response
+
+    @property
+    def llm_stream_response(self) -> Any:
+        """The generator of the last call in this thread or async context, while somebody holds it; else `None`."""
+        answer = self._latest
+        return None if answer is None or answer.stream is None else answer.stream()
+
+    @property
+    def llm_params(self) -> dict[str, Any]:
+        """The model's parameters as declared, a copy."""
+        return dict(self._options.llm_params)
+
+    @property
+    def provider(self) -> Provider:
+        """The provider that this task asks."""
+        return self._declared.provider
+
+    def _start(self, call: Call[T]) -> R:
+        raise NotImplementedError  # pragma: no cover - each kind of task has its own
+
+    def _call(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, streaming: bool = False, narrate: bool = False
+    ) -> Call[T]:
+        """Bind the arguments and put the call together; nothing is sent yet."""
+        signature, output, prompt, provider = self._declared
+        options = self._options
+        args, own, llm_params = self._told(args, kwargs)
+        arguments = signature.bind(args, own)
+        request = Request(
+            model=options.model or provider.model,
+            messages=prompt.render(arguments),
+            stream=streaming,
+            params=options.params(llm_params),
+            response_format=output.response_format(options.format),
+            limits=options.stream_limits if streaming else options.limits,
+            name=signature.name,
+            output=output,
+        )
+        return Call(
+            provider,
+            request,
+            output,
+            middlewares=stack(options.middlewares, self, arguments, max_retries=options.max_retries),
+            retries=options.retries,
+            reask=partial(reask, output=output, templates=options.templates),
+            narrate=narrate,
+        )
+
+    def _told(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any] | None]:
+        """Part the function's arguments from `llm_params`, and leave out the `self` of `Class.method(self, ...)`."""
+        if self._declared.signature.is_method and not self._is_bound:
+            args = args[1:]
+        if "llm_params" not in kwargs or self._declared.signature.takes("llm_params"):
+            return args, kwargs, None
+        return args, {name: kwargs[name] for name in kwargs if name != "llm_params"}, kwargs["llm_params"]
+
+    def _checked(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise `TypeError` if the arguments do not fit, `DefinitionError` if the model's parameters are none."""
+        args, own, llm_params = self._told(args, kwargs)
+        self._declared.signature.bind(args, own)
+        self._options.params(llm_params)
+
+    def _prepared(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
+        """Check the arguments now, and make a call of them each time the stream is entered."""
+        self._checked(args, kwargs)
+        return lambda: self._remembered(self._call(args, kwargs, streaming=True, narrate=True))
+
+    def _remembered(self, call: Call[T]) -> Call[T]:
+        """Note that this call is the last one in this context."""
+        alive = {home: answer for home, answer in (_LATEST.get() or {}).items() if home() is not None}
+        _LATEST.set({**alive, self._home: call.answer})
+        return call
+
+    @property
+    def _latest(self) -> Answer | None:
+        return (_LATEST.get() or {}).get(self._home)
+
+    def _varied(self, changes: Mapping[str, Any]) -> Any:
+        """Make a task of the same function that asks differently."""
+        options, declared = self._options.over(**changes), self._declared
+        if options.templates != self._options.templates:
+            declared = declared._replace(prompt=Prompt.of(declared.signature, declared.output, options.templates))
+        family = _FAMILIES[declared.signature.is_async, options.streaming]
+        origin = (BaseTask._varied, (self, dict(changes)))
+        return family(declared, options, origin=origin, is_bound=self._is_bound)
+
+    def _bind_to(self, instance: Any) -> Any:
+        """Give this task as a method; a function without `self` stays as it is."""
+        if instance is None or self._is_bound or not self._declared.signature.is_method:
+            return self
+        origin = (BaseTask._bind_to, (self, instance))
+        return type(self)(self._declared, self._options, origin=origin, is_bound=True, home=self._home)
+
+    def __reduce__(self) -> Any:
+        """Pickle as functions do, by name; a copy by what it is a copy of."""
+        return self._origin or self.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._declared.signature.where}>"
+
+
+class _BlockingTask(BaseTask[P, T, R]):
+    """What the tasks of plain functions have in common."""
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
+        """Make the call and give all that it brought: value, response, usage, attempts, messages."""
+        return _run.run(self._remembered(self._call(args, kwargs)))
+
+    def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
+        """Give the call as a stream of events, to be entered with `with`; nothing is sent before."""
+        from declarai_like.streams import Stream
+
+        return Stream(self._prepared(args, kwargs))
+
+    @overload
+    def with_options(self, *, streaming: Literal[True], **options: Unpack[TaskOptions]) -> StreamingTask[P, T]: ...
+    @overload
+    def with_options(self, *, streaming: Literal[False], **options: Unpack[TaskOptions]) -> Task[P, T]: ...
+    @overload
+    def with_options(self, *, streaming: None = None, **options: Unpack[TaskOptions]) -> Self: ...
+    def with_options(self, *, streaming: bool | None = None, **options: Unpack[TaskOptions]) -> Any:
+        """Give a new task that asks differently; `llm_params` are merged over the declared ones."""
+        return self._varied({"streaming": streaming, **options})
+
+
+class Task(_BlockingTask[P, T, T]):
+    """A plain function as a task: calling it asks the model and gives the declared type."""
+
+    def _start(self, call: Call[T]) -> T:
+        return _run.run(self._remembered(call)).value
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Task[P, T]: ...
+    @overload
+    def __get__(self: Task[Concatenate[Any, Q], T], instance: object, owner: type) -> Task[Q, T]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self._bind_to(instance)
+
+
+class StreamingTask(_BlockingTask[P, T, Generator["LLMResponse", None, None]]):
+    """A plain function as a streaming task: calling it gives a generator of growing responses."""
+
+    def _start(self, call: Call[T]) -> Generator[LLMResponse, None, None]:
+        steps = _run.stream(self._remembered(call))
+        call.answer.stream = ref(steps)
+        return steps
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> StreamingTask[P, T]: ...
+    @overload
+    def __get__(self: StreamingTask[Concatenate[Any, Q], T], instance: object, owner: type) -> StreamingTask[Q, T]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self._bind_to(instance)
+
+
+class _AwaitingTask(BaseTask[P, T, R]):
+    """What the tasks of coroutine functions have in common: all they do, they do in an event loop."""
+
+    async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
+        """Make the call and give all that it brought: value, response, usage, attempts, messages."""
+        return await self.arun(*args, **kwargs)
+
+    def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[T]:
+        """Give the call as a stream of events, to be entered with `async with`; nothing is sent before."""
+        return self.astream(*args, **kwargs)
+
+    @overload
+    def with_options(self, *, streaming: Literal[True], **options: Unpack[TaskOptions]) -> AsyncStreamingTask[P, T]: ...
+    @overload
+    def with_options(self, *, streaming: Literal[False], **options: Unpack[TaskOptions]) -> AsyncTask[P, T]: ...
+    @overload
+    def with_options(self, *, streaming: None = None, **options: Unpack[TaskOptions]) -> Self: ...
+    def with_options(self, *, streaming: bool | None = None, **options: Unpack[TaskOptions]) -> Any:
+        """Give a new task that asks differently; `llm_params` are merged over the declared ones."""
+        return self._varied({"streaming": streaming, **options})
+
+
+class AsyncTask(_AwaitingTask[P, T, Coroutine[Any, Any, T]]):
+    """A coroutine function as a task: `await` it."""
+
+    async def _start(self, call: Call[T]) -> T:
+        return (await _run.arun(self._remembered(call))).value
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> AsyncTask[P, T]: ...
+    @overload
+    def __get__(self: AsyncTask[Concatenate[Any, Q], T], instance: object, owner: type) -> AsyncTask[Q, T]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self._bind_to(instance)
+
+
+class AsyncStreamingTask(_AwaitingTask[P, T, AsyncGenerator["LLMResponse", None]]):
+    """A coroutine function as a streaming task: calling it gives an async generator of growing responses."""
+
+    def _start(self, call: Call[T]) -> AsyncGenerator[LLMResponse, None]:
+        steps = _run.astream(self._remembered(call))
+        call.answer.stream = ref(steps)
+        return steps
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> AsyncStreamingTask[P, T]: ...
+    @overload
+    def __get__(
+        self: AsyncStreamingTask[Concatenate[Any, Q], T], instance: object, owner: type
+    ) -> AsyncStreamingTask[Q, T]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self._bind_to(instance)
+
+
+class FutureTask(Generic[R]):
+    """A call that is planned: `plan()` makes it, as often as it is called.
+
+    `task_kwargs` are the arguments that were given, by name.
+    """
+
+    def __init__(self, task: BaseTask[..., Any, R], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._task = task
+        self._args = args
+        self._kwargs = dict(kwargs)
+
+    def __call__(self) -> R:
+        """Make the call with the planned arguments; gives what the task gives."""
+        return self._task(*self._args, **self._kwargs)
+
+    @property
+    def task_kwargs(self) -> dict[str, Any]:
+        """The arguments that were given, by name, `llm_params` among them."""
+        args, own, llm_params = self._task._told(self._args, self._kwargs)  # noqa: SLF001 - the task that planned this
+        given = self._task._declared.signature.signature.bind(*args, **own).arguments  # noqa: SLF001 - the same
+        return {**given, **({} if llm_params is None else {"llm_params": llm_params})}
+
+    @property
+    def populated_prompt(self) -> dict[str, list[Message]]:
+        """The messages that will be sent."""
+        return self._task.compile(*self._args, **self._kwargs)
+
+    @property
+    def compiled_template(self) -> dict[str, list[Message]]:
+        """The messages with `{name}` in the place of each argument."""
+        return self._task.compile()
+
+    def __repr__(self) -> str:
+        return f"<FutureTask of {self._task!r}>"
+
+
+_FAMILIES: dict[tuple[bool, bool], type[BaseTask[Any, Any, Any]]] = {
+    (False, False): Task,
+    (False, True): StreamingTask,
+    (True, False): AsyncTask,
+    (True, True): AsyncStreamingTask,
+}
+
+
+def make_task(function: Any, provider: Provider, options: Options) -> Any:
+    """Make the task of a function: blocking or awaiting, whole or streaming."""
+    signature = Signature.of(function)
+    output = Output.of(
+        signature.annotation,
+        key=signature.return_name or "declarai_result",
+        description=signature.return_description,
+        where=signature.where,
+    )
+    prompt = Prompt.of(signature, output, options.templates)
+    return _FAMILIES[signature.is_async, options.streaming](_Declared(signature, output, prompt, provider), options)

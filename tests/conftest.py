@@ -1,0 +1,172 @@
+"""What tests of calls share: a scripted server, a model that asks it, and the two ways to make a call."""
+
+import asyncio
+import inspect
+from types import FunctionType
+
+import pytest
+
+import declarai_like as declarai
+from declarai_like.testing import LLMServer
+
+
+@pytest.fixture
+def server():
+    with LLMServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def http():
+    """One pool of connections for all blocking calls: building one takes longer than most tests."""
+    from openai import DefaultHttpxClient
+
+    with DefaultHttpxClient() as client:
+        yield client
+
+
+@pytest.fixture
+def openai(server, http):
+    """Make a model that asks the server; takes the arguments of `declarai.openai`."""
+
+    def made(**options):
+        told = {"model": "gpt-4o-mini", "openai_token": "sk-test", "base_url": server.base_url, "max_retries": 0}
+        return declarai.openai(**{**told, "http_client": http, **options})
+
+    return made
+
+
+@pytest.fixture
+def llm(openai):
+    return openai()
+
+
+@pytest.fixture
+def streaming_llm(openai):
+    return openai(stream=True)
+
+
+class Blocking:
+    """Plain functions, called."""
+
+    is_async = False
+
+    def define(self, function):
+        return function
+
+    def do(self, made):
+        return made
+
+    def call(self, task, *args, **kwargs):
+        return task(*args, **kwargs)
+
+    def run(self, task, *args, **kwargs):
+        return task.run(*args, **kwargs)
+
+    def collect(self, steps, into=None):
+        """Read to the end; `into` keeps the steps before an error."""
+        into = [] if into is None else into
+        into.extend(steps)
+        return into
+
+    def last(self, task, *args, **kwargs):
+        """Call, and give what the task remembers of it."""
+        task(*args, **kwargs)
+        return task.llm_response
+
+    def leave(self, steps, after):
+        """Read so many steps, then leave the generator."""
+        for number, _ in enumerate(steps, 1):
+            if number == after:
+                break
+
+    def events(self, stream):
+        with stream:
+            return list(stream)
+
+    def result(self, stream):
+        with stream:
+            return stream.result()
+
+
+class Awaiting:
+    """Coroutine functions, awaited in a loop of their own."""
+
+    is_async = True
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+
+    def close(self):
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+    def define(self, function):
+        """Make a coroutine function of a function whose body is never run."""
+        code = function.__code__.replace(co_flags=function.__code__.co_flags | inspect.CO_COROUTINE)
+        made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+        for name in ("__annotations__", "__doc__", "__kwdefaults__", "__module__", "__qualname__"):
+            setattr(made, name, getattr(function, name))
+        return made
+
+    def do(self, made):
+        return self.loop.run_until_complete(made)
+
+    def call(self, task, *args, **kwargs):
+        return self.do(task(*args, **kwargs))
+
+    def run(self, task, *args, **kwargs):
+        return self.do(task.run(*args, **kwargs))
+
+    def collect(self, steps, into=None):
+        into = [] if into is None else into
+
+        async def collecting():
+            async for step in steps:
+                into.append(step)
+
+        self.do(collecting())
+        return into
+
+    def last(self, task, *args, **kwargs):
+        async def calling():
+            await task(*args, **kwargs)
+            return task.llm_response
+
+        return self.do(calling())
+
+    def leave(self, steps, after):
+        async def leaving():
+            number = 0
+            async for _ in steps:
+                number += 1
+                if number == after:
+                    break
+            await steps.aclose()
+
+        self.do(leaving())
+
+    def events(self, stream):
+        async def reading():
+            async with stream:
+                return [event async for event in stream]
+
+        return self.do(reading())
+
+    def result(self, stream):
+        async def reading():
+            async with stream:
+                return await stream.result()
+
+        return self.do(reading())
+
+
+@pytest.fixture(params=["sync", "async"])
+def way(request):
+    """Each test that takes it is run with plain functions and with coroutine functions."""
+    if request.param == "sync":
+        yield Blocking()
+    else:
+        awaiting = Awaiting()
+        yield awaiting
+        awaiting.close()

@@ -1,0 +1,243 @@
+"""What type checkers make of the public names: read by `mypy --strict` and by pyright, never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import assert_type
+
+import declarai_like as declarai
+from declarai_like._declarai import StreamingDeclarai
+from declarai_like.errors import OutputError, ProviderError
+from declarai_like.responses import LLMResponse, Result
+from declarai_like.tasks import AsyncStreamingTask, AsyncTask, FutureTask, StreamingTask, Task
+
+if TYPE_CHECKING:
+    from declarai_like._flow import Flow, Next
+    from declarai_like.requests import Request
+    from declarai_like.streams import AsyncStream, Stream
+
+Steps = Generator[LLMResponse, None, None]
+AsyncSteps = AsyncGenerator[LLMResponse, None]
+
+llm = declarai.openai(model="m")
+streaming_llm = declarai.openai(model="m", stream=True)
+assert_type(llm, declarai.Declarai)
+assert_type(streaming_llm, StreamingDeclarai)
+assert_type(declarai.openai(model="m", stream=False), declarai.Declarai)
+assert_type(declarai.azure_openai("d"), declarai.Declarai)
+assert_type(declarai.azure_openai(model="d", stream=True), StreamingDeclarai)
+assert_type(declarai.local(), declarai.Declarai)
+assert_type(declarai.local(stream=True), StreamingDeclarai)
+
+
+def by_flag(flag: bool) -> None:  # noqa: FBT001 - the flag is the point
+    assert_type(declarai.openai(model="m", stream=flag), declarai.Declarai)
+
+
+def timing(request: Request, send: Next) -> Flow:
+    return (yield from send(request))
+
+
+class Noting(declarai.TaskMiddleware):
+    def before(self, task: Any) -> None:
+        pass
+
+
+# Declared bare
+
+
+@llm.task
+def rank(message: str, scale: int = 5) -> int:
+    """Rank"""
+    return declarai.magic(message, scale)
+
+
+assert_type(rank("x"), int)
+assert_type(rank(message="x", scale=3), int)
+assert_type(rank("x", llm_params={"temperature": 0.3}), int)
+rank(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+rank("x", bogus=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+assert_type(rank.run("x"), Result[int])
+assert_type(rank.run("x").value, int)
+
+
+assert_type(rank.llm_response, "LLMResponse | None")
+assert_type(rank.request("x"), declarai.Request)
+assert_type(rank.plan("x"), FutureTask[int])
+assert_type(rank.plan("x")(), int)
+assert_type(rank.compile(message="x"), "dict[str, list[declarai.Message]]")
+
+
+def reading() -> None:
+    with rank.stream("x") as stream:
+        assert_type(stream.result(), int)
+
+
+@llm.task
+async def arank(message: str) -> int:
+    """Rank"""
+    return declarai.magic(message)
+
+
+# Declared with arguments
+
+
+@llm.task(
+    llm_params={"temperature": 0.2}, middlewares=[timing, Noting, declarai.retry(3)], retries=2, output="json_schema"
+)
+def colours(text: str) -> list[str]:
+    """List the colours"""
+    return declarai.magic(text)
+
+
+assert_type(colours("x"), "list[str]")
+
+
+@llm.task(retries=1)
+async def acolours(text: str) -> list[str]:
+    """List the colours"""
+    return declarai.magic(text)
+
+
+llm.task(temperature=0.2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+
+
+# Streaming
+
+
+@llm.task(streaming=True)
+def about(movie: str) -> str:
+    """Say something short about the following movie"""
+    return declarai.magic(movie)
+
+
+assert_type(about(movie="Avengers"), Steps)
+assert_type(about("Avengers", llm_params={"temperature": 0.3}), Steps)
+assert_type(about.run("Avengers").value, str)
+assert_type(about.plan("Avengers")(), Steps)
+
+
+@llm.task(streaming=True)
+async def aabout(movie: str) -> str:
+    """Say something short about the following movie"""
+    return declarai.magic(movie)
+
+
+assert_type(aabout("Avengers"), AsyncSteps)
+
+
+@streaming_llm.task
+def tell(movie: str) -> str:
+    """Say something"""
+    return declarai.magic(movie)
+
+
+@streaming_llm.task
+async def atell(movie: str) -> str:
+    """Say something"""
+    return declarai.magic(movie)
+
+
+@streaming_llm.task(streaming=False)
+def whole(movie: str) -> str:
+    """Say something"""
+    return declarai.magic(movie)
+
+
+@streaming_llm.task(retries=1)
+def pieces(movie: str) -> str:
+    """Say something"""
+    return declarai.magic(movie)
+
+
+assert_type(tell("x"), Steps)
+assert_type(atell("x"), AsyncSteps)
+assert_type(whole("x"), str)
+assert_type(pieces("x"), Steps)
+
+
+# Copies
+
+
+assert_type(rank.with_options(model="other")("x"), int)
+assert_type(rank.with_options(streaming=True)("x"), Steps)
+assert_type(about.with_options(streaming=False)("x"), str)
+assert_type(about.with_options(llm_params={"seed": 1})("x"), Steps)
+assert_type(arank.with_options(streaming=True)("x"), AsyncSteps)
+
+
+# Methods
+
+
+class Bot:
+    @llm.task
+    def rank(self, message: str) -> int:
+        """Rank"""
+        return declarai.magic(message)
+
+    @llm.task(streaming=True)
+    def tell(self, movie: str) -> str:
+        """Say something"""
+        return declarai.magic(movie)
+
+    @llm.task
+    async def arank(self, message: str) -> int:
+        """Rank"""
+        return declarai.magic(message)
+
+    @llm.task(streaming=True)
+    async def atell(self, movie: str) -> str:
+        """Say something"""
+        return declarai.magic(movie)
+
+
+assert_type(Bot().rank("x"), int)
+assert_type(Bot().tell("x"), Steps)
+
+assert_type(Bot().atell("x"), AsyncSteps)
+assert_type(Bot.rank(Bot(), "x"), int)
+Bot().rank(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+# Directly
+
+
+assert_type(llm.send("hi"), LLMResponse)
+
+assert_type(llm.complete("Once"), LLMResponse)
+assert_type(llm.complete("Once", streaming=True), Steps)
+
+assert_type(llm.acomplete("Once", streaming=True), AsyncSteps)
+
+
+def directly() -> tuple[Stream[int], AsyncStream[int], Stream[str]]:
+    return llm.stream("hi", output_type=int), llm.astream("hi", output_type=int), llm.stream("hi")
+
+
+def kinds() -> tuple[
+    Task[[str, int], int], AsyncTask[[str], int], StreamingTask[[str], str], AsyncStreamingTask[[str], str]
+]:
+    return rank, arank, about, aabout
+
+
+def caught(error: ProviderError | OutputError) -> None:
+    assert_type(error.response, "LLMResponse | None")
+
+
+async def awaiting() -> None:
+    assert_type(await rank.acall("x"), int)
+    assert_type(await rank.arun("x"), "Result[int]")
+    async with rank.astream("x") as stream:
+        assert_type(await stream.result(), int)
+    async with arank.stream("x") as own:
+        assert_type(await own.result(), int)
+    assert_type(await arank("x"), int)
+    assert_type(await arank.run("x"), "Result[int]")
+    assert_type(await arank.plan("x")(), int)
+    assert_type(await acolours("x"), "list[str]")
+    assert_type(await aabout.with_options(streaming=False)("x"), str)
+    assert_type(await Bot().arank("x"), int)
+    assert_type(await llm.asend("hi"), LLMResponse)
+    assert_type(await llm.acomplete("Once"), LLMResponse)
