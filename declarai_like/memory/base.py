@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from declarai_like.errors import ConfigurationError
+from declarai_like.errors import ConfigurationError, HistoryError
 from declarai_like.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["BaseChatMessageHistory", "HistoryLike", "MessageHistory", "stored"]
 
@@ -101,11 +102,13 @@ class Adapted(MessageHistory):
     @property
     def history(self) -> list[Message]:
         """What the inner history holds, copied."""
-        return [Message.of(message) for message in self.inner.history]
+        with _told_as_ours("read"):
+            return [Message.of(message) for message in self.inner.history]
 
     def add_message(self, message: Message) -> None:
         """Pass `message` on."""
-        self.inner.add_message(message)
+        with _told_as_ours("written"):
+            self.inner.add_message(message)
 
     def add_messages(self, messages: Iterable[Message]) -> None:
         """Pass the turn on, in one piece if the inner history has `add_messages`."""
@@ -113,11 +116,24 @@ class Adapted(MessageHistory):
         if whole is None:
             super().add_messages(messages)
         else:
-            whole(list(messages))
+            with _told_as_ours("written"):
+                whole(list(messages))
 
     def clear(self) -> None:
         """Clear the inner history."""
-        self.inner.clear()
+        with _told_as_ours("cleared"):
+            self.inner.clear()
+
+
+@contextmanager
+def _told_as_ours(done: str) -> Iterator[None]:
+    """Tell whatever a user's own store raises as a `HistoryError`."""
+    try:
+        yield
+    except HistoryError:
+        raise
+    except Exception as error:
+        raise HistoryError(f"the chat_history could not be {done}: {type(error).__name__}: {error}") from error
 
 
 def stored(history: HistoryLike) -> MessageHistory:

@@ -6,7 +6,7 @@ import pickle
 import pytest
 from memory.stores import OwnHistory
 
-from declarai_like.errors import ConfigurationError
+from declarai_like.errors import ConfigurationError, HistoryError
 from declarai_like.memory import (
     BaseChatMessageHistory,
     FileMessageHistory,
@@ -133,3 +133,44 @@ def test_memories_without_a_server_can_be_pickled(make, tmp_path):
     memory.add_message(QUESTION)
     assert pickle.loads(pickle.dumps(memory)).history == [QUESTION]  # noqa: S301 - our own
     assert str(tmp_path / "chat") in repr(memory)
+
+
+@pytest.mark.parametrize("use", ["history", "add_message", "add_messages", "clear"])
+def test_what_a_users_own_store_raises_is_a_history_error(use):
+    class Broken:
+        @property
+        def history(self):
+            raise OSError("no disk")
+
+        def add_message(self, message):
+            raise OSError("no disk")
+
+        def clear(self):
+            raise OSError("no disk")
+
+    memory = stored(Broken())
+    calls = {
+        "history": lambda: memory.history,
+        "add_message": lambda: memory.add_message(Message("a")),
+        "add_messages": lambda: memory.add_messages([Message("a")]),
+        "clear": memory.clear,
+    }
+    with pytest.raises(HistoryError, match="OSError: no disk"):
+        calls[use]()
+
+
+def test_a_history_error_of_a_users_own_store_is_passed_on():
+    class Refusing:
+        history = ()
+
+        def add_message(self, message):
+            raise HistoryError("not today")
+
+        def add_messages(self, messages):
+            raise HistoryError("not today")
+
+        def clear(self):
+            pass
+
+    with pytest.raises(HistoryError, match=r"^not today$"):
+        stored(Refusing()).add_messages([Message("a")])

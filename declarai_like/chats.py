@@ -1,0 +1,381 @@
+"""Classes as chats: a class with a system prompt becomes conversations with a model."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
+
+from declarai_like import _run
+from declarai_like._conversation import Conversation, Session, begun, without_last_turn
+from declarai_like._declarations import Declaration, declare, places_of, sending, sharing
+from declarai_like._flow import Call
+from declarai_like._rendering import output_instructions, reask, render_text
+from declarai_like._windows import LastTurns, Summarise, TokenBudget, Window, window_of
+from declarai_like.errors import DeclaraiError, DefinitionError
+from declarai_like.memory import InMemoryMessageHistory
+from declarai_like.memory.base import stored
+from declarai_like.messages import Message, MessageRole
+from declarai_like.middleware.base import stack
+from declarai_like.requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from declarai_like.memory.base import HistoryLike
+    from declarai_like.responses import LLMResponse
+    from declarai_like.streams import AsyncStream, Stream
+
+__all__ = ["Chat", "LastTurns", "Summarise", "TokenBudget"]
+
+_MISSING: Any = object()
+
+
+class _System:
+    """The system prompt: on the class as declared, on an instance with its values; to be set on an instance."""
+
+    def __get__(self, chat: Chat | None, owner: type[Chat]) -> str:
+        return owner.__chat__.system if chat is None else chat._shown_system({})  # noqa: SLF001 - a chat's own property
+
+    def __set__(self, chat: Chat, text: str | None) -> None:
+        chat._session.system = inspect.cleandoc(text or "")  # noqa: SLF001 - a chat's own property
+
+
+class _Greeting:
+    """What the assistant says first, or `None`: on the class as declared; to be set on an instance."""
+
+    def __get__(self, chat: Chat | None, owner: type[Chat]) -> str | None:
+        own = None if chat is None else chat._session.greeting  # noqa: SLF001 - a chat's own property
+        return (owner.__chat__.greeting if own is None else own) or None
+
+    def __set__(self, chat: Chat, text: str | None) -> None:
+        chat._session.greeting = inspect.cleandoc(text or "")  # noqa: SLF001 - a chat's own property
+
+
+class Chat:
+    """A conversation with a model: `class Bot(Chat, llm=llm)`, or a plain class under `@llm.chat`.
+
+    The docstring is the system prompt, unless `system` is given: as a class attribute, to the decorator, or to the
+    constructor, each before the last. Names in it, `{name}` or `{{ name }}`, are attributes of the instance; the
+    constructor takes them beside its own arguments. A stub `def send(self, message: str) -> T: ...` gives the type
+    of the replies, and with `async def` makes `send` awaitable. A turn (a message and its reply) enters the history
+    as a whole when the reply is complete, and not at all when it fails; turns of one chat wait for each other.
+    """
+
+    __chat__: ClassVar[Declaration] = Declaration()
+
+    def __init_subclass__(cls, *, llm: Any = None, **options: Any) -> None:
+        """Read the class; raises `DefinitionError` if it cannot be a chat."""
+        super().__init_subclass__()
+        if "__chat__" not in vars(cls):  # a class that is copied, as by `dataclass(slots=True)`, has been read
+            for name, member in _members(cls, llm, options).items():
+                setattr(cls, name, member)
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
+        """Make the instance; its class's `__init__`, which may have come after the class, is made to share."""
+        if not hasattr(cls.__init__, "takes_for_chat"):
+            cls.__init__ = sharing(cls.__init__, Chat.__init__)  # type: ignore[method-assign]  # it keeps its arguments
+            cls.__init__.takes_for_chat = True  # type: ignore[attr-defined]  # a mark on a function
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        *,
+        chat_history: HistoryLike | None = None,
+        greeting: str | None = None,
+        system: str | None = None,
+        keep_partial: bool | None = None,
+        window: Window | int | None = None,
+        **values: Any,
+    ) -> None:
+        """Begin a conversation, or go on with the one that is in `chat_history`; `values` fill the system prompt.
+
+        Raises `TypeError` for a value that the prompt does not ask for.
+        """
+        self.__chat__.require_provider()
+        is_new = "_session" not in vars(self)  # a class's own `__init__` may call this one again
+        session = self._session
+        if chat_history is not None:
+            session.memory = stored(chat_history)
+        elif is_new:
+            session.memory = self.__chat__.open_memory()
+        if greeting is not None:
+            self.greeting = greeting
+        if system is not None:
+            self.system = system
+        if keep_partial is not None:
+            session.keep_partial = keep_partial
+        if window is not None:
+            session.window = window_of(window)
+        self._refuse_unknown(values, self.__name__)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    __init__.takes_for_chat = True  # type: ignore[attr-defined]  # a mark on a function
+    __new__.__signature__ = inspect.signature(__init__)  # type: ignore[attr-defined]  # what `inspect` is to show
+
+    system = _System()
+    greeting = _Greeting()
+
+    @property
+    def conversation(self) -> list[Message]:
+        """The messages so far without the system prompt, a copy; reads the store."""
+        return begun(self._session.memory.history, self.greeting)
+
+    @property
+    def llm_response(self) -> LLMResponse | None:
+        """The answer of the last turn, as far as it has come; `None` before the first."""
+        answer = self._session.answer
+        return None if answer is None else answer.response
+
+    @property
+    def __name__(self) -> str:
+        return type(self).__name__  # type: ignore[return-value]  # the class's name is no property
+
+    def compile(self, message: str | None = None, **values: Any) -> dict[str, list[Message]]:
+        """Give the messages that would be sent, without sending them.
+
+        A prompt that lacks a value is shown as it was written; where the window would have to ask a model first, the
+        whole history is shown.
+        """
+        self._refuse_unknown(values, f"{self.__name__}.compile")
+        opening = self._opening(self._shown_system(values))
+        new = [] if message is None else [Message(message)]
+        return {"messages": [*opening, *self._fitted(self.conversation, [*opening, *new]), *new]}
+
+    def add_message(self, message: str, role: str | MessageRole = MessageRole.user, *, pinned: bool = False) -> None:
+        """Add a message to the history; a pinned one is sent whatever the window leaves out.
+
+        Raises `ValueError` for an unknown role.
+        """
+        added, session = Message(message, role, pinned=pinned), self._session
+        with session.turns:
+            first = [] if session.memory.history else begun((), self.greeting)
+            session.memory.add_messages([*first, added])
+
+    def set_memory(self, chat_history: HistoryLike) -> None:
+        """Go on with the conversation in another memory."""
+        memory, session = stored(chat_history), self._session
+        with session.turns:
+            session.memory = memory
+
+    def send(self, *args: Any, **kwargs: Any) -> Any:
+        """Say something and give the reply: its typed value, or a generator of responses on a streaming chat.
+
+        The message is the first argument, or named `message` or as in the class's own `send`. Other names fill the
+        system prompt for this turn; `llm_params` are the model's parameters for it. A chat with `async def send`
+        gives a coroutine, or an async generator. Raises `TypeError` for a name that the prompt does not ask for.
+        """
+        return self._answer(self._call(*self._told(args, kwargs)))
+
+    def asend(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what `send` does, in an event loop: await it, or iterate it on a streaming chat."""
+        return _aspoken(self._call(*self._told(args, kwargs)))
+
+    def stream(self, *args: Any, **kwargs: Any) -> Stream[Any] | Any:
+        """Give a turn as a stream of events, to be entered with `with` (`async with` on an async chat)."""
+        from declarai_like.streams import Stream
+
+        if self.__chat__.is_async:
+            return self.astream(*args, **kwargs)
+        told = self._told(args, kwargs)
+        return Stream(lambda: self._call(*told, streaming=True, narrate=True))
+
+    def astream(self, *args: Any, **kwargs: Any) -> AsyncStream[Any]:
+        """Give a turn as a stream of events, to be entered with `async with`."""
+        from declarai_like.streams import AsyncStream
+
+        told = self._told(args, kwargs)
+        return AsyncStream(lambda: self._call(*told, streaming=True, narrate=True))
+
+    def undo(self) -> tuple[Message, ...]:
+        """Take back the last turn, and give what it was; raises `HistoryError` if there is none."""
+        session = self._session
+        with session.turns:
+            before, turn = without_last_turn(session.memory.history)
+            session.memory.replace(before)
+        return turn
+
+    def regenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
+        """Ask for another reply to the last message; the old one stays if that fails.
+
+        Raises `HistoryError` if nothing has been said yet.
+        """
+        self._refuse_unknown(values, f"{self.__name__}.regenerate")
+        return self._answer(self._call(None, values, llm_params))
+
+    def aregenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
+        """Do what `regenerate` does, in an event loop."""
+        self._refuse_unknown(values, f"{self.__name__}.aregenerate")
+        return _aspoken(self._call(None, values, llm_params))
+
+    def fork(self) -> Any:
+        """Give a second conversation that begins with a copy of this one, kept in memory."""
+        other = copy.copy(self)
+        memory = InMemoryMessageHistory()
+        memory.add_messages(self._session.memory.history)
+        vars(other)["_session"] = self._session.fork(memory)
+        return other
+
+    @cached_property
+    def _session(self) -> Session:
+        declared = self.__chat__
+        return Session(InMemoryMessageHistory(), declared.keep_partial, declared.window)
+
+    def _answer(self, call: Call[Any]) -> Any:
+        return _aspoken(call) if self.__chat__.is_async else _spoken(call)
+
+    def _told(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, Any], Mapping[str, Any] | None]:
+        """Part the arguments of a `send` into the message, the prompt's values, and the model's parameters."""
+        values = dict(kwargs)
+        llm_params = values.pop("llm_params", None)
+        names = dict.fromkeys((self.__chat__.reply_to, "message"))
+        given = [*args, *(values.pop(name) for name in names if name in values)]
+        if len(given) != 1:
+            raise TypeError(f"{self.__name__}.send() takes one message, {len(given)} were given")
+        if not isinstance(given[0], str):
+            raise TypeError(f"{self.__name__}.send() takes a text as its message, got {given[0]!r:.80}")
+        self._refuse_unknown(values, f"{self.__name__}.send")
+        return given[0], values, llm_params
+
+    def _call(
+        self,
+        message: str | None,
+        values: Mapping[str, Any],
+        llm_params: Mapping[str, Any] | None,
+        *,
+        streaming: bool | None = None,
+        narrate: bool = False,
+    ) -> Call[Any]:
+        """Put one turn together, the last one again if there is no message; nothing is sent yet."""
+        declared = self.__chat__
+        provider, options, output = declared.require_provider(), declared.options, declared.output
+        streaming = options.streaming if streaming is None else streaming
+        request = Request(
+            model=options.model or provider.model,
+            messages=(*self._opening(self._rendered_system(values)), Message(message or "")),
+            stream=streaming,
+            params=options.params(llm_params),
+            response_format=output.response_format(options.format),
+            limits=options.stream_limits if streaming else options.limits,
+            name=self.__name__,
+            output=output,
+        )
+        arguments = values if message is None else {declared.reply_to: message, **values}
+        return Call(
+            provider,
+            request,
+            output,
+            middlewares=stack(options.middlewares, self, arguments, max_retries=options.max_retries),
+            retries=options.retries,
+            reask=partial(reask, output=output, templates=options.templates),
+            narrate=narrate,
+            conversation=Conversation(self._session, self.greeting, again=message is None),
+        )
+
+    def _opening(self, system: str) -> list[Message]:
+        """Write the system message: the prompt, and how the reply must look."""
+        declared = self.__chat__
+        instructions = output_instructions(declared.output, chat=True, templates=declared.options.templates)
+        text = "\n".join(filter(None, [system, instructions]))
+        return [Message(text, MessageRole.system)] if text else []
+
+    def _fitted(self, history: list[Message], rest: list[Message]) -> list[Message]:
+        """Leave out what the window would, if it can tell without asking a model."""
+        window = self._session.window
+        if window is None:
+            return history
+        try:
+            next(window.fit(history, rest, dict(self._session.notes)))
+        except StopIteration as done:
+            history = done.value
+        return history
+
+    def _system_text(self) -> str:
+        """Give the system prompt as it was written."""
+        own = self._session.system
+        return self.__chat__.system if own is None else own
+
+    def _rendered_system(self, values: Mapping[str, Any]) -> str:
+        """Fill the system prompt; raises `TypeError` if a value is missing."""
+        text, where = self._system_text(), self.__chat__.where
+        places = places_of(text, where)
+        known = {**self._attributes(places), **values}
+        try:
+            return render_text(text, known, fields=known.keys(), where=where)
+        except DeclaraiError as error:
+            missing = sorted(places - known.keys())
+            if not missing:
+                raise
+            raise TypeError(
+                f"{where}: the system prompt needs {', '.join(map(repr, missing))}: "
+                "give it to the constructor or to send, or set it as an attribute"
+            ) from error
+
+    def _shown_system(self, values: Mapping[str, Any]) -> str:
+        try:
+            return self._rendered_system(values)
+        except TypeError:  # a value is still missing: it may come with a `send`
+            return self._system_text()
+
+    def _attributes(self, names: frozenset[str]) -> dict[str, Any]:
+        """Give those of the names that are attributes of the instance, and not the chat's own or methods."""
+        found = {name: getattr(self, name, _MISSING) for name in names if not hasattr(Chat, name)}
+        return {name: value for name, value in found.items() if value is not _MISSING and not callable(value)}
+
+    def _refuse_unknown(self, values: Mapping[str, Any], caller: str) -> None:
+        """Raise `TypeError` for a value that neither the system prompt nor a parent's asks for."""
+        own = places_of(self._system_text(), self.__chat__.where)
+        places = self.__chat__.places | own.difference(dir(Chat))
+        if unknown := sorted(values.keys() - places):
+            raise TypeError(
+                f"{caller}() got an unexpected keyword argument {unknown[0]!r}; "
+                f"the system prompt asks for: {', '.join(sorted(places)) or 'nothing'}"
+            )
+
+
+def _spoken(call: Call[Any]) -> Any:
+    """Make a turn: give its value, or the generator of its responses."""
+    if not call.request.stream:
+        return _run.run(call).value
+    steps = _run.stream(call)
+    call.answer.stream = ref(steps)
+    return steps
+
+
+def _aspoken(call: Call[Any]) -> Any:
+    """Make a turn in an event loop: give the coroutine of its value, or the async generator of its responses."""
+    if not call.request.stream:
+        return _value(call)
+    steps = _run.astream(call)
+    call.answer.stream = ref(steps)
+    return steps
+
+
+async def _value(call: Call[Any]) -> Any:
+    return (await _run.arun(call)).value
+
+
+def make_chat(cls: type, llm: Any, options: Mapping[str, Any]) -> Any:
+    """Make a chat of a class: a subclass of it, under its own name, that is a `Chat` too."""
+    if not isinstance(cls, type):
+        raise DefinitionError(f"expected a class to make a chat of, got {cls!r}")
+    own = ("__module__", "__qualname__", "__doc__", "__firstlineno__")
+    # Its metaclass and its bases need not know our keywords: what they would bring is given as members.
+    members = {name: vars(cls)[name] for name in own if name in vars(cls)} | _members(cls, llm, options)
+    return type(cls)(cls.__name__, (cls,) if issubclass(cls, Chat) else (cls, Chat), members)
+
+
+def _members(cls: type, llm: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what makes a chat of a class."""
+    members = {
+        "__chat__": declare(cls, llm, options, taken=frozenset(dir(Chat))),
+        "system": vars(Chat)["system"],
+        "greeting": vars(Chat)["greeting"],
+    }
+    send = sending(cls, Chat.send)
+    return members if send is None else {**members, "send": send}

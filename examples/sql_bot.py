@@ -1,0 +1,40 @@
+"""A chat that remembers: run it twice, and the second run goes on where the first one stopped.
+
+The conversation is kept in `sql_bot.db`, or in the file named on the command line. The model runs inside this
+process (`declarai-like pull` fetches it). It is tiny: what it says about SQL may be wrong, what it is shown of the
+conversation is not.
+"""
+
+import sys
+
+import declarai_like as declarai
+from declarai_like.memory import SQLiteMessageHistory
+
+QUESTIONS = ["What does SELECT do?", "Give me an example of it.", "Now explain your example."]
+
+llm = declarai.local()
+
+
+@llm.chat(streaming=True, window=6, llm_params={"temperature": 0, "max_tokens": 60})
+class SQLBot:
+    """You are a SQL assistant for {{ dialect }}. Answer in one short sentence."""
+
+    greeting = "Hello, I help with SQL."
+
+
+def main(path: str = "sql_bot.db") -> None:
+    bot = SQLBot(dialect="SQLite", chat_history=SQLiteMessageHistory("sql-bot", path=path))
+    asked = sum(message.role == "user" for message in bot.conversation)
+    print(f"--- {asked} questions are remembered from earlier runs")
+    for message in bot.conversation:
+        print(message)
+
+    question = QUESTIONS[asked % len(QUESTIONS)]
+    print(f"--- now\nuser: {question}\nassistant: ", end="")
+    for response in bot.send(question):
+        print(response.content, end="", flush=True)
+    print(f"\n--- the model was shown {response.prompt_tokens} tokens; {len(bot.conversation)} messages are stored")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
