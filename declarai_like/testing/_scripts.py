@@ -1,0 +1,116 @@
+"""What a scripted model is told to answer: builders for everything that is no plain value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.providers._answers import Spoken, pieces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from declarai_like._outputs import Output
+    from declarai_like.requests import Request
+
+__all__ = ["ScriptedReply", "chunks", "cut", "refusal", "reply", "tool_call", "truncated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedReply:
+    """One answer of a `FakeLLM`; made by `reply` and its kin.
+
+    `value` is a text, said as it is, or anything else, said as the model would say a value of the task's type.
+    `pieces` are the chunks to say it in. `breaks` lets the connection break before the end. `delay` is in seconds,
+    before each chunk or the whole answer; `None` is the model's own.
+    """
+
+    value: Any = ""
+    pieces: tuple[str, ...] | None = None
+    refusal: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[tuple[str, Any], ...] = ()
+    usage: Mapping[str, Any] | None = None
+    finish_reason: str = "stop"
+    logprobs: bool = False
+    delay: float | None = None
+    breaks: bool = False
+
+    def spoken(self, request: Request) -> Spoken:
+        """Put it in the words of the wire."""
+        pieces = self.pieces
+        return Spoken(
+            content=pieces_of(_text_of(self.value, request.output)) if pieces is None else pieces,
+            refusal=pieces_of(self.refusal),
+            reasoning=pieces_of(self.reasoning),
+            tool_calls=tuple((name, _arguments(arguments)) for name, arguments in self.tool_calls),
+            usage=self.usage,
+            finish_reason=None if self.breaks else self.finish_reason,
+            logprobs=self.logprobs,
+        )
+
+
+def reply(
+    value: Any = "",
+    *,
+    usage: Mapping[str, Any] | None = None,
+    finish_reason: str = "stop",
+    delay: float | None = None,
+    reasoning: str = "",
+    logprobs: bool = False,
+) -> ScriptedReply:
+    """Answer with a text or a value, and with what the wire tells beside it.
+
+    `usage` has the wire's names (`prompt_tokens`, `completion_tokens`, `total_tokens`); `delay` is in seconds.
+    """
+    return ScriptedReply(
+        value=value, usage=usage, finish_reason=finish_reason, delay=delay, reasoning=reasoning, logprobs=logprobs
+    )
+
+
+def chunks(*pieces: str, **options: Any) -> ScriptedReply:
+    """Stream a text in exactly these pieces; `options` are those of `reply`."""
+    return replace(reply(**options), pieces=pieces)
+
+
+def refusal(text: str, **options: Any) -> ScriptedReply:
+    """Decline to answer."""
+    return replace(reply(**options), refusal=text)
+
+
+def tool_call(name: str, arguments: Mapping[str, Any] | str | None = None, **options: Any) -> ScriptedReply:
+    """Ask for a tool; arguments that are a text are sent as they are, broken JSON too."""
+    told = {} if arguments is None else arguments
+    return replace(reply(**{"finish_reason": "tool_calls", **options}), tool_calls=((name, told),))
+
+
+def truncated(value: Any, **options: Any) -> ScriptedReply:
+    """Answer until the token limit is reached."""
+    return reply(value, **{"finish_reason": "length", **options})
+
+
+def cut(text: str = "", **options: Any) -> ScriptedReply:
+    """Break the connection after a text; before anything, if the answer is not streamed."""
+    return replace(reply(text, **options), breaks=True)
+
+
+def _text_of(value: Any, output: Output[Any] | None) -> str:
+    """Say a value as the model would, for the type that is declared; a text is said as it is.
+
+    Data are taken for models: a dict serves where a `BaseModel` or a dataclass is declared.
+    """
+    if type(value) is str:
+        return value
+    from pydantic_core import to_json
+
+    text = to_json(value, by_alias=True, round_trip=True).decode()
+    if output is None or output.is_scalar:
+        return text
+    if output.is_text:
+        return str(json.loads(text)) if isinstance(value, str) else text
+    return f"{{{json.dumps(output.key)}: {text}}}" if output.wrapped else text
+
+
+def _arguments(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)

@@ -1,0 +1,59 @@
+"""A request as lines of text: to be read, stored and compared."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.testing._secrets import scrubbed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from declarai_like.messages import Message
+    from declarai_like.requests import Request
+
+
+def transcript(request: Request) -> list[str]:
+    """Spell out what is asked, without secrets; equal requests have equal lines, whoever the provider is."""
+    return list(_lines(request))
+
+
+def shown(request: Request) -> str:
+    """Show a request in a message, with the name of the task that asks."""
+    name = [f"task: {request.name}"] if request.name else []
+    return "\n".join(f"    {line}".rstrip() for line in (*name, *_lines(request)))
+
+
+def _lines(request: Request) -> Iterator[str]:
+    yield f"model: {request.model}"
+    yield f"stream: {json.dumps(request.stream)}"
+    for name, value in sorted(scrubbed(dict(request.params)).items()):
+        yield f"{name}: {_json(value)}"
+    for message in request.messages:
+        yield from _message(message)
+    if request.kind == "completion":
+        prompts = request.prompt if isinstance(request.prompt, list) else [request.prompt or ""]
+        for prompt in prompts:
+            yield from _block("prompt", scrubbed(prompt))
+    for tool in request.tools:
+        yield from _block("tool", _json(scrubbed(dict(tool)), indent=2))
+    if request.response_format is not None:
+        yield from _block("response_format", _json(scrubbed(dict(request.response_format)), indent=2))
+
+
+def _message(message: Message) -> Iterator[str]:
+    yield from _block(str(message.role), scrubbed(message.message))
+    for name, value in scrubbed(dict(message.fields or {})).items():
+        yield f"  ({name}: {_json(value)})"
+
+
+def _block(title: str, text: str) -> Iterator[str]:
+    yield ""
+    yield f"{title}:"
+    for line in text.split("\n"):
+        yield f"  {line}"
+
+
+def _json(value: Any, *, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=repr)
