@@ -19,9 +19,11 @@ import zipfile
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+import declarai_like
 from declarai_like import __version__
 from declarai_like._cli import main
 from declarai_like._cli._index_settings import index_settings
@@ -611,9 +613,10 @@ def test_show_prints_what_would_be_sent(tasks, capsys, target):
     name = "title" if target.endswith("Book") else "message"
     assert main(["show", target, "--arg", f"{name}=The server is down"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("system:\n")
-    assert "\n\nuser:\nRank the message\n" in out
+    assert out.startswith("system: (about 10 tokens)\nrespond only with")
+    assert "\n\nuser: (about 18 tokens)\nRank the message\n" in out
     assert "The server is down" in out
+    assert "\n\nabout 28 tokens in all (an estimate: " in out
 
 
 def test_show_works_without_rich(tasks, capsys, monkeypatch):
@@ -685,7 +688,7 @@ def test_version_is_the_packages():
 def test_module_is_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["declarai-like", "pull", "none"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module("declarai_like", run_name="__main__")
+        runpy.run_path(str(Path(declarai_like.__file__).with_name("__main__.py")), run_name="__main__")
     assert (ended.value.code, "there is no model 'none'" in failure(capsys)) == (1, True)
 
 

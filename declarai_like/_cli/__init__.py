@@ -1,19 +1,19 @@
-"""The command `declarai-like`: fetch the embedded model, look at a task's prompt.
+"""The command `declarai-like`: fetch the embedded model, look at prompts, lock them, evaluate them.
 
 Everything works with the standard library; rich, from the extra `cli`, adds colours and a better bar.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from declarai_like import __version__
-from declarai_like._models import DEFAULT, MODELS
+from declarai_like._cli._arguments import argument_parser
+from declarai_like._models import MODELS
 from declarai_like.errors import DeclaraiError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
     from declarai_like._models import Model
@@ -28,44 +28,40 @@ def main(argv: Sequence[str] | None = None, *, models: Mapping[str, Model] = MOD
 
     A failure is one message on stderr, never a traceback. `models` are those that can be fetched.
     """
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = argument_parser().parse_args(argv)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a prompt may not fit the terminal's encoding
     try:
-        if arguments.command == "pull":
-            from declarai_like._cli._pull import pull
-
-            pull(arguments.name, models)
-        else:
-            from declarai_like._cli._show import show
-
-            show(arguments.target, arguments.arg, as_json=arguments.json)
+        return _perform(arguments, models)
     except DeclaraiError as exc:
         return _fail(exc.message, _FAILED)
     except TypeError as exc:
-        return _fail(f"{exc} (arguments are given as --arg name=value)", _MISUSED)
+        return _fail(str(exc), _MISUSED)
     except KeyboardInterrupt:
         return _fail("interrupted", _INTERRUPTED)
+
+
+def _perform(told: Namespace, models: Mapping[str, Model]) -> int:
+    """Run the command; each is imported when it is asked for."""
+    if told.command == "pull":
+        from declarai_like._cli._pull import pull
+
+        pull(told.name, models)
+    elif told.command == "show":
+        from declarai_like._cli._show import show
+
+        show(told.target, told.arg, as_json=told.json, as_request=told.request)
+    elif told.command == "eval":
+        from declarai_like._cli._eval import Settings, evaluate_tasks
+
+        options = {name: value for name, value in vars(told).items() if name not in ("command", "modules")}
+        return evaluate_tasks(told.modules, Settings(**options))
+    else:
+        from declarai_like._cli._lock import check_prompts, lock_prompts
+
+        if told.command == "check":
+            return check_prompts(told.modules, told.lock_file, update=told.update)
+        lock_prompts(told.modules, told.lock_file)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="declarai-like",
-        description="Typed, docstring-annotated functions become LLM tasks. This command helps around them.",
-        epilog='pip install "declarai-like[cli]" adds colours and a richer progress bar.',
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    fetching = "fetch the small model that declarai.local() runs inside the process"
-    command = commands.add_parser("pull", help=fetching, description=f"{fetching[0].upper()}{fetching[1:]}.")
-    command.add_argument("name", nargs="?", default=DEFAULT.name, metavar="NAME", help="(default: %(default)s)")
-    showing = "print the messages that a task would send, without sending them"
-    command = commands.add_parser("show", help=showing, description=f"{showing[0].upper()}{showing[1:]}.")
-    command.add_argument("target", metavar="MODULE:TASK", help="as in app.tasks:rank or app/tasks.py:rank")
-    command.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="an argument of the task")
-    command.add_argument("--json", action="store_true", help="print them as they go over the wire")
-    return parser
 
 
 def _fail(message: str, code: int) -> int:

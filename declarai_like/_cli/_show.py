@@ -2,78 +2,44 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
 import json
-import sys
-from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._cli._console import speaker
+from declarai_like._cli._targets import find
+from declarai_like._prompt_texts import compiled
+from declarai_like._windows import count_tokens
 from declarai_like.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from types import ModuleType
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from declarai_like.messages import Message
 
 __all__ = ["show"]
 
-_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green"}
+_COLOURS = {"system": "bold magenta", "user": "bold cyan", "assistant": "bold green"}
 
 
-def show(target: str, arguments: Iterable[str], *, as_json: bool = False) -> None:
+def show(target: str, arguments: Iterable[str], *, as_json: bool = False, as_request: bool = False) -> None:
     """Print the messages of the task at `target`, called with `name=value` arguments.
 
-    Raises `ConfigurationError` if there is no such task, or its module cannot be imported, and
-    `TypeError` if the arguments are not those of the task.
+    `as_json` prints them as they go over the wire, `as_request` the whole request. Raises `ConfigurationError` if
+    there is no such task, or its module cannot be imported, and `TypeError` if the arguments are not the task's.
     """
-    task = _find(target)
-    given = dict(_argument(text, task) for text in arguments)
-    prompt = task(**given).compile() if isinstance(task, type) else task.compile(**given)
-    messages: Sequence[Message] = prompt["messages"]
-    if as_json:
-        print(json.dumps([message.wire() for message in messages], ensure_ascii=False, indent=2))
+    task = find(target)
+    try:
+        given = dict(_argument(text, task) for text in arguments)
+        messages = compiled(task, given)
+    except TypeError as exc:
+        raise TypeError(f"{exc} (arguments are given as --arg name=value)") from exc
+    if as_request:
+        print(_json(_request(task, given, messages)))
+    elif as_json:
+        print(_json([message.wire() for message in messages]))
     else:
-        _print(messages)
-
-
-def _find(target: str) -> Any:
-    """Import `package.module:name` or `path/to/file.py:name`."""
-    place, _, name = target.rpartition(":")
-    if not place or not name:
-        raise ConfigurationError(f"expected MODULE:TASK, as in app.tasks:rank or app/tasks.py:rank, not {target!r}")
-    try:
-        found = attrgetter(name)(_import(place))
-    except AttributeError as exc:
-        raise ConfigurationError(f"there is no {name!r} in {place!r}: {exc}") from exc
-    if not hasattr(found, "compile"):
-        raise ConfigurationError(
-            f"{target!r} is not a task, chat or prompt but {found!r:.80}: decorate it with @llm.task"
-        )
-    return found
-
-
-def _import(place: str) -> ModuleType:
-    """Import the user's module; what is beside it is found too, as Python itself would."""
-    path = Path(place).resolve()
-    is_file = place.endswith(".py")
-    sys.path.insert(0, str(path.parent if is_file else Path.cwd()))
-    try:
-        return _load(path) if is_file else importlib.import_module(place)
-    except Exception as exc:
-        raise ConfigurationError(f"cannot import {place!r}: {type(exc).__name__}: {exc}") from exc
-
-
-def _load(path: Path) -> ModuleType:
-    """Execute a file as a module, under a name that hides no other module."""
-    spec = importlib.util.spec_from_file_location(f"_shown_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a path that ends with .py has a spec
-    sys.modules[module.__name__] = module  # dataclasses look there for the names in their annotations
-    spec.loader.exec_module(module)  # type: ignore[union-attr]  # the same
-    return module
+        _print(task, given, messages)
 
 
 def _argument(text: str, task: Any) -> tuple[str, Any]:
@@ -81,8 +47,8 @@ def _argument(text: str, task: Any) -> tuple[str, Any]:
     name, found, value = text.partition("=")
     if not found:
         raise TypeError(f"expected name=value, not {text!r}")
-    parameter = inspect.signature(task).parameters.get(name)
-    if parameter is not None and parameter.annotation in (str, "str"):
+    parameter = _parameters(task).get(name)
+    if (parameter is not None and parameter.annotation in (str, "str")) or _is_said(name, task):
         return name, value
     try:
         return name, json.loads(value)
@@ -90,19 +56,73 @@ def _argument(text: str, task: Any) -> tuple[str, Any]:
         return name, value
 
 
-def _print(messages: Sequence[Message]) -> None:
-    """Print each message under its role; rich, if it is installed, colours the roles."""
-    try:
-        from rich.console import Console
-    except ModuleNotFoundError:
-        console = None
-    else:
-        console = Console(highlight=False)
-    for number, message in enumerate(messages):
-        role = str(message.role)
-        heading = "\n" * bool(number) + f"{role}:"
-        if console is None:
-            print(heading)
-        else:
-            console.print(heading, style=f"bold {_COLOURS.get(role, 'yellow')}")
-        print(message.message)
+def _parameters(task: Any) -> Mapping[str, inspect.Parameter]:
+    """Give what a task, a class, or the `compile` of an instance takes."""
+    return inspect.signature(task if callable(task) else task.compile).parameters
+
+
+def _is_said(name: str, task: Any) -> bool:
+    return name == "message" and hasattr(task, "__chat__")
+
+
+def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
+    """Give the body that would be sent, as the provider spells it; what headers hold is not shown."""
+    from declarai_like._prompt_lock import is_declared, question, without_secrets
+    from declarai_like.requests import Request
+
+    if not is_declared(task):
+        raise ConfigurationError(f"only tasks, chats and prompts with a model make requests, not {task!r:.80}")
+    asked = question(task)
+    request = Request(
+        model=asked.model,
+        messages=tuple(messages),
+        stream=asked.options.streaming,
+        params={**asked.params, **_params(task, given)},
+        response_format=asked.response_format,
+        tools=asked.tools,
+    )
+    return without_secrets(asked.provider.encode(request))
+
+
+def _params(task: Any, given: Mapping[str, Any]) -> Any:
+    """Give the model's parameters for this call, where the task itself has no parameter of that name."""
+    return {} if "llm_params" in _parameters(task) else given.get("llm_params") or {}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=_wire)
+
+
+def _wire(value: Any) -> Any:
+    """Spell what a provider's body holds beside plain data."""
+    return value.wire() if hasattr(value, "wire") else repr(value)
+
+
+def _print(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> None:
+    """Print each message under its role, and below them what else is sent; with estimated tokens."""
+    say = speaker()
+    total = 0
+    for message in messages:
+        role, count = str(message.role), count_tokens(message.message)
+        total += count
+        say(f"{role}: (about {count} {'token' if count == 1 else 'tokens'})", _COLOURS.get(role, "bold yellow"))
+        print(message.message.strip("\n"), end="\n\n")
+    say(f"about {total} tokens in all (an estimate: four characters of Latin script for one)", "dim")
+    for line in _settings(task, given):
+        say(line, "dim")
+
+
+def _settings(task: Any, given: Mapping[str, Any]) -> Iterator[str]:
+    """Tell the model, its parameters and the schema of what is sent; nothing of what only has `compile`."""
+    from declarai_like._prompt_lock import is_declared, question, without_secrets
+
+    if not is_declared(task):
+        return
+    asked = question(task)
+    yield f"model: {asked.provider.name} {asked.model}"
+    params = without_secrets({**asked.params, **_params(task, given)})
+    if params:
+        yield f"parameters: {json.dumps(params, ensure_ascii=False, default=repr)}"
+    if asked.response_format is not None:
+        count = count_tokens(json.dumps(asked.response_format))
+        yield f"schema: {asked.output.type_name}, about {count} tokens more (--request shows it)"

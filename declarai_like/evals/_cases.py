@@ -1,0 +1,116 @@
+"""What is asked: questions whose answers are known."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._rendering import Prompt
+from declarai_like.errors import ConfigurationError, DeclaraiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from declarai_like._outputs import Output
+    from declarai_like._signatures import Signature
+    from declarai_like.tasks import BaseTask
+
+__all__ = ["Case", "cases_of", "expected_value", "held_out", "read_cases"]
+
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question to a task: its arguments by name, and the answer that is expected.
+
+    `expected` is a value of the task's return type, or plain data that becomes one. `task` is the name of the task
+    that is meant, `""` for any. Without a `name` the arguments are shown.
+    """
+
+    arguments: Mapping[str, Any]
+    expected: Any
+    name: str = ""
+    task: str = ""
+
+    def title(self, task: str) -> str:
+        """Name the case for a reader, in one short line."""
+        told = self.name or f"{task}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+        line = " ".join(told.split())
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+def cases_of(task: BaseTask[..., Any, Any]) -> tuple[Case, ...]:
+    """Give the `>>>` examples of a task's docstring as cases."""
+    signature, output = task._declared.signature, task._declared.output  # noqa: SLF001 - what a task was declared with has no public name
+    cases = []
+    for example in signature.doc.examples:
+        args, kwargs = example.arguments(signature.name)
+        given = signature.signature.bind(*args, **kwargs).arguments
+        cases.append(Case(dict(given), example.value(as_text=output.is_text), " ".join(example.call.split())))
+    return tuple(cases)
+
+
+def read_cases(path: str | Path) -> tuple[Case, ...]:
+    """Read cases from a JSONL file: one `{"arguments": {...}, "expected": ..., "task": ..., "name": ...}` a line.
+
+    `task` and `name` may be left out. Raises `ConfigurationError`, which names the line, for what is no case.
+    """
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeError) as exc:
+        raise ConfigurationError(f"cannot read {str(path)!r}: {exc}") from exc
+    return tuple(_case(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip())
+
+
+def _case(line: str, where: str) -> Case:
+    try:
+        told = json.loads(line)
+        case = Case(**{"expected": told["expected"], **told})
+    except KeyError as exc:
+        raise ConfigurationError(f"{where}: a case needs {exc}") from exc
+    except (ValueError, TypeError) as exc:
+        raise ConfigurationError(f"{where}: this is no case: {exc}") from exc
+    if not isinstance(case.arguments, dict):
+        raise ConfigurationError(f'{where}: expected "arguments" by name, got {case.arguments!r:.80}')
+    return case
+
+
+def expected_value(case: Case, output: Output[Any], where: str) -> Any:
+    """Give a case's answer as a value of the declared type; raises `ConfigurationError` if it is none."""
+    if output.is_text:
+        return case.expected
+    from pydantic_core import to_jsonable_python
+
+    try:
+        plain = to_jsonable_python(case.expected)
+        is_bare = output.is_scalar or not output.wrapped
+        return output.parse(json.dumps(plain if is_bare else {output.key: plain})).value
+    except (DeclaraiError, ValueError) as exc:
+        raise ConfigurationError(
+            f"{where}: the case {case.title(where)} expects what the task cannot return: {exc}"
+        ) from exc
+
+
+def held_out(signature: Signature, output: Output[Any], templates: Mapping[str, str], case: Case) -> tuple[Prompt, Any]:
+    """Give a task's prompt without the example that is this very case, and the case's bound arguments.
+
+    Raises `TypeError` if the arguments do not fit.
+    """
+    bound = _bound(signature, case.arguments)
+    asked = signature.bind(bound.args, bound.kwargs)
+    rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
+    kept = replace(signature, doc=replace(signature.doc, examples=rest))
+    return Prompt.of(kept, output, templates), bound
+
+
+def _bound(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:
+    """Bind arguments that are all given by name, also those that a call must give by position."""
+    parameters = signature.signature.parameters
+    named = {name: arguments[name] for name in parameters if name in arguments}
+    rest = {name: value for name, value in arguments.items() if name not in parameters}
+    binding = inspect.BoundArguments(signature.signature, named)
+    return signature.signature.bind(*binding.args, **binding.kwargs, **rest) if rest else binding

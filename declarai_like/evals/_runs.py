@@ -1,0 +1,188 @@
+"""Asking cases, many at a time, and what came of each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.errors import CallError, DeclaraiError, OutputError
+from declarai_like.evals._cases import Case, cases_of, expected_value, held_out
+from declarai_like.evals._prices import price
+from declarai_like.evals._scores import matches, score_of, scorer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from declarai_like._declarai import Declarai
+    from declarai_like.completions import Usage
+    from declarai_like.evals._scores import Scorer
+    from declarai_like.tasks import BaseTask
+
+__all__ = ["Job", "Run", "aevaluate", "evaluate", "jobs", "perform"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One case, asked once.
+
+    `score` is from 0 to 1, 0 for an answer that is not of the task's type, and `None` if the model could not be
+    asked; `error` tells either. `text` is the raw answer. `seconds`, tokens and `cost` (in dollars) are those of all
+    tries; `None` is unknown.
+    """
+
+    task: str
+    case: Case
+    llm: str
+    value: Any = None
+    expected: Any = None
+    text: str = ""
+    score: float | None = None
+    error: DeclaraiError | None = None
+    seconds: float = 0.0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+
+    @property
+    def scenario(self) -> str:
+        """The case in one short line."""
+        return self.case.title(self.task)
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the model could not be asked: its side or ours failed, and that says nothing of its answers."""
+        return self.score is None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run that is to be made; `task` has the prompt that leaves the case out."""
+
+    task: BaseTask[..., Any, Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    scorer: Scorer
+    run: Run
+    """What is known before."""
+
+    async def perform(self) -> Run:
+        """Ask and score; what goes wrong with the call is told by the run."""
+        start = time.perf_counter()
+        try:
+            result = await self.task.arun(*self.args, **self.kwargs)
+        except CallError as exc:
+            return self._failed(exc, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        score = score_of(self.scorer, result.value, self.run.expected, self.run.task)
+        run = replace(self.run, value=result.value, text=result.response.response, score=score, seconds=seconds)
+        return self._metered(run, [*(attempt.usage for attempt in result.attempts), result.usage])
+
+    def _failed(self, error: CallError, seconds: float) -> Run:
+        """Score words of the wrong type with 0; without words there is no score."""
+        text = "" if error.response is None else error.response.response
+        score = 0.0 if isinstance(error, OutputError) else None
+        run = replace(self.run, text=text, score=score, error=error, seconds=seconds)
+        return self._metered(run, [attempt.usage for attempt in error.attempts])
+
+    def _metered(self, run: Run, usages: Sequence[Usage | None]) -> Run:
+        provider, _, model = run.llm.partition(":")
+        return replace(
+            run,
+            input_tokens=_sum(usage.prompt_tokens if usage else None for usage in usages),
+            output_tokens=_sum(usage.completion_tokens if usage else None for usage in usages),
+            cost=price(provider, model, usages) if usages else None,
+        )
+
+
+def evaluate(
+    task: BaseTask[..., Any, Any],
+    cases: Iterable[Case] | None = None,
+    *,
+    llms: Sequence[Declarai | str] = (),
+    runs: int = 1,
+    concurrency: int = 4,
+    scorer: Scorer | None = None,
+    tolerance: float = 0.0,
+) -> list[Run]:
+    """Ask a task each of its cases and score the answers; without `cases`, those of its docstring.
+
+    `llms` are the models to compare, a `str` being another model of the task's own provider; without them the task's
+    own is asked. `concurrency` is how many calls are made at a time. A `scorer`, or the one of `scored_by`, is given
+    the value and the expected one; without it an answer is right if it `matches`. A case whose example stands in the
+    docstring is asked without that example. Raises `TypeError` and `ConfigurationError` for cases that do not fit.
+
+    It runs an event loop: where one is running already, await `aevaluate`.
+    """
+    planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance)
+    return asyncio.run(perform(planned, concurrency=concurrency))
+
+
+async def aevaluate(
+    task: BaseTask[..., Any, Any],
+    cases: Iterable[Case] | None = None,
+    *,
+    llms: Sequence[Declarai | str] = (),
+    runs: int = 1,
+    concurrency: int = 4,
+    scorer: Scorer | None = None,
+    tolerance: float = 0.0,
+) -> list[Run]:
+    """Do what `evaluate` does, in a running event loop."""
+    planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance)
+    return await perform(planned, concurrency=concurrency)
+
+
+def jobs(
+    task: BaseTask[..., Any, Any],
+    cases: Iterable[Case] | None = None,
+    *,
+    llms: Sequence[Declarai | str] = (),
+    runs: int = 1,
+    scorer: Scorer | None = None,
+    tolerance: float = 0.0,
+) -> list[Job]:
+    """Plan the runs of a task; the arguments are those of `evaluate`."""
+    chosen = scorer or scorer_of(task) or (lambda value, expected: matches(value, expected, tolerance=tolerance))
+    asked = list(cases_of(task) if cases is None else cases)
+    once = [_job(task, case, llm, chosen) for llm in llms or (None,) for case in asked]
+    return [job for job in once for _ in range(runs)]
+
+
+async def perform(
+    planned: Sequence[Job], *, concurrency: int, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> list[Run]:
+    """Make all runs, so many at a time; `progress` hears how many are done, and how many there are."""
+    gate = asyncio.Semaphore(concurrency)
+    done = 0
+
+    async def make(job: Job) -> Run:
+        nonlocal done
+        async with gate:
+            run = await job.perform()
+        done += 1
+        progress(done, len(planned))
+        return run
+
+    return list(await asyncio.gather(*map(make, planned)))
+
+
+def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer) -> Job:
+    declared, options = task._declared, task._options  # noqa: SLF001 - what a task was declared with has no public name
+    if isinstance(llm, str):
+        options = options.over(model=llm)
+    elif llm is not None:
+        options, declared = replace(options, model=None), declared._replace(provider=llm.llm)
+    prompt, bound = held_out(declared.signature, declared.output, options.templates, case)
+    asked = type(task)(declared._replace(prompt=prompt), options, is_bound=True)
+    name = declared.signature.name
+    expected = expected_value(case, declared.output, name)
+    label = f"{declared.provider.name}:{options.model or declared.provider.model}"
+    return Job(asked, bound.args, bound.kwargs, scorer, Run(task=name, case=case, llm=label, expected=expected))
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Add up what is known, if all of it is."""
+    known = list(counts)
+    return None if not known or None in known else sum(count or 0 for count in known)
