@@ -91,12 +91,16 @@ def groups() -> list[Group]:
     ]
 
 
+# Installed packages come with their bytecode; a checkout writes its own at the first run, unless this forbids it.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def measure(command: str, url: str) -> float:
     """Run one measurement in a fresh process; raises `RuntimeError` that says what went wrong."""
     case, model = command.split()
     script = ["startup.py", model] if case == "startup" else ["clients.py", case, model, url]
     process = subprocess.run(
-        [sys.executable, *script], cwd=HERE, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, *script], cwd=HERE, capture_output=True, text=True, check=False, timeout=120, env=ENVIRONMENT
     )
     if process.returncode:
         raise RuntimeError("FAILED: " + (process.stderr.strip() or "no message").splitlines()[-1])
