@@ -1,6 +1,7 @@
 """Tasks on the model that runs in this process."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ def test_text_arrives_token_by_token(llm):
     steps = list(about("Avengers"))
     texts = [step.response for step in steps]
     assert len(steps) > 10
-    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     assert steps[-1].usage.completion_tokens > 5
 
 
