@@ -81,7 +81,7 @@ def groups() -> list[Group]:
         Group("us", "raw_stream paced-text-1000", [paced], turns=3),
         Group("us", "raw_stream flat-100", short),
         Group("us", "raw_stream flat-5000", long),
-        Group("us", "raw_call str", calls),
+        Group("us", "raw_call str", calls, turns=11),
         Group("us", "raw_first text-3", [first]),
         Group("us", "helper_events text-1000", [events]),
         Group("/s", "raw_many text-200", [many], turns=3),
@@ -203,7 +203,7 @@ def show_setting() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="end with status 1 when a target is missed")
-    parser.add_argument("--quick", action="store_true", help="two turns each instead of five to seven")
+    parser.add_argument("--quick", action="store_true", help="two turns each instead of up to eleven")
     parser.add_argument("--only", default="", metavar="NAME", help="only rows that have NAME in their name")
     options = parser.parse_args()
     started = time.perf_counter()

@@ -55,8 +55,8 @@ class Declarai(Direct):
     """
 
     def __init__(self, provider: str, model: str | None = None, version: str | None = None, **settings: Any) -> None:
+        settings = _sealed(settings)
         if provider in _BUILTIN:
-            settings = _sealed(settings)
             made = _BUILTIN[provider](**_named(model=model, version=version), **settings)
             self._start(made.llm, made.options)
         else:

@@ -11,6 +11,7 @@ from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from declarai_like._accumulate import DONE
 from declarai_like._flow import Call, Enter, Load, Operation, Send, Sleep, Store
 from declarai_like.errors import DefinitionError, OutputError, ProviderTimeout
 from declarai_like.providers._stand_ins import stand_in_for
@@ -95,6 +96,7 @@ def _perform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
     accumulator = call.begin(operation.request)
     body = stand_in_for(operation.provider).send(deadline.limit(operation.request))
     accumulator.feed(body)
+    accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
     call.seconds = time.monotonic() - started
     return accumulator.finish()
 
@@ -107,6 +109,7 @@ async def _aperform(operation: Operation, call: Call[Any], deadline: Deadline) -
     accumulator = call.begin(operation.request)
     body = await stand_in_for(operation.provider).asend(deadline.limit(operation.request))
     accumulator.feed(body)
+    accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
     call.seconds = time.monotonic() - started
     return accumulator.finish()
 

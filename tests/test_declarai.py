@@ -357,6 +357,11 @@ def test_row_134_a_class_is_registered_by_decorator(registry, way):
     assert (llm.llm.provider, llm.llm.model) == ("echo", "loud")
 
 
+def test_a_registered_class_is_given_its_key_as_it_was_told(registry):
+    declarai.register_llm("echo", Echo)
+    assert declarai.Declarai(provider="echo", model="m", openai_token="own").llm.llm.openai_token == "own"
+
+
 def test_row_135_a_class_is_registered_by_function(registry, way):
     declarai.register_llm(provider="echo", llm_cls=Echo, model="loud")
     result = way.run(declarai.Declarai("echo", "loud").task(way.define(slogan)), "soap")

@@ -158,3 +158,9 @@ def test_each_of_several_prompts_must_end(server, face):
     server.enqueue(completion_stream_reply(["only one"], done=False, end="no_terminator"))
     with pytest.raises(StreamInterrupted):
         face.way.collect(face.complete(["One", "Two"], streaming=True))
+
+
+def test_a_whole_text_that_does_not_say_why_it_ended_is_whole(server, face, way):
+    server.enqueue(completion_reply("upon a time", finish_reason=None))
+    response = way.do(face.complete("Once"))
+    assert (response.response, response.finish_reason, response.outcome) == ("upon a time", None, "complete")

@@ -147,6 +147,24 @@ def test_request_that_cannot_be_sent_does_not_show_the_key(way, llm):
     assert "sk-canary" not in all_of(caught.value)
 
 
+def test_key_for_an_unknown_provider_is_not_shown():
+    with pytest.raises(errors.ConfigurationError, match="unknown provider") as caught:
+        declarai.Declarai(provider="nope", model="m", openai_token=CANARY)
+    assert "sk-canary" not in all_of(caught.value)
+
+
+def test_header_that_holds_a_secret_is_kept_like_the_key(way, server):
+    headers = {"X-Api-Key": CANARY, "X-Team": "blue"}
+    llm = declarai.openai(model="m", openai_token="other-key", base_url=server.base_url, headers=headers, max_retries=0)
+    server.enqueue(error_reply(401, ECHO))
+    with pytest.raises(errors.AuthenticationError) as caught:
+        ask(way, llm, streaming=False)
+    assert "sk-canary" not in all_of(caught.value)
+    assert b"sk-canary" not in pickle.dumps(llm)
+    assert pickle.loads(pickle.dumps(llm)).llm._headers == {"X-Team": "blue"}  # noqa: S301 - our own bytes
+    assert server.requests[0].headers["X-Api-Key"] == CANARY
+
+
 def test_key_never_goes_to_another_host(way, llm, server):
     with LLMServer() as other:
         server.enqueue(error_reply(307, "moved", headers={"Location": f"{other.base_url}/chat/completions"}))

@@ -318,13 +318,18 @@ def register_llm(provider: str, llm_cls: Callable[..., Any] | None = None, *, mo
     return register
 
 
+def _opened(value: Any) -> Any:
+    """Give a key of one's own model as it was told."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
 def registered(provider: str, model: str, settings: Mapping[str, Any]) -> Provider:
     """Build the provider that was registered under this name; raises `ConfigurationError` if none was."""
     factory = _REGISTERED.get((provider, model)) or _REGISTERED.get((provider, None))
     if factory is None:
         known = sorted({"openai", "azure-openai", "local", *(name for name, _ in _REGISTERED)})
         raise ConfigurationError(f"unknown provider {provider!r}: expected one of {', '.join(known)}")
-    built = factory(model=model, **settings)
+    built = factory(model=model, **{name: _opened(value) for name, value in settings.items()})
     if isinstance(built, Provider):
         return built
     if not callable(getattr(built, "predict", None)):

@@ -7,6 +7,7 @@ come back are read here, which costs an eighth of what the client's own objects 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["AzureOpenAIProvider", "OpenAIProvider"]
 
 _PATHS = {"chat": "/chat/completions", "completion": "/completions"}
+_IS_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+"""What the names of headers that hold secrets have in common."""
 _OPTIONAL = ("stream_options", "response_format")
 
 
@@ -175,7 +178,7 @@ class OpenAIProvider:
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Send a request and give its chunks as they arrive."""
-        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self.api_key.redact)
+        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self._redact)
         read = b""
         try:
             response = self._clients.blocking().post(**self._post(request))
@@ -207,7 +210,7 @@ class OpenAIProvider:
 
     async def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
         """Do what `stream` does, in an event loop."""
-        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self.api_key.redact)
+        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self._redact)
         read = b""
         try:
             response = await (await self._clients.awaiting()).post(**self._post(request))
@@ -258,7 +261,7 @@ class OpenAIProvider:
         if not body.strip():
             raise EmptyResponse("expected a completion, got an empty body", status=response.status_code)
         try:
-            return decode_answer(body, self.api_key.redact)
+            return decode_answer(body, self._redact)
         except InvalidResponse as error:
             error.status = response.status_code
             error.args = (f"{error.message} ({self._kind(response)}): check the base_url",)
@@ -288,15 +291,19 @@ class OpenAIProvider:
         return ours.with_traceback(None)
 
     def _redact(self, value: Any) -> Any:
+        """Blank out the key, and the headers that hold secrets, in what came from outside."""
+        for name in filter(_IS_SECRET.search, self._headers):
+            value = Secret(self._headers[name]).redact(value)
         try:
             return self.api_key.redact(value)
         except ConfigurationError:  # there is no key to keep
             return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what cannot be carried to another process: the key, the connections."""
+        """Leave out what cannot be carried to another process: the key, headers that hold secrets, the connections."""
         state = {name: value for name, value in self.__dict__.items() if name not in ("_clients", "_refused")}
-        return {**state, "_key": None, "_http_clients": (None, None)}
+        headers = {name: value for name, value in self._headers.items() if not _IS_SECRET.search(name)}
+        return {**state, "_key": None, "_headers": headers, "_http_clients": (None, None)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
