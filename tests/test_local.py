@@ -1,7 +1,10 @@
 """Tasks on the model that runs in this process."""
 
 import asyncio
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -65,3 +68,11 @@ def test_text_is_continued(llm):
 def test_what_the_model_refuses_names_its_file(llm):
     with pytest.raises(BadRequestError, match=r"local \(.*\.gguf\) answered 400"):
         llm.send("Hi", n=100)
+
+
+@pytest.mark.parametrize("example", ["demo", "extraction"])
+def test_example_runs(example):
+    script = Path(__file__).parents[1] / "examples" / f"{example}.py"
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)  # noqa: S603 - our own example
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Anna Berg" in ended.stdout or "rank(" in ended.stdout

@@ -1,7 +1,4 @@
-"""The code of declarai's page on streaming, as written there; only the key and the address are added.
-
-Its chat classes are tested with the chats.
-"""
+"""The code of declarai's page on streaming, as written there; only the key and the address are added."""
 
 import pytest
 
@@ -256,3 +253,16 @@ def test_the_delta_is_the_difference_to_the_response_before(server, gpt_35):
     for chunk in say_something_about_movie("Avengers"):
         said += chunk.raw_response["choices"][0]["delta"].get("content", "")
         assert chunk.response == said
+
+
+def test_turn_on_streaming_on_the_chat(server, gpt_35):
+    server.enqueue(PLAIN_ANSWER)
+
+    @gpt_35.experimental.chat(streaming=True)  # (2)!
+    class MyChat: ...
+
+    chat = MyChat()
+    chunks = list(chat.send("Tell me about the Avengers"))
+    assert chunks[-1].response == PRINTED_RESPONSES.splitlines()[-1].strip('"')
+    assert [message.message for message in chat.conversation] == ["Tell me about the Avengers", chunks[-1].response]
+    assert server.requests[0].body["messages"] == [{"role": "user", "content": "Tell me about the Avengers"}]
