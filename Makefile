@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check lint types imports cover docs bench soak build clean
+.PHONY: help demo test check lint types imports cover bench build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,12 +31,9 @@ imports: .venv/dev
 
 cover: .venv/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not soak"
+	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-
-soak: .venv/dev  ## The long tests
-	$(BIN)/python -m pytest -m soak
 
 bench: .venv/dev  ## Measure against the official client, in one run
 	$(BIN)/python benchmarks/bench.py --check
