@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check lint types imports cover bench build clean
+.PHONY: help demo serve test check lint types imports cover faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -10,6 +10,11 @@ help:  ## Show the targets
 demo: .venv/demo  ## Stream from a model that runs in this process: no key, no compiler
 	@$(BIN)/declarai-like pull
 	@$(BIN)/python examples/demo.py
+
+serve: .venv/demo  ## Open a page on that model: http://127.0.0.1:8000
+	@$(BIN)/python -m pip install --quiet -e '.[local,serve]'
+	@$(BIN)/declarai-like pull
+	@$(BIN)/python examples/serve_local.py
 
 test: .venv/dev  ## Set up and run every check, as CI does
 	$(BIN)/declarai-like pull
@@ -35,14 +40,32 @@ cover: .venv/dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+faults: .venv/dev  ## Inject every fault of the table in docs/faults.md, and print it
+	$(BIN)/python tests/faults/table.py
+
+browser: .venv/dev  ## Drive the page, the JavaScript module and npm's openai (needs node and Chromium)
+	tests/browser/run.sh
+
+docs: .venv/dev  ## Build the site into site/
+	$(BIN)/mkdocs build --strict
+
 bench: .venv/dev  ## Measure against the official client, in one run
 	$(BIN)/python benchmarks/bench.py --check
+
+bench-peers: .venv/dev  ## Measure against other libraries, each in an environment of its own
+	$(BIN)/python benchmarks/peers/run.py
+
+bench-serve: .venv/dev  ## Serve 500 clients at once, beside a bare Starlette app
+	$(BIN)/python benchmarks/serve_load.py --check
+
+matrix: .venv/dev  ## Test the wheel on Python 3.10 to 3.13, with the oldest and the newest dependencies
+	$(BIN)/python tests/matrix.py
 
 build: .venv/dev  ## Build the wheel and the sdist into dist/
 	$(BIN)/python -m build
 
 clean:  ## Remove what was made
-	rm -rf .venv dist build site htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench .matrix dist build site htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The demo needs no more than a user does; the newest pip reads dependency groups.
 .venv/demo: pyproject.toml

@@ -56,6 +56,9 @@ class Group:
 
 def groups() -> list[Group]:
     text = Row("text, 1,000 chunks", "our_stream text-1000", 0.13)
+    through_one = Row("text, 1,000, one middleware", "our_stream_through_one text-1000", 0.13)
+    through_three = Row("text, 1,000, three middlewares", "our_stream_through_three text-1000", 0.13)
+    observed = Row("text, 1,000, observed chunk by chunk", "our_stream_observed text-1000")
     long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.13)
     read_text = Row("text, 10,000, all .response read", "our_stream_with_text text-10000")
     paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000")
@@ -76,7 +79,7 @@ def groups() -> list[Group]:
     kept = Row("10,000 responses kept, traced", "our_retained text-10000", 10e6, absolute=True)
     reused = Row("connections of 20 streams in a row", "our_connections text-10", 1, absolute=True)
     return [
-        Group("us", "raw_stream text-1000", [text]),
+        Group("us", "raw_stream text-1000", [text, through_one, through_three, observed]),
         Group("us", "raw_stream text-10000", [long_text, read_text]),
         Group("us", "raw_stream paced-text-1000", [paced], turns=3),
         Group("us", "raw_stream flat-100", short),

@@ -68,6 +68,46 @@ def our_stream(url: str, model: str) -> Callable[[], Any]:
     return run
 
 
+def our_stream_through_one(url: str, model: str) -> Callable[[], Any]:
+    return stream_through(url, model, 1)
+
+
+def our_stream_through_three(url: str, model: str) -> Callable[[], Any]:
+    return stream_through(url, model, 3)
+
+
+def stream_through(url: str, model: str, middlewares: int) -> Callable[[], Any]:
+    """As `our_stream`, with so many middlewares around each call."""
+
+    def middleware(request, send):
+        return (yield from send(request))
+
+    about = streaming_task(url, model).with_options(middlewares=[middleware] * middlewares)
+
+    def run() -> Any:
+        pieces = []
+        for response in about(movie="Avengers"):
+            pieces.append(response.content)
+        return len(pieces), response.response
+
+    return run
+
+
+def our_stream_observed(url: str, model: str) -> Callable[[], Any]:
+    """As `our_stream`, with a function that is called at each chunk."""
+    from declarai_like.middleware import observe
+
+    seen = []
+    about = streaming_task(url, model).with_options(middlewares=[observe(seen.append)])
+
+    def run() -> Any:
+        seen.clear()
+        *_, response = about(movie="Avengers")
+        return len([chunk for chunk in seen if chunk["choices"]]), response.response
+
+    return run
+
+
 def our_stream_with_text(url: str, model: str) -> Callable[[], Any]:
     """As `our_stream`, but the text so far is read at each chunk."""
     about = streaming_task(url, model)
@@ -311,6 +351,9 @@ def connections(build: Callable[[str, str], Callable[[], Any]]) -> Callable[[str
 CASES: dict[str, Callable[[str, str], float]] = {
     "raw_stream": cpu(raw_stream),
     "our_stream": cpu(our_stream),
+    "our_stream_through_one": cpu(our_stream_through_one),
+    "our_stream_through_three": cpu(our_stream_through_three),
+    "our_stream_observed": cpu(our_stream_observed),
     "our_stream_with_text": cpu(our_stream_with_text),
     "our_partials": cpu(our_partials),
     "helper_events": cpu(helper_events),

@@ -15,12 +15,14 @@ TYPE_CHECKING = False  # type checkers take it for true; importing it from `typi
 if TYPE_CHECKING:
     from typing import Any
 
+    from declarai_like._budgets import limits
     from declarai_like._declarai import Declarai, azure_openai, local, offline, openai
     from declarai_like._signatures import magic
     from declarai_like.chats import Chat
-    from declarai_like.errors import DeclaraiError
+    from declarai_like.errors import DeclaraiError, LimitExceeded
     from declarai_like.messages import Message, MessageRole
     from declarai_like.middleware import TaskMiddleware
+    from declarai_like.middleware.fallback import fallback
     from declarai_like.middleware.retry import retry
     from declarai_like.prompts import CallParams, Prompt
     from declarai_like.providers.base import BaseLLM, register_llm
@@ -36,6 +38,7 @@ __all__ = [
     "Declarai",
     "DeclaraiError",
     "LLMResponse",
+    "LimitExceeded",
     "Message",
     "MessageRole",
     "Prompt",
@@ -43,6 +46,8 @@ __all__ = [
     "Result",
     "TaskMiddleware",
     "azure_openai",
+    "fallback",
+    "limits",
     "local",
     "magic",
     "offline",
@@ -58,6 +63,7 @@ _HOMES = {
     "Declarai": "_declarai",
     "DeclaraiError": "errors",
     "LLMResponse": "responses",
+    "LimitExceeded": "errors",
     "Prompt": "prompts",
     "Message": "messages",
     "MessageRole": "messages",
@@ -65,6 +71,8 @@ _HOMES = {
     "Result": "responses",
     "TaskMiddleware": "middleware",
     "azure_openai": "_declarai",
+    "fallback": "middleware",
+    "limits": "_budgets",
     "local": "_declarai",
     "magic": "_signatures",
     "offline": "_declarai",
@@ -101,6 +109,7 @@ _MODULES = frozenset(
         "providers",
         "requests",
         "responses",
+        "serve",
         "streams",
         "tasks",
         "testing",

@@ -10,9 +10,10 @@ from declarai_like._direct import Direct
 from declarai_like._options import LocalOptions, Options, ProviderOptions, TaskOptions
 from declarai_like._signatures import magic
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers.azure import AzureOpenAIProvider
 from declarai_like.providers.base import LLMSettings, Secret, registered
 from declarai_like.providers.offline import OfflineProvider, is_offline, or_offline
-from declarai_like.providers.openai import AzureOpenAIProvider, OpenAIProvider, environment
+from declarai_like.providers.openai import OpenAIProvider, environment
 from declarai_like.tasks import make_task
 
 if TYPE_CHECKING:
@@ -244,8 +245,10 @@ def openai(
     The key is `openai_token`, else the environment's `DECLARAI_OPENAI_API_KEY`, else its `OPENAI_API_KEY`, read when
     it is first needed; the model is `model`, else the environment's `DECLARAI_OPENAI_MODEL`. `stream=True` makes all
     tasks stream. Time limits are in seconds: `timeout` (or `request_timeout`) for a whole call with its
-    `max_retries`, `connect_timeout`, `first_chunk_timeout`, and `idle_timeout` between two chunks. `http_client` and
-    `http_async_client` are the HTTP library's own clients, for proxies and other transports.
+    `max_retries`, `connect_timeout`, `first_chunk_timeout`, and `idle_timeout` between two chunks.
+    `max_concurrency` is how many calls are made at a time, `max_prompt_chars` and `max_answer_bytes` how long prompts
+    and answers may be; `middlewares` stand around those of each task. `http_client` and `http_async_client` are the
+    HTTP library's own clients, for proxies and other transports.
     """
     openai_token = None if openai_token is None else Secret(openai_token)
     model = model or environment("DECLARAI_OPENAI_MODEL")
@@ -366,7 +369,7 @@ def offline(seed: int = 0, *, stream: bool | None = None, **options: Unpack[Prov
 
 def _options(stream: bool | None, told: Any) -> Options:  # noqa: FBT001 - the public argument
     """Lay a provider's options over the defaults."""
-    return Options(streaming=bool(stream)).over(**told)
+    return Options.of_provider(streaming=bool(stream), **told)
 
 
 _BUILTIN: dict[str, Any] = {

@@ -9,13 +9,13 @@ from declarai_like._flow import Call
 from declarai_like._outputs import Output
 from declarai_like.messages import Message
 from declarai_like.middleware.base import stack
-from declarai_like.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 
     from declarai_like._options import Options
     from declarai_like.providers.base import Provider
+    from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
     from declarai_like.streams import AsyncStream, Stream
 
@@ -183,18 +183,11 @@ class Direct:
         return self._prepare(request, Output.of(str), narrate=narrate)
 
     def _request(self, params: Mapping[str, Any], *, model: str | None = None, streaming: bool) -> Request:
-        options = self.options
-        return Request(
-            model=model or options.model or self.llm.model,
-            stream=streaming,
-            params=options.params(params),
-            limits=options.stream_limits if streaming else options.limits,
-        )
+        return self.options.request(self.llm, params, model=model, streaming=streaming)
 
     def _prepare(self, request: Request, output: Output[Any], *, narrate: bool = False) -> Call[Any]:
-        middlewares = stack(self.options.middlewares, self, {}, max_retries=self.options.max_retries)
-        asked = request.replace(output=output)
-        return Call(self.llm, asked, output, middlewares=middlewares, narrate=narrate, lenient=True)
+        middlewares = stack(self.options, self, {})
+        return Call(request.replace(output=output), output, middlewares=middlewares, narrate=narrate, lenient=True)
 
 
 async def _response(call: Call[Any]) -> LLMResponse:

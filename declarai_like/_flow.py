@@ -10,11 +10,13 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from declarai_like import _budgets
 from declarai_like._accumulate import Accumulator
 from declarai_like.errors import (
     DefinitionError,
     HistoryError,
     HistoryWriteError,
+    LimitExceeded,
     ModelRefusal,
     OutputError,
     ProviderError,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from declarai_like._conversation import Conversation
+    from declarai_like._hooks import Hooked
     from declarai_like._narrate import Narrator
     from declarai_like._outputs import Output
     from declarai_like._turns import Turns
@@ -55,7 +58,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Wait for this call's turn in a conversation; `reader` is what `Answer.stream` is."""
+    """Wait for this call's turn, answered by a ticket to leave with; `reader` is what `Answer.stream` is."""
 
     turns: Turns
     reader: Callable[[], Any] | None = None
@@ -112,7 +115,6 @@ class Call(Generic[T]):
 
     def __init__(
         self,
-        provider: Provider,
         request: Request,
         output: Output[T],
         *,
@@ -123,7 +125,6 @@ class Call(Generic[T]):
         lenient: bool = False,
         conversation: Conversation | None = None,
     ) -> None:
-        self.provider = provider
         self.request = request
         self.output = output
         self.middlewares = middlewares
@@ -136,19 +137,21 @@ class Call(Generic[T]):
         self.conversation = conversation
         self.attempts: list[Attempt] = []
         self.seconds = 0.0
-        """How long the last request took, told by the one who performed it."""
+        """How long the last request took, to the end of its stream."""
+        self._clock: Callable[[], float] = float
+        self._budgets = _budgets.scopes()
         self.answer = Answer()
         self.result: Result[T] | None = None
         self._reader: Accumulator | Narrator | None = None
 
-    def begin(self, request: Request) -> Accumulator | Narrator:
+    def begin(self, request: Request) -> Accumulator | Narrator | Hooked:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
         strict = [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
         choices = prompts * (request.params.get("n") or 1)
         self.answer.accumulator = accumulator = Accumulator(self.output, choices=choices, strict_tools=strict)
         self._reader = _narrator(accumulator) if self.narrate else accumulator
-        return self._reader
+        return _hooked(self._reader, request) if request.observers or request.filters else self._reader
 
     def last(self, response: LLMResponse) -> Any:
         """Give what the reader of a stream gets at its end."""
@@ -177,8 +180,12 @@ class Call(Generic[T]):
         accumulator = self.answer.accumulator
         return error if accumulator is None else accumulator.interrupt(error)
 
-    def flow(self) -> Generator[Operation, Any, Result[T]]:
-        """Make the call: send, read the value, and ask again while the answer is not of its type."""
+    def flow(self, clock: Callable[[], float]) -> Generator[Operation, Any, Result[T]]:
+        """Make the call: send, read the value, and ask again while the answer is not of its type.
+
+        `clock` tells the seconds, of the one who performs it.
+        """
+        self._clock = clock
         send: Next = self._send
         for middleware in reversed(self.middlewares):
             send = _around(middleware, send)
@@ -186,7 +193,7 @@ class Call(Generic[T]):
 
     def _take_turn(self, conversation: Conversation, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask within a conversation: the turn enters its history whole, or not at all."""
-        yield Enter(conversation.turns, self.answer.stream)
+        ticket = yield Enter(conversation.turns, self.answer.stream)
         try:
             history = yield Load(conversation.memory)
             request = yield from conversation.compose(self, history)
@@ -206,7 +213,7 @@ class Call(Generic[T]):
                 ) from error
             return result
         finally:
-            conversation.turns.leave()
+            conversation.turns.leave(ticket)
 
     def _store_partial(self, conversation: Conversation, request: Request) -> Generator[Operation, Any, None]:
         """Store what had come of a turn that broke off, if that is wanted; what broke it is told, whatever happens."""
@@ -221,21 +228,27 @@ class Call(Generic[T]):
 
     def _ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask, and ask again while the answer is not of its type."""
-        request = first
+        request, retries = first, self.retries
         while True:
             response = _checked((yield from send(request)))
             try:
                 value = self._value(response)
             except OutputError as error:
                 self._failed(error, response)
-                if type(error) is not OutputError or len(self.attempts) > self.retries or self.reask is None:
+                if type(error) is not OutputError or not retries or self.reask is None:
                     raise
+                retries -= 1
                 again = self.reask(response.response, error.message)
                 request = first.replace(messages=(*first.messages, *again))
             else:
-                self.result = Result(value, response, tuple(self.attempts), request.messages)
-                self.answer.final = response
-                return self.result
+                return self._succeeded(value, response, request)
+
+    def _succeeded(self, value: T, response: LLMResponse, request: Request) -> Result[T]:
+        for attempt in self.attempts:  # they are told, not raised: what they hold of the frames is not needed
+            attempt.error.__traceback__ = None
+        self.result = Result(value, response, tuple(self.attempts), request.messages)
+        self.answer.final = response
+        return self.result
 
     def _value(self, response: LLMResponse) -> T:
         if self.lenient and (response.refusal or not response.response):
@@ -244,21 +257,72 @@ class Call(Generic[T]):
         return value_of(response, self.output)
 
     def _failed(self, error: OutputError, response: LLMResponse) -> None:
-        self.attempts.append(Attempt(error, response.response, response.usage, self.seconds))
-        error.response = response
+        error.response, error.completion = response, self.completion
+        self._note(error, response)
+
+    def _note(self, error: OutputError | ProviderError, response: LLMResponse | None) -> None:
+        """Keep a try that failed; the error tells all of them."""
+        text, usage = ("", None) if response is None else (response.response, response.usage)
+        self.attempts.append(Attempt(error, text, usage, self.seconds))
         error.attempts = tuple(self.attempts)
-        error.completion = self.completion
 
     def _send(self, request: Request) -> Flow:
         """Send, and once more if the provider learned from a refusal how to ask."""
-        response: LLMResponse
+        _check_size(request)
+        places = request.limits.places
+        if places is None:
+            return (yield from self._send_adapting(request))
+        ticket = yield Enter(places, self.answer.stream)
         try:
-            response = yield Send(self.provider, request)
+            return (yield from self._send_adapting(request))
+        finally:
+            places.leave(ticket)
+
+    def _send_adapting(self, request: Request) -> Flow:
+        try:
+            return (yield from self._send_once(request))
         except ProviderError as error:
-            if not self.provider.adapts(error, request):
+            if not _provider(request).adapts(error, request):
                 raise
-            response = yield Send(self.provider, request)
+        return (yield from self._send_once(request))
+
+    def _send_once(self, request: Request) -> Flow:
+        """Send, count what it costs, and keep what went wrong."""
+        _budgets.begin(self._budgets)
+        started = self._clock()
+        try:
+            response: LLMResponse = yield Send(_provider(request), request)
+        except ProviderError as error:
+            self.seconds = self._clock() - started
+            self._note(error, error.response)
+            raise
+        finally:
+            _budgets.end(self._budgets, request, self.response)
+        self.seconds = self._clock() - started
         return response
+
+
+def _provider(request: Request) -> Provider:
+    """Give who is asked; raises `DefinitionError` if a middleware has made a request without one."""
+    if request.provider is None:
+        raise DefinitionError("the request names no provider: change the one that came, by request.replace(...)")
+    return request.provider
+
+
+def _check_size(request: Request) -> None:
+    """Raise `LimitExceeded` if the prompt is longer than it may be."""
+    most, chars = request.limits.prompt_chars, sum(map(len, request.texts))
+    if most is not None and chars > most:
+        raise LimitExceeded(
+            f"the prompt has {chars} characters, max_prompt_chars={most} allows no more: "
+            "shorten what is put into it, or raise the limit; nothing was sent"
+        )
+
+
+def _hooked(reader: Accumulator | Narrator, request: Request) -> Hooked:
+    from declarai_like._hooks import Hooked  # most calls have none
+
+    return Hooked(reader, request.filters, request.observers)
 
 
 def _narrator(accumulator: Accumulator) -> Narrator:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from declarai_like._turns import Turns
 from declarai_like.errors import DefinitionError
-from declarai_like.requests import Limits
+from declarai_like.requests import Limits, Request
+
+if TYPE_CHECKING:
+    from declarai_like.providers.base import Provider
 
 OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
 
 
 class TaskOptions(TypedDict, total=False):
-    """What a task may be told beside `streaming`; time limits are in seconds, `None` for none."""
+    """What a task may be told beside `streaming`; time limits are in seconds, `None` is no limit."""
 
     model: str
     llm_params: Mapping[str, Any]
@@ -27,12 +31,16 @@ class TaskOptions(TypedDict, total=False):
     connect_timeout: float | None
     first_chunk_timeout: float | None
     idle_timeout: float | None
+    max_concurrency: int | None
+    max_prompt_chars: int | None
+    max_answer_bytes: int | None
 
 
 class ProviderOptions(TypedDict, total=False):
-    """What a provider may be told for all its tasks; time limits are in seconds, `None` for none."""
+    """What a provider may be told for all its tasks; time limits are in seconds, `None` is no limit."""
 
     llm_params: Mapping[str, Any]
+    middlewares: Sequence[Any]
     templates: Mapping[str, str]
     max_retries: int
     timeout: float | None
@@ -40,26 +48,35 @@ class ProviderOptions(TypedDict, total=False):
     connect_timeout: float | None
     first_chunk_timeout: float | None
     idle_timeout: float | None
+    max_concurrency: int | None
+    max_prompt_chars: int | None
+    max_answer_bytes: int | None
     http_client: Any
     http_async_client: Any
 
 
 class LocalOptions(TypedDict, total=False):
-    """What the embedded model may be told; time limits are in seconds, `None` for none."""
+    """What the embedded model may be told; time limits are in seconds, `None` is no limit."""
 
     n_ctx: int
     n_parallel: int
     n_gpu_layers: int
     llm_params: Mapping[str, Any]
+    middlewares: Sequence[Any]
     templates: Mapping[str, str]
     max_retries: int
     timeout: float | None
     request_timeout: float | None
     first_chunk_timeout: float | None
     idle_timeout: float | None
+    max_concurrency: int | None
+    max_prompt_chars: int | None
+    max_answer_bytes: int | None
 
 
 _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
+_SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "places"}
+_LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
 _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
 _OWN_DOORS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
@@ -75,6 +92,8 @@ class Options:
     streaming: bool = False
     model: str | None = None
     llm_params: Mapping[str, Any] = field(default_factory=dict)
+    outer: tuple[Any, ...] = ()
+    """The provider's middlewares, which stand around the task's own."""
     middlewares: tuple[Any, ...] = ()
     retries: int = 0
     max_retries: int = 2
@@ -84,17 +103,19 @@ class Options:
     stream_limits: Limits = field(default_factory=Limits)
 
     def over(self, **changes: Any) -> Options:
-        """Give these options with changes laid over them; mappings are merged, `None` changes nothing but a time.
+        """Give these options with changes laid over them; mappings are merged, `None` changes nothing but a limit.
 
         `request_timeout` is declarai's word for `timeout`. Raises `DefinitionError` for a name that is no option,
         and for a value that is none of its option.
         """
         if "request_timeout" in changes:
             changes.setdefault("timeout", changes.pop("request_timeout"))
-        told = {name: value for name, value in changes.items() if value is not None or name in _TIMES}
+        told = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
         for name, value in told.items():
             _check(name, value)
-        limits = {name.removesuffix("_timeout"): told.pop(name) for name in _TIMES & told.keys()}
+        limits = {_LIMITS[name]: told.pop(name) for name in _LIMITS.keys() & told.keys()}
+        if limits.get("places") is not None:  # one queue for all that share these options
+            limits["places"] = Turns(limits["places"])
         if "llm_params" in told:
             told["llm_params"] = self.params(told["llm_params"])
         if "templates" in told:
@@ -103,10 +124,16 @@ class Options:
             told["middlewares"] = tuple(map(_checked, told["middlewares"]))
         return replace(
             self,
-            limits=replace(self.limits, **limits),
-            stream_limits=replace(self.stream_limits, **limits),
+            limits=self.limits.replace(**limits),
+            stream_limits=self.stream_limits.replace(**limits),
             **told,
         )
+
+    @classmethod
+    def of_provider(cls, *, streaming: bool, **told: Any) -> Options:
+        """Give the options of all tasks of a provider; its middlewares stand around theirs."""
+        options = cls(streaming=streaming).over(**told)
+        return replace(options, outer=options.middlewares, middlewares=())
 
     def params(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Merge the model's parameters of one call over the declared ones; neither is changed.
@@ -121,6 +148,25 @@ class Options:
                 raise DefinitionError(f"{name!r} is no parameter of the model here: {door}")
         return {**self.llm_params, **given}
 
+    def request(
+        self,
+        provider: Provider,
+        params: Mapping[str, Any] | None,
+        *,
+        streaming: bool,
+        model: str | None = None,
+        **rest: Any,
+    ) -> Request:
+        """Begin a request of a provider as these options say; `rest` are its other fields."""
+        return Request(
+            model=model or self.model or provider.model,
+            stream=streaming,
+            params=self.params(params),
+            limits=self.stream_limits if streaming else self.limits,
+            provider=provider,
+            **rest,
+        )
+
     @property
     def format(self) -> str:
         """How a typed answer is asked for: `auto` tries the strict schema first."""
@@ -133,6 +179,10 @@ def _is_count(value: Any) -> bool:
 
 def _is_time(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and value > 0)
+
+
+def _is_size(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and value > 0)
 
 
 def _is_mapping(value: Any) -> bool:
@@ -149,6 +199,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
     "templates": (_is_mapping, "a mapping of templates by name"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
+    **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),
 }
 
 

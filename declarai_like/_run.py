@@ -18,8 +18,8 @@ from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
-    from concurrent.futures import Future
 
+    from declarai_like._turns import Ticket
     from declarai_like.requests import Request
     from declarai_like.responses import Result
 
@@ -35,24 +35,32 @@ class Deadline:
         self._timeout = timeout
         self._at = None if timeout is None else time.monotonic() + timeout
 
+    @property
+    def left(self) -> float | None:
+        """The seconds that the call still has; `None` without an end."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def over(self, doing: str) -> ProviderTimeout:
+        """Give the error for a call whose time has run out."""
+        return ProviderTimeout(f"the call's time of {self._timeout} s is over{doing}: raise timeout=")
+
     def allows(self, seconds: float) -> bool:
         """Say whether the call still has time after so many seconds."""
         return self._at is None or time.monotonic() + seconds < self._at
 
     def limit(self, request: Request) -> Request:
         """Give a request no more time than the call has left; raises `ProviderTimeout` if there is none."""
-        if self._at is None:
+        left = self.left
+        if left is None:
             return request
-        left = self._at - time.monotonic()
-        if left <= 0:
-            raise ProviderTimeout(f"the call's time of {self._timeout} s is over")
-        limits = request.limits
-        return request.replace(limits=type(limits)(left, limits.connect, limits.first_chunk, limits.idle))
+        if not left:
+            raise self.over("")
+        return request.replace(limits=request.limits.replace(timeout=left))
 
 
 def run(call: Call[T]) -> Result[T]:
     """Make a call and wait for its whole answer."""
-    flow, deadline = call.flow(), Deadline(call.request.limits.timeout)
+    flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
     try:
         while True:
@@ -71,7 +79,7 @@ def run(call: Call[T]) -> Result[T]:
 
 async def arun(call: Call[T]) -> Result[T]:
     """Make a call and await its whole answer."""
-    flow, deadline = call.flow(), Deadline(call.request.limits.timeout)
+    flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
     try:
         while True:
@@ -92,12 +100,10 @@ def _perform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
     """Perform one operation, and give what answers it."""
     if not isinstance(operation, Send):
         return _serve(operation, deadline)
-    started = time.monotonic()
     accumulator = call.begin(operation.request)
     body = stand_in_for(operation.provider).send(deadline.limit(operation.request))
     accumulator.feed(body)
     accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
-    call.seconds = time.monotonic() - started
     return accumulator.finish()
 
 
@@ -105,12 +111,10 @@ async def _aperform(operation: Operation, call: Call[Any], deadline: Deadline) -
     """Perform one operation, and give what answers it."""
     if not isinstance(operation, Send):
         return await _aserve(operation, deadline)
-    started = time.monotonic()
     accumulator = call.begin(operation.request)
     body = await stand_in_for(operation.provider).asend(deadline.limit(operation.request))
     accumulator.feed(body)
     accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
-    call.seconds = time.monotonic() - started
     return accumulator.finish()
 
 
@@ -132,10 +136,11 @@ def _serve(operation: Sleep | Enter | Load | Store | Call[Any], deadline: Deadli
         raise _foreign(operation)
     ticket = operation.turns.enter(operation.reader)
     try:
-        return ticket.result() if ticket else None
+        _waited(ticket, deadline)
     except BaseException:
         operation.turns.give_up(ticket)
         raise
+    return ticket
 
 
 async def _aserve(operation: Sleep | Enter | Load | Store | Call[Any], deadline: Deadline) -> Any:
@@ -156,16 +161,30 @@ async def _aserve(operation: Sleep | Enter | Load | Store | Call[Any], deadline:
         raise _foreign(operation)
     ticket = operation.turns.aenter(operation.reader)
     try:
-        return await _awaited(ticket) if ticket else None
+        await _awaited(ticket, deadline)
     except BaseException:
         operation.turns.give_up(ticket)
         raise
+    return ticket
 
 
-async def _awaited(ticket: Future[None]) -> None:
-    from asyncio import wrap_future
+def _waited(ticket: Ticket, deadline: Deadline) -> None:
+    from concurrent.futures import TimeoutError as TooLate  # Python 3.10 has three of this name
 
-    await wrap_future(ticket)
+    try:
+        ticket.result(deadline.left)
+    except TooLate:
+        raise deadline.over(", spent on waiting for its turn") from None
+
+
+async def _awaited(ticket: Ticket, deadline: Deadline) -> None:
+    from asyncio import TimeoutError as TooLate
+    from asyncio import wait_for, wrap_future
+
+    try:
+        await wait_for(wrap_future(ticket), deadline.left)
+    except TooLate:
+        raise deadline.over(", spent on waiting for its turn") from None
 
 
 async def _finished(writing: Coroutine[Any, Any, None]) -> None:
@@ -197,7 +216,7 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
 
     The last step comes when all is done and stored.
     """
-    flow, deadline = call.flow(), Deadline(call.request.limits.timeout)
+    flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
     try:
         while True:
@@ -234,7 +253,7 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
 
     The last step comes when all is done and stored.
     """
-    flow, deadline = call.flow(), Deadline(call.request.limits.timeout)
+    flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
     try:
         while True:

@@ -1,4 +1,4 @@
-"""One turn at a time: the queue before a conversation, across threads and event loops alike."""
+"""Whose turn it is: a queue before one place or several, across threads and event loops alike."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from declarai_like.errors import HistoryError
+from declarai_like.errors import HistoryError, LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Reader = Callable[[], object] | None
 
-__all__ = ["Turns"]
+__all__ = ["Ticket", "Turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,87 +40,100 @@ class Speaker:
         """Whether nobody can read the turn any more: the event loop is about to close it."""
         return self.reader is not None and self.reader() is None
 
+    def blocks(self, other: Speaker, *, awaiting: bool) -> bool:
+        """Say whether this one cannot go on while the other waits: a thread that waits stops all its tasks."""
+        if not awaiting:
+            return self.thread is other.thread
+        return (self.thread, self.task) == (other.thread, other.task) and not self.has_left
+
+
+class Ticket(Future[None]):
+    """A turn: resolved when it has come. It is given back by `Turns.leave`."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        super().__init__()
+        self.speaker = speaker
+
 
 class Turns:
-    """Lets one turn in at a time, in the order in which they came.
+    """Lets so many in at a time as there are places, in the order in which they came.
 
-    `with turns:` takes one in this thread.
+    With one place it is the queue before a conversation; `with turns:` takes a turn in this thread. With several it
+    is what a provider is asked at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: int | None = None) -> None:
+        self._places = places
         self._lock = threading.Lock()
-        self._speaker: Speaker | None = None
-        self._waiting: deque[tuple[Speaker, Future[None]]] = deque()
+        self._inside: list[Ticket] = []
+        self._waiting: deque[Ticket] = deque()
 
-    def enter(self, reader: Reader = None) -> Future[None] | None:
-        """Join the queue, to wait in this thread: `None` if it is our turn at once, else what resolves when it is.
+    def enter(self, reader: Reader = None) -> Ticket:
+        """Join the queue, to wait in this thread: for a ticket that is resolved when it is our turn.
 
-        Raises `HistoryError` if this thread would wait for itself.
+        Raises `HistoryError`, or `LimitExceeded` if there are several places, if this thread would wait for itself.
         """
-        me = Speaker.here(reader)
-        if any(other.thread is me.thread for other in self._ahead()):
-            raise _inside_a_turn()
-        return self._join(me)
+        return self._join(Speaker.here(reader), awaiting=False)
 
-    def aenter(self, reader: Reader = None) -> Future[None] | None:
-        """Do what `enter` does, to wait in an event loop; raises `HistoryError` if this task would wait for itself."""
-        me = Speaker.here(reader)
-        ours = [other for other in self._ahead() if (other.thread, other.task) == (me.thread, me.task)]
-        if any(not other.has_left for other in ours):
-            raise _inside_a_turn()
-        return self._join(me)
+    def aenter(self, reader: Reader = None) -> Ticket:
+        """Do what `enter` does, to wait in an event loop; raises the same if this task would wait for itself."""
+        return self._join(Speaker.here(reader), awaiting=True)
 
-    def leave(self) -> None:
-        """End the turn and let the next one in that still waits."""
+    def leave(self, ticket: Ticket) -> None:
+        """End a turn and let the next one in that still waits."""
         with self._lock:
-            self._speaker = None
+            self._inside.remove(ticket)
             while self._waiting:
-                speaker, ticket = self._waiting.popleft()
-                if ticket.set_running_or_notify_cancel():
-                    self._speaker = speaker
-                    ticket.set_result(None)
+                following = self._waiting.popleft()
+                if following.set_running_or_notify_cancel():
+                    self._inside.append(following)
+                    following.set_result(None)
                     return
 
-    def give_up(self, ticket: Future[None] | None) -> None:
+    def give_up(self, ticket: Ticket) -> None:
         """Leave the queue before our turn, or hand on a turn that came too late."""
-        if ticket is not None and not ticket.cancel():
-            self.leave()
+        if not ticket.cancel():
+            self.leave(ticket)
 
-    def _ahead(self) -> list[Speaker]:
-        """Give those before whom a newcomer cannot be: the one who speaks, and those who wait."""
+    def _join(self, me: Speaker, *, awaiting: bool) -> Ticket:
+        ticket, places = Ticket(me), self._places or 1
         with self._lock:
-            waiting = [speaker for speaker, ticket in self._waiting if not ticket.cancelled()]
-            return waiting if self._speaker is None else [self._speaker, *waiting]
+            ahead = [other.speaker for other in (*self._inside, *self._waiting) if not other.cancelled()]
+            if sum(speaker.blocks(me, awaiting=awaiting) for speaker in ahead) >= places:
+                raise self._refusal()
+            if len(self._inside) < places:
+                self._inside.append(ticket)
+                ticket.set_result(None)
+            else:
+                self._waiting.append(ticket)
+        return ticket
 
-    def _join(self, me: Speaker) -> Future[None] | None:
-        with self._lock:
-            if self._speaker is None:
-                self._speaker = me
-                return None
-            ticket: Future[None] = Future()
-            self._waiting.append((me, ticket))
-            return ticket
+    def _refusal(self) -> HistoryError | LimitExceeded:
+        """Tell who would wait for what only it can end."""
+        if self._places is None:
+            return HistoryError(
+                "this chat is in the middle of a turn, in this very thread or task: "
+                "read its stream to the end, or close it, before you go on"
+            )
+        return LimitExceeded(
+            f"all of max_concurrency={self._places} are streams of this very thread or task: "
+            "read one to its end, or close it, before the next call, or raise max_concurrency="
+        )
 
     def __enter__(self) -> None:
         ticket = self.enter()
         try:
-            _ = ticket and ticket.result()
+            ticket.result()
         except BaseException:
             self.give_up(ticket)
             raise
+        self._held = ticket
 
     def __exit__(self, *_exc: object) -> None:
-        self.leave()
+        self.leave(self._held)
 
-    def __reduce__(self) -> tuple[type[Turns], tuple[()]]:
-        return Turns, ()
-
-
-def _inside_a_turn() -> HistoryError:
-    return HistoryError(
-        "this chat is in the middle of a turn, in this very thread or task: "
-        "read its stream to the end, or close it, before you go on"
-    )
+    def __reduce__(self) -> tuple[type[Turns], tuple[Any, ...]]:
+        return Turns, (self._places,)
 
 
 def _running_task() -> object:

@@ -19,7 +19,6 @@ from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import stored
 from declarai_like.messages import Message, MessageRole
 from declarai_like.middleware.base import stack
-from declarai_like.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -255,22 +254,20 @@ class Chat:
         declared = self.__chat__
         provider, options, output = declared.require_provider(), declared.options, declared.output
         streaming = options.streaming if streaming is None else streaming
-        request = Request(
-            model=options.model or provider.model,
+        request = options.request(
+            provider,
+            llm_params,
+            streaming=streaming,
             messages=(*self._opening(self._rendered_system(values)), Message(message or "")),
-            stream=streaming,
-            params=options.params(llm_params),
             response_format=output.response_format(options.format),
-            limits=options.stream_limits if streaming else options.limits,
             name=self.__name__,
             output=output,
         )
         arguments = values if message is None else {declared.reply_to: message, **values}
         return Call(
-            provider,
             request,
             output,
-            middlewares=stack(options.middlewares, self, arguments, max_retries=options.max_retries),
+            middlewares=stack(options, self, arguments),
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
             narrate=narrate,

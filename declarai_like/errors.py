@@ -4,6 +4,7 @@
     ├── DefinitionError              the code: a task or chat cannot be declared like this
     ├── ConfigurationError           the setup: a key, a model, a provider is missing or wrong
     │   └── MissingExtra             an optional dependency is not installed (also an ImportError)
+    ├── LimitExceeded                your own limit: of tokens, requests, prompt size or concurrency
     ├── ProviderError                the other side: it refused, failed, or went away
     │   ├── ProviderConnectionError  it could not be reached
     │   ├── ProviderTimeout          it did not answer in time
@@ -48,6 +49,7 @@ __all__ = [
     "HistoryError",
     "HistoryWriteError",
     "InvalidResponse",
+    "LimitExceeded",
     "MissingExtra",
     "ModelRefusal",
     "NotFoundError",
@@ -84,6 +86,10 @@ class MissingExtra(ConfigurationError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
 
 
+class LimitExceeded(DeclaraiError):
+    """A limit that you set would be passed: `limits(...)`, `max_prompt_chars`, `max_concurrency`; nothing was sent."""
+
+
 class CallError(DeclaraiError):
     """A call that was made and failed, with the evidence of what came."""
 
@@ -107,10 +113,12 @@ class ProviderError(CallError):
 
     `status` is the HTTP status, `code` and `type` are the provider's own words, `body` is what it
     sent (secrets removed), `retry_after` is in seconds, `phase` is where it broke: `"connect"`,
-    `"request"`, `"first_chunk"` or `"stream"`. `response` holds what had arrived of a stream.
+    `"request"`, `"first_chunk"` or `"stream"`. `response` holds what had arrived of a stream. `retryable` says
+    whether the same request may succeed later; `attempts` are all tries of the call, the last one last.
     """
 
-    retryable = False
+    may_pass = False
+    """Whether errors of this class are retryable, if the provider does not say."""
 
     def __init__(
         self,
@@ -123,10 +131,12 @@ class ProviderError(CallError):
         retry_after: float | None = None,
         phase: str = "request",
         body: Any = None,
+        retryable: bool | None = None,
         **evidence: Any,
     ) -> None:
         """Take the facts of the failure; `evidence` is what `CallError` keeps."""
         super().__init__(message, **evidence)
+        self.retryable = self.may_pass if retryable is None else retryable
         self.status = status
         self.code = code
         self.type = type
@@ -139,13 +149,13 @@ class ProviderError(CallError):
 class ProviderConnectionError(ProviderError):
     """The provider could not be reached, or the connection broke before an answer."""
 
-    retryable = True
+    may_pass = True
 
 
 class ProviderTimeout(ProviderError):
     """The provider did not answer within the time limit; `phase` says which one."""
 
-    retryable = True
+    may_pass = True
 
 
 class AuthenticationError(ProviderError):
@@ -163,16 +173,19 @@ class BadRequestError(ProviderError):
 class RateLimited(ProviderError):
     """Too many requests (wait `retry_after` seconds), or no quota is left (`code` says so)."""
 
-    @property
-    def retryable(self) -> bool:  # type: ignore[override]  # a class attribute in the parent
-        """Whether waiting helps: it does not when the quota is used up."""
-        return self.code != "insufficient_quota"
+    may_pass = True
+
+    def __init__(self, message: str = "", *, code: str | int | None = None, **facts: Any) -> None:
+        """Take the facts; waiting does not help when the quota is used up."""
+        if code == "insufficient_quota":
+            facts["retryable"] = False
+        super().__init__(message, code=code, **facts)
 
 
 class ServerError(ProviderError):
     """The provider failed by itself (5xx)."""
 
-    retryable = True
+    may_pass = True
 
 
 class InvalidResponse(ProviderError):

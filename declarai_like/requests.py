@@ -6,26 +6,38 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from declarai_like._hooks import Observer, TextFilter
     from declarai_like._outputs import Output
+    from declarai_like._turns import Turns
     from declarai_like.messages import Message
+    from declarai_like.providers.base import Provider
 
 __all__ = ["Limits", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time limits in seconds; `None` is no limit.
+    """What a call may take: times in seconds, sizes, a place among others; `None` is no limit.
 
     `timeout` bounds the whole call with all its attempts and its stream, `connect` the connection,
-    `first_chunk` the wait for a stream's first chunk, `idle` the wait between two chunks.
+    `first_chunk` the wait for a stream's first chunk, `idle` the wait between two chunks. `answer_bytes` bounds what
+    is read of one answer, streamed or whole, `prompt_chars` what is sent. `places` are what calls wait for that
+    share a `max_concurrency`.
     """
 
     timeout: float | None = None
     connect: float | None = 5.0
     first_chunk: float | None = 60.0
     idle: float | None = 60.0
+    answer_bytes: int | None = 64 * 1024 * 1024
+    prompt_chars: int | None = 10_000_000
+    places: Turns | None = field(default=None, compare=False, repr=False)
+
+    def replace(self, **changes: Any) -> Limits:
+        """Give a copy with some limits changed."""
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +47,9 @@ class Request:
     `params` are the model's own parameters (`temperature`, `max_tokens`, `n`, ...); only what was
     given is sent. `response_format` is the wire's, or `None` for free text. `prompt` is the text to
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's.
-    `output` is how the answer will be read, for models that make answers up; it is not sent.
+    `provider` is who is asked, and `output` how the answer will be read; neither is sent. Each of `observers` is
+    called with every chunk that is shown, and each of `filters` makes what rewrites the texts of one answer: see
+    `declarai_like.middleware.observe` and `rewrite`.
     """
 
     model: str
@@ -49,11 +63,21 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     name: str = ""
     output: Output[Any] | None = field(default=None, compare=False, repr=False)
+    provider: Provider | None = field(default=None, compare=False, repr=False)
+    observers: tuple[Observer, ...] = field(default=(), compare=False, repr=False)
+    filters: tuple[Callable[[], TextFilter], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def task(self) -> str:
         """The name of the task or chat that asks."""
         return self.name
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts that are sent."""
+        if self.prompt is not None:
+            return [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
+        return [message.message for message in self.messages]
 
     def replace(self, **changes: Any) -> Request:
         """Give a copy with some fields changed."""

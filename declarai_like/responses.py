@@ -174,6 +174,16 @@ class LLMResponse:
         return None if self._head.usage is None else self._head.usage.total_tokens
 
     @property
+    def cost(self) -> float | None:
+        """What the answer has cost, in US dollars; `None` where that cannot be known.
+
+        It is the `usage` at the list price of the maker of `model`, as the package `genai-prices` has it.
+        """
+        from declarai_like._prices import price
+
+        return price(None, self.model, [self.usage])
+
+    @property
     def chunk(self) -> Any:
         """What the provider sent, as the `openai` package's object; built each time it is read.
 
@@ -353,6 +363,17 @@ class Result(Generic[T]):
     def usage(self) -> Usage | None:
         """The tokens of the answer; `None` when the provider never said."""
         return self.response.usage
+
+    @property
+    def cost(self) -> float | None:
+        """What the call has cost with its failed tries, in US dollars; `None` where that cannot be known.
+
+        A request that the provider refused costs nothing.
+        """
+        from declarai_like._prices import price
+
+        billed = [attempt.usage for attempt in self.attempts if (getattr(attempt.error, "status", None) or 0) < 400]  # noqa: PLR2004 - HTTP's own border
+        return price(None, self.response.model, [*billed, self.usage])
 
     @property
     def repairs(self) -> tuple[str, ...]:

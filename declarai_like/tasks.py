@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextvars import ContextVar
 from functools import partial, update_wrapper
@@ -14,7 +15,6 @@ from declarai_like._outputs import Output
 from declarai_like._rendering import Prompt, reask
 from declarai_like._signatures import Signature
 from declarai_like.middleware.base import stack
-from declarai_like.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from declarai_like._options import Options, TaskOptions
     from declarai_like.messages import Message
     from declarai_like.providers.base import Provider
+    from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse, Result
     from declarai_like.streams import AsyncStream, Stream
 
@@ -152,21 +153,19 @@ class BaseTask(Generic[P, T, R]):
         options = self._options
         args, own, llm_params = self._told(args, kwargs)
         arguments = signature.bind(args, own)
-        request = Request(
-            model=options.model or provider.model,
+        request = options.request(
+            provider,
+            llm_params,
+            streaming=streaming,
             messages=prompt.render(arguments),
-            stream=streaming,
-            params=options.params(llm_params),
             response_format=output.response_format(options.format),
-            limits=options.stream_limits if streaming else options.limits,
             name=signature.name,
             output=output,
         )
         return Call(
-            provider,
             request,
             output,
-            middlewares=stack(options.middlewares, self, arguments, max_retries=options.max_retries),
+            middlewares=stack(options, self, arguments),
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
             narrate=narrate,
@@ -220,7 +219,9 @@ class BaseTask(Generic[P, T, R]):
         return type(self)(self._declared, self._options, origin=origin, is_bound=True, home=self._home)
 
     def __reduce__(self) -> Any:
-        """Pickle as functions do, by name; a copy by what it is a copy of."""
+        """Pickle as functions do: by name, and by value where cloudpickle does that; a copy by what it is a copy of."""
+        if self._origin is None and _has_no_module(self) and _is_cloudpickle(sys._getframe(1)):  # noqa: SLF001 - who asks
+            return make_task, (self.__wrapped__, self._declared.provider, self._options)
         return self._origin or self.__qualname__
 
     def __repr__(self) -> str:
@@ -369,6 +370,16 @@ class FutureTask(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<FutureTask of {self._task!r}>"
+
+
+def _has_no_module(task: Any) -> bool:
+    """Say whether no other process can import this: it is a script's, a notebook's, or a function's own."""
+    return task.__module__ == "__main__" or "<locals>" in task.__qualname__
+
+
+def _is_cloudpickle(frame: Any) -> bool:
+    """Say whether this frame is cloudpickle's; it asks as pickle does, but takes functions by value."""
+    return str(frame.f_globals.get("__name__", "")).startswith("cloudpickle")
 
 
 _FAMILIES: dict[tuple[bool, bool], type[BaseTask[Any, Any, Any]]] = {

@@ -17,7 +17,6 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._accumulate import DONE
 from declarai_like.messages import Message
-from declarai_like.providers import _reads
 from declarai_like.providers.base import Provider, Secret
 from declarai_like.providers.openai import OpenAIProvider, environment
 from declarai_like.requests import Limits, Request
@@ -286,11 +285,10 @@ def test_pool_that_is_used_up_is_told(server):
 # What is too much
 
 
-def test_whole_answer_that_is_too_long_is_refused(way, provider, server, monkeypatch):
-    monkeypatch.setattr(_reads, "LIMIT", 1000)
+def test_whole_answer_that_is_too_long_is_refused(way, provider, server):
     server.enqueue(text_reply("x" * 2000))
     with pytest.raises(errors.InvalidResponse, match="longer than 1000"):
-        send(way, provider)
+        send(way, provider, HI.replace(limits=Limits(answer_bytes=1000)))
 
 
 def test_packed_answer_that_unpacks_to_too_much_is_refused(way, provider, server):

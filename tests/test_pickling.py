@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import cloudpickle
 import pytest
 
 import declarai_like as declarai
@@ -89,6 +90,44 @@ def test_a_task_of_a_local_function_is_refused_like_the_function():
 
     with pytest.raises((AttributeError, pickle.PicklingError), match="hidden"):
         pickle.dumps(hidden)
+
+
+def test_cloudpickle_takes_a_local_task_by_value():
+    local = declarai.offline()
+
+    @local.task
+    def rank(message: str) -> int:
+        """Rank {message}"""
+
+    @local.task(streaming=True)
+    def hidden(product: str) -> str:
+        """Write a slogan"""
+
+    again, streaming, varied = pickle.loads(cloudpickle.dumps([rank, hidden, rank.with_options(retries=1)]))
+    assert (again is rank, again("x"), varied("x")) == (False, rank("x"), rank("x"))
+    assert list(streaming("x"))[-1].response == list(hidden("x"))[-1].response
+    assert repr(again.compile(message="x")) == repr(rank.compile(message="x"))
+
+
+def test_cloudpickle_takes_a_task_of_a_module_by_name():
+    assert pickle.loads(cloudpickle.dumps(slogan)) is slogan
+
+
+def test_cloudpickle_takes_a_local_chat_by_value():
+    @llm.chat
+    class Bot:
+        """You know {topic}"""
+
+    again = pickle.loads(cloudpickle.dumps(Bot(topic="soap")))
+    assert again.system == "You know soap"
+
+
+def test_no_cloudpickle_holds_a_key():
+    @llm.task
+    def hidden(product: str) -> str:
+        """Write a slogan"""
+
+    assert b"sk-canary" not in cloudpickle.dumps([hidden, hidden.with_options(model="m")])
 
 
 def test_a_task_is_copied_as_itself():

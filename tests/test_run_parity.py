@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from declarai_like import _run, streams
-from declarai_like.providers import openai
+from declarai_like.providers import azure, openai
 
 PAIRS = {
     "_run.run": (_run.run, _run.arun),
@@ -18,7 +18,7 @@ PAIRS = {
     "OpenAIProvider.send": (openai.OpenAIProvider.send, openai.OpenAIProvider.asend),
     "OpenAIProvider.stream": (openai.OpenAIProvider.stream, openai.OpenAIProvider.astream),
     "OpenAIProvider._build": (openai.OpenAIProvider._build, openai.OpenAIProvider._build_async),
-    "AzureOpenAIProvider._build": (openai.AzureOpenAIProvider._build, openai.AzureOpenAIProvider._build_async),
+    "AzureOpenAIProvider._build": (azure.AzureOpenAIProvider._build, azure.AzureOpenAIProvider._build_async),
 }
 TWINS = {
     r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read|drain)\b)": "",
@@ -33,7 +33,7 @@ TWINS = {
     r"\b_build_async\b": "_build",
     r"\bStopAsyncIteration\b": "StopIteration",
     r"\btime\.sleep\b": "_sleep",
-    r"\b_awaited\((\w+)\)": r"\1.result()",
+    r"\b_awaited\b": "_waited",
     r"\bawaiting\(\)": "blocking()",
     r"\bself\._http_clients\[\d\]": "self._http_clients",
 }

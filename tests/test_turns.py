@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from declarai_like._turns import Turns
-from declarai_like.errors import HistoryError
+from declarai_like.errors import HistoryError, LimitExceeded
 
 
 class Reader:
@@ -38,21 +38,20 @@ def turns():
 
 
 def test_first_one_is_let_in_at_once(turns):
-    assert turns.enter() is None
+    assert turns.enter().done()
 
 
 def test_turn_that_is_over_lets_the_next_one_in(turns):
-    turns.enter()
-    turns.leave()
-    assert turns.enter() is None
+    turns.leave(turns.enter())
+    assert turns.enter().done()
 
 
 def test_waiting_ones_are_let_in_in_their_order(turns):
-    turns.enter()
+    speaking = turns.enter()
     first, second = elsewhere(turns.enter), elsewhere(turns.enter)
-    turns.leave()
+    turns.leave(speaking)
     assert (first.done(), second.done()) == (True, False)
-    turns.leave()
+    turns.leave(first)
     assert second.done()
 
 
@@ -112,37 +111,30 @@ def test_task_waits_for_its_own_turn_that_nobody_can_read_any_more(turns):
 
 
 def test_who_gives_up_is_passed_over(turns):
-    turns.enter()
+    speaking = turns.enter()
     first, second = elsewhere(turns.enter), elsewhere(turns.enter)
     turns.give_up(first)
-    turns.leave()
+    turns.leave(speaking)
     assert second.done()
 
 
 def test_who_gives_up_too_late_hands_the_turn_on(turns):
-    turns.enter()
+    speaking = turns.enter()
     first, second = elsewhere(turns.enter), elsewhere(turns.enter)
-    turns.leave()
+    turns.leave(speaking)
     turns.give_up(first)
     assert second.done()
-
-
-def test_who_was_refused_has_nothing_to_give_up(turns):
-    turns.enter()
-    turns.give_up(None)
-    with pytest.raises(HistoryError):
-        turns.enter()
 
 
 def test_with_takes_a_turn_in_this_thread(turns):
     with turns, pytest.raises(HistoryError):
         turns.enter()
-    assert turns.enter() is None
+    assert turns.enter().done()
 
 
 def test_with_waits_for_the_turn_of_another(turns):
-    elsewhere(turns.enter)
-    threading.Timer(0.05, turns.leave).start()
+    speaking = elsewhere(turns.enter)
+    threading.Timer(0.05, turns.leave, [speaking]).start()
     with turns, pytest.raises(HistoryError):
         turns.enter()
 
@@ -153,22 +145,52 @@ def test_with_that_is_interrupted_leaves_the_queue(turns):
     def interrupt(*_):
         raise Interrupted
 
-    elsewhere(turns.enter)
+    speaking = elsewhere(turns.enter)
     sys.setprofile(lambda frame, event, _: interrupt() if (event, frame.f_code.co_name) == ("call", "result") else None)
     try:
         with pytest.raises(Interrupted), turns:
             pass
     finally:
         sys.setprofile(None)
-    turns.leave()
-    assert turns.enter() is None
+    turns.leave(speaking)
+    assert turns.enter().done()
 
 
 def test_event_loop_is_looked_for_only_if_there_can_be_one(turns, monkeypatch):
     monkeypatch.delitem(sys.modules, "asyncio")
-    assert turns.enter() is None
+    assert turns.enter().done()
 
 
 def test_pickled_queue_is_empty(turns):
     turns.enter()
-    assert pickle.loads(pickle.dumps(turns)).enter() is None  # noqa: S301 - our own data
+    assert pickle.loads(pickle.dumps(turns)).enter().done()  # noqa: S301 - our own data
+
+
+def test_several_places_are_taken_before_anybody_waits():
+    places = Turns(2)
+    assert [elsewhere(places.enter).done() for _ in range(3)] == [True, True, False]
+
+
+def test_any_place_that_is_left_is_taken_by_the_next():
+    places = Turns(2)
+    _, second, third = (elsewhere(places.enter) for _ in range(3))
+    places.leave(second)
+    assert third.done()
+
+
+def test_thread_that_holds_all_places_does_not_wait_for_itself():
+    places = Turns(2)
+    places.enter(), places.enter()
+    with pytest.raises(LimitExceeded, match=r"all of max_concurrency=2 are streams of this very thread or task"):
+        places.enter()
+
+
+def test_thread_that_holds_some_of_the_places_waits_for_the_others():
+    places = Turns(2)
+    places.enter(), elsewhere(places.enter)
+    assert not places.enter().done()
+
+
+def test_pickled_places_are_as_many_and_empty():
+    places = pickle.loads(pickle.dumps(Turns(2)))  # noqa: S301 - our own data
+    assert [elsewhere(places.enter).done() for _ in range(3)] == [True, True, False]

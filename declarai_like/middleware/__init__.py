@@ -1,6 +1,23 @@
 """What can stand around a call."""
 
 from declarai_like.middleware.base import Flow, Middleware, Next, TaskMiddleware
+from declarai_like.middleware.fallback import fallback
+from declarai_like.middleware.hooks import TextFilter, observe, redact, rewrite
+from declarai_like.middleware.logging import LoggingMiddleware
 from declarai_like.middleware.retry import retry
+from declarai_like.middleware.telemetry import telemetry
 
-__all__ = ["Flow", "Middleware", "Next", "TaskMiddleware", "retry"]
+__all__ = [
+    "Flow",
+    "LoggingMiddleware",
+    "Middleware",
+    "Next",
+    "TaskMiddleware",
+    "TextFilter",
+    "fallback",
+    "observe",
+    "redact",
+    "retry",
+    "rewrite",
+    "telemetry",
+]

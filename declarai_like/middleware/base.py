@@ -8,8 +8,9 @@ from declarai_like._flow import Flow, Middleware, Next
 from declarai_like.middleware.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from declarai_like._options import Options
     from declarai_like.requests import Request
 
 __all__ = ["Flow", "Middleware", "Next", "TaskMiddleware"]
@@ -51,9 +52,9 @@ def bound(middleware: Any, task: Any, arguments: Mapping[str, Any]) -> Middlewar
     return middleware  # type: ignore[no-any-return]  # checked where it was listed
 
 
-def stack(listed: Sequence[Any], task: Any, arguments: Mapping[str, Any], *, max_retries: int) -> list[Middleware]:
-    """Make the middlewares of one call; innermost the provider's own retry, unless one is listed."""
-    middlewares = [bound(middleware, task, arguments) for middleware in listed]
+def stack(options: Options, task: Any, arguments: Mapping[str, Any]) -> list[Middleware]:
+    """Make the middlewares of one call; innermost the built-in retry, unless one is listed."""
+    middlewares = [bound(middleware, task, arguments) for middleware in (*options.outer, *options.middlewares)]
     if not any(isinstance(middleware, Retry) for middleware in middlewares):
-        middlewares.append(Retry(max_retries))
+        middlewares.append(Retry(options.max_retries))
     return middlewares

@@ -65,4 +65,4 @@ def retry(times: int = 2, *, first_wait: float = 0.5, longest_wait: float = 8.0)
 
 
 def _may_pass(error: ProviderError) -> bool:
-    return error.response is None and (error.retryable or error.status == 409)  # noqa: PLR2004 - HTTP's Conflict
+    return error.response is None and error.retryable

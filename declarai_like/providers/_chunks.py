@@ -9,8 +9,9 @@ from jiter import from_json
 
 from declarai_like._accumulate import DONE, Chunk
 from declarai_like._sse import DONE as DONE_DATA
-from declarai_like._sse import LIMIT, Event, EventDecoder
+from declarai_like._sse import Event, EventDecoder
 from declarai_like.errors import InvalidResponse
+from declarai_like.providers._reads import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,9 +27,9 @@ class ChunkDecoder:
     whole. `redact` blanks out the key in what may be shown to somebody. Raises `InvalidResponse` for what is not JSON.
     """
 
-    __slots__ = ("_document", "_events", "_redact", "_sniffing", "begin", "done")
+    __slots__ = ("_document", "_events", "_left", "_redact", "_sniffing", "_whole", "begin", "done")
 
-    def __init__(self, redact: Callable[[Any], Any] = lambda value: value) -> None:
+    def __init__(self, redact: Callable[[Any], Any] = lambda value: value, limit: int | None = None) -> None:
         self.done = False
         """Whether the other side said that the answer is whole."""
         self.begin = b""
@@ -37,9 +38,15 @@ class ChunkDecoder:
         self._redact = redact
         self._document: bytearray | None = None
         self._sniffing = True
+        self._whole = limit
+        self._left = float("inf") if limit is None else limit
+        """How many bytes there may still be."""
 
     def feed(self, read: bytes) -> Iterable[Chunk]:
         """Give the chunks that `read` completes, and `DONE` after the last one."""
+        self._left -= len(read)
+        if self._left < 0:
+            check_size(1 + (self._whole or 0), self._whole)
         # The way nearly all servers write: one read is one event of one line. One search proves it, and what JSON
         # there may be that is not so simple (a CR, bad UTF-8) fails to parse and goes the long way.
         if read[:7] == b"data: {" and self._events.idle and read.find(b"\n") == len(read) - 2 and read[-1] == 10:  # noqa: PLR2004 - LF
@@ -58,7 +65,6 @@ class ChunkDecoder:
             read = self._sniff(read)
         if self._document is not None:
             self._document += read
-            _limit(len(self._document))
             return ()
         try:
             return self._decode(self._events.feed(read))
@@ -142,11 +148,6 @@ def decode(body: bytes) -> Any:
         return json.loads(body.decode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _limit(size: int) -> None:
-    if size > LIMIT:
-        raise InvalidResponse(f"the answer is longer than {LIMIT} bytes: this is not a model's answer")
 
 
 def _values(data: bytes, redact: Callable[[Any], Any]) -> Iterator[Any]:

@@ -9,9 +9,6 @@ from declarai_like.errors import InvalidResponse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-LIMIT = 64 * 1024 * 1024
-"""The most bytes that a whole answer may have, unpacked."""
-
 
 def reads_of(response: Any) -> Iterator[bytes]:
     """Give the bytes of a body as they arrive; what unpacks them costs time even when there is nothing to unpack."""
@@ -28,24 +25,25 @@ def _is_packed(response: Any) -> bool:
     return "content-encoding" in response.headers or response.is_stream_consumed
 
 
-def joined(reads: Iterator[bytes]) -> bytes:
-    """Read a body to its end; raises `InvalidResponse` if it is longer than `LIMIT`."""
+def joined(reads: Iterator[bytes], limit: int | None) -> bytes:
+    """Read a body to its end; raises `InvalidResponse` if it is longer than `limit` bytes, unpacked."""
     body = bytearray()
     for read in reads:
         body += read
-        _check(body)
+        check_size(len(body), limit)
     return bytes(body)
 
 
-async def ajoined(reads: AsyncIterator[bytes]) -> bytes:
+async def ajoined(reads: AsyncIterator[bytes], limit: int | None) -> bytes:
     """Do what `joined` does, in an event loop."""
     body = bytearray()
     async for read in reads:
         body += read
-        _check(body)
+        check_size(len(body), limit)
     return bytes(body)
 
 
-def _check(body: bytearray) -> None:
-    if len(body) > LIMIT:
-        raise InvalidResponse(f"the answer is longer than {LIMIT} bytes: this is not a model's answer")
+def check_size(size: int, limit: int | None) -> None:
+    """Raise `InvalidResponse` if an answer is longer than it may be."""
+    if limit is not None and size > limit:
+        raise InvalidResponse(f"the answer is longer than {limit} bytes: if it is a model's, raise max_answer_bytes=")

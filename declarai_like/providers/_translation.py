@@ -81,8 +81,17 @@ def _of_status(error: Any, status: int, where: str, redact: Callable[[Any], Any]
         type=kind if isinstance(kind, str) else None,
         request_id=None if request_id is None else redact(request_id),
         retry_after=retry_after(headers),
+        retryable=_retryable(status, headers),
         body=body,
     )
+
+
+def _retryable(status: int, headers: Mapping[str, str]) -> bool | None:
+    """Say whether asking again may help: as the provider tells by `x-should-retry`, else as its status does."""
+    told = headers.get("x-should-retry")
+    if told in {"true", "false"}:
+        return told == "true"
+    return True if status == 409 else None  # noqa: PLR2004 - HTTP's Conflict
 
 
 def _sent(error: Any) -> Any:

@@ -1,0 +1,66 @@
+"""Asking another model when one does not answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.errors import DefinitionError, ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from declarai_like._flow import Flow, Middleware, Next
+    from declarai_like.requests import Request
+
+__all__ = ["fallback"]
+
+
+class Fallback:
+    """The middleware that `fallback` makes; an object, so that it can be pickled."""
+
+    __slots__ = ("_llms", "_when")
+
+    def __init__(self, llms: tuple[Any, ...], when: Callable[[ProviderError], bool] | None) -> None:
+        self._llms = llms
+        self._when = when
+
+    def __call__(self, request: Request, send: Next) -> Flow:
+        """Send, and send to the next model while nothing has come."""
+        for llm in self._llms:
+            try:
+                return (yield from send(request))
+            except ProviderError as error:
+                if error.response is not None or not (self._when is None or self._when(error)):
+                    raise
+            request = _to(llm, request)
+        return (yield from send(request))
+
+    def __repr__(self) -> str:
+        return f"fallback({', '.join(map(repr, self._llms))})"
+
+
+def fallback(*llms: Any, when: Callable[[ProviderError], bool] | None = None) -> Middleware:
+    """Make a middleware that asks these models, one after the other, when the task's own does not answer.
+
+    Each `ProviderError` before the first chunk counts, after the retries of the model that failed, unless `when` is
+    given and says no to it; once a part of an answer has been shown nothing else is asked. Each model gets the task's
+    parameters over its own, and its own `max_concurrency`; the call's time limits stay as they are. The
+    error of the last one is raised; its `attempts` tell all.
+    """
+    for llm in llms:
+        if not (hasattr(llm, "llm") and hasattr(llm, "options")):
+            raise DefinitionError(f"expected models, as declarai.openai() or declarai.local() give, got {llm!r:.200}")
+    if not llms:
+        raise DefinitionError("expected at least one model to fall back to, got none")
+    return Fallback(llms, when)
+
+
+def _to(llm: Any, request: Request) -> Request:
+    """Turn a request to another model."""
+    provider, options = llm.llm, llm.options
+    return request.replace(
+        provider=provider,
+        model=options.model or provider.model,
+        params={**options.llm_params, **request.params},
+        limits=request.limits.replace(places=options.limits.places),
+    )

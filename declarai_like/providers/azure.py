@@ -1,0 +1,79 @@
+"""Azure OpenAI: the same format at other addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from declarai_like.errors import ConfigurationError
+from declarai_like.providers.base import Secret
+from declarai_like.providers.openai import OpenAIProvider, environment
+
+__all__ = ["AzureOpenAIProvider"]
+
+
+class AzureOpenAIProvider(OpenAIProvider):
+    """A deployment of Azure OpenAI; `model` is the deployment's name."""
+
+    name = "azure-openai"
+
+    def __init__(self, model: str, *, endpoint: str | None = None, api_version: str | None = None, **rest: Any) -> None:
+        super().__init__(model, **rest)
+        self._endpoint = endpoint
+        self._api_version = api_version
+
+    @property
+    def api_key(self) -> Secret:
+        """The key: the argument's, else the environment's. Raises `ConfigurationError` if there is none."""
+        told = self._key or environment(
+            "DECLARAI_AZURE_OPENAI_KEY", "DECLARAI_AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY", "AZURE_OPENAI_API_KEY"
+        )
+        if told:
+            return Secret(told)
+        raise ConfigurationError(
+            "no Azure OpenAI key: set the environment variable DECLARAI_AZURE_OPENAI_KEY, or give azure_openai_key="
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The resource's address. Raises `ConfigurationError` if it is told nowhere."""
+        told = self._endpoint or environment(
+            "DECLARAI_AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT"
+        )
+        if told:
+            return told
+        raise ConfigurationError(
+            "no Azure OpenAI address: set the environment variable DECLARAI_AZURE_OPENAI_API_BASE, "
+            "or give azure_openai_api_base="
+        )
+
+    @property
+    def api_version(self) -> str:
+        """The version of the API, e.g. `2024-02-01`; `2023-05-15` unless it is told."""
+        told = self._api_version or environment(
+            "DECLARAI_AZURE_OPENAI_API_VERSION", "DECLARAI_AZURE_API_VERSION", "AZURE_API_VERSION"
+        )
+        return told or "2023-05-15"
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` now if the key or the address is told nowhere."""
+        _ = self.api_key, self.endpoint
+
+    @property
+    def where(self) -> str:
+        """The provider and its address, for messages."""
+        return f"{self.name} at {self.endpoint}"
+
+    def _build(self) -> Any:
+        from openai import AzureOpenAI
+
+        return AzureOpenAI(http_client=self._http_clients[0], **self._client_settings())
+
+    def _build_async(self) -> Any:
+        from openai import AsyncAzureOpenAI
+
+        return AsyncAzureOpenAI(http_client=self._http_clients[1], **self._client_settings())
+
+    def _client_settings(self) -> dict[str, Any]:
+        # An address of this form is not mistaken for another one that the environment may tell (OPENAI_BASE_URL).
+        base_url = f"{self.endpoint.rstrip('/')}/openai"
+        return {**super()._client_settings(), "base_url": base_url, "api_version": self.api_version}
