@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from declarai_like._docstrings import Example
     from declarai_like._signatures import Signature
 
-__all__ = ["OutputLike", "Prompt", "check_text", "output_instructions", "reask", "render_text", "text_names"]
+__all__ = [
+    "OutputLike",
+    "Prompt",
+    "check_text",
+    "output_instructions",
+    "reask",
+    "render_text",
+    "text_names",
+    "version_of",
+]
 
 _FIELD = re.compile(r"\{([^\W\d]\w*)\}")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -123,6 +132,11 @@ class Prompt:
         return (*self._opening, self._message(text, values | missing))
 
     @cached_property
+    def version(self) -> str:
+        """Give a short hash of all that is said around the arguments: another one when a word of it changes."""
+        return version_of(*(message.message for message in self.outline({})))
+
+    @cached_property
     def _opening(self) -> tuple[Message, ...]:
         """What precedes the user's message in every call: the system's words and the examples."""
         messages = []
@@ -166,6 +180,14 @@ def render_text(text: str, values: Mapping[str, Any], *, fields: Collection[str]
     """
     plain = {name: _plain(value, name, where) for name, value in values.items()}
     return _Text(text, where, _is_jinja(text), frozenset(fields)).fill(plain)
+
+
+@lru_cache(maxsize=256)
+def version_of(*texts: str) -> str:
+    """Give a short hash of texts."""
+    from hashlib import sha256
+
+    return sha256(json.dumps(texts).encode()).hexdigest()[:12]
 
 
 def check_text(text: str, fields: Collection[str], where: str) -> None:

@@ -12,7 +12,7 @@ from declarai_like import _run
 from declarai_like._conversation import Conversation, Session, begun, without_last_turn
 from declarai_like._declarations import Declaration, declare, places_of, sending, sharing
 from declarai_like._flow import Call
-from declarai_like._rendering import output_instructions, reask, render_text
+from declarai_like._rendering import output_instructions, reask, render_text, version_of
 from declarai_like._windows import LastTurns, Summarise, TokenBudget, Window, window_of
 from declarai_like.errors import DeclaraiError, DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
@@ -261,6 +261,8 @@ class Chat:
             messages=(*self._opening(self._rendered_system(values)), Message(message or "")),
             response_format=output.response_format(options.format),
             name=self.__name__,
+            prompt_version=version_of(self._system_text()),
+            conversation=getattr(self._session.memory, "session_id", None),
             output=output,
         )
         arguments = values if message is None else {declared.reply_to: message, **values}

@@ -46,8 +46,9 @@ class Request:
 
     `params` are the model's own parameters (`temperature`, `max_tokens`, `n`, ...); only what was
     given is sent. `response_format` is the wire's, or `None` for free text. `prompt` is the text to
-    continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's.
-    `provider` is who is asked, and `output` how the answer will be read; neither is sent. Each of `observers` is
+    continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's,
+    `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
+    `provider` who is asked, and `output` how the answer will be read; these are not sent. Each of `observers` is
     called with every chunk that is shown, and each of `filters` makes what rewrites the texts of one answer: see
     `declarai_like.middleware.observe` and `rewrite`.
     """
@@ -62,6 +63,8 @@ class Request:
     tools: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     limits: Limits = field(default_factory=Limits)
     name: str = ""
+    prompt_version: str = ""
+    conversation: str | None = None
     output: Output[Any] | None = field(default=None, compare=False, repr=False)
     provider: Provider | None = field(default=None, compare=False, repr=False)
     observers: tuple[Observer, ...] = field(default=(), compare=False, repr=False)

@@ -160,6 +160,7 @@ class BaseTask(Generic[P, T, R]):
             messages=prompt.render(arguments),
             response_format=output.response_format(options.format),
             name=signature.name,
+            prompt_version=prompt.version,
             output=output,
         )
         return Call(

@@ -59,6 +59,10 @@ def request_attributes(request: Request) -> Attributes:
     }
     if request.name:
         attributes["gen_ai.prompt.name"] = request.name
+    if request.prompt_version:
+        attributes["gen_ai.prompt.version"] = request.prompt_version
+    if request.conversation is not None:
+        attributes["gen_ai.conversation.id"] = str(request.conversation)
     if request.stream:
         attributes["gen_ai.request.stream"] = True
     for param, (attribute, kind) in _PARAMS.items():

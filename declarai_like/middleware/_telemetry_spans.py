@@ -142,7 +142,7 @@ class Watch:
             reasoning=response.reasoning,
         )
         return Completion(
-            id=response.raw_response.get("id"),
+            id=response.raw_response.get("id") or seen.id,
             model=response.model,
             usage=response.usage,
             choices=(Choice(0, message, response.finish_reason),),
