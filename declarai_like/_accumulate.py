@@ -119,7 +119,10 @@ class Accumulator:
             self.done = True
             return []
         raise_for_error(raw)
-        self.failure = _failure_of(raw)
+        failure = _failure_of(raw)
+        if failure is not None and self._raw is None:  # nothing has come: it is no part of an answer
+            raise failure
+        self.failure = failure
         self._raw = raw
         self._head = _head_of(self._head, raw)
         steps, whole = [], False

@@ -7,7 +7,7 @@ chunk is the plain loop in `stream` and `astream`, and nowhere else.
 from __future__ import annotations
 
 import time
-from contextlib import aclosing, closing
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -178,13 +178,14 @@ def _waited(ticket: Ticket, deadline: Deadline) -> None:
 
 
 async def _awaited(ticket: Ticket, deadline: Deadline) -> None:
-    from asyncio import TimeoutError as TooLate
-    from asyncio import wait_for, wrap_future
+    from asyncio import wait, wrap_future
 
-    try:
-        await wait_for(wrap_future(ticket), deadline.left)
-    except TooLate:
-        raise deadline.over(", spent on waiting for its turn") from None
+    # Not `wait_for`: before Python 3.12 it loses a cancellation that comes when the ticket has just been called.
+    future = wrap_future(ticket)
+    done, _ = await wait([future], timeout=deadline.left)
+    if not done:
+        future.cancel()
+        raise deadline.over(", spent on waiting for its turn")
 
 
 async def _finished(writing: Coroutine[Any, Any, None]) -> None:
@@ -246,6 +247,33 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
         raise
     finally:
         resume = None  # an error holds this frame: the frame must not hold the error
+
+
+class aclosing:  # noqa: N801 - it takes the place of the standard library's
+    """Closes an async generator at the end of the block, and holds it until then.
+
+    When a forgotten stream is part of a reference cycle, the garbage collector would close it and the generator inside
+    of it at the same time, which they do not bear. The inner one is held here: only the outer one is garbage, and it
+    closes the inner one.
+    """
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, chunks: AsyncGenerator[Any, None]) -> None:
+        self._chunks = chunks
+
+    async def __aenter__(self) -> AsyncGenerator[Any, None]:
+        _held.add(self._chunks)
+        return self._chunks
+
+    async def __aexit__(self, *_exc: object) -> None:
+        try:
+            await self._chunks.aclose()
+        finally:
+            _held.discard(self._chunks)
+
+
+_held: set[AsyncGenerator[Any, None]] = set()
 
 
 async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:

@@ -21,7 +21,8 @@ PAIRS = {
     "AzureOpenAIProvider._build": (azure.AzureOpenAIProvider._build, azure.AzureOpenAIProvider._build_async),
 }
 TWINS = {
-    r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read|drain)\b)": "",
+    r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read)\b)": "",
+    r"\ba(?=(?:drain|watched)\b)": "",
     r"\b_?a(?=(?:perform|serve|sleep)\b)": "_",
     r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
     r"\ba(?=(?:reads_of|joined)\b)": "",

@@ -28,16 +28,20 @@ def translate(error: Exception, *, where: str, redact: Callable[[Any], Any], wai
 
     `where` names the provider and its address; `redact` blanks out the key in what the other side sent.
     """
-    status = getattr(error, "status_code", None)
-    names = {cls.__name__ for cls in type(error).__mro__}
     root = _root(error)
+    status = getattr(root, "status_code", getattr(error, "status_code", None))
+    names = {cls.__name__ for cls in type(error).__mro__}
     said = redact(str(root)) or type(root).__name__
     if isinstance(error, errors.DeclaraiError):
         return error
     if isinstance(status, int):
-        return _of_status(error, status, where, redact)
+        return _of_status(root if hasattr(root, "status_code") else error, status, where, redact)
     if names & _TIMEOUTS:
         return _timed_out(type(root).__name__, where, waits)
+    if type(root).__name__ == "LocalProtocolError":  # it shows the header, which may be a secret
+        return errors.ConfigurationError(
+            f"the request to {where} could not be made: a header has a line break, or what else none may have"
+        )
     if names & _NETWORK:
         before = waits.phase != "stream" and "Connect" in type(root).__name__
         phase = "connect" if before else waits.phase
@@ -48,6 +52,8 @@ def translate(error: Exception, *, where: str, redact: Callable[[Any], Any], wai
 
 
 def _timed_out(name: str, where: str, waits: Waits) -> errors.ProviderTimeout:
+    if name == "ConnectTimeout" and waits.is_over:
+        return errors.ProviderTimeout(f"could not connect to {where} in time: {waits.over()}", phase="connect")
     if name == "ConnectTimeout":
         return errors.ProviderTimeout(
             f"could not connect to {where} in time: check the address and the network, or raise connect_timeout=",

@@ -33,7 +33,7 @@ class Waits:
     connection alive nor the time that the reader takes for a chunk change it.
     """
 
-    __slots__ = ("_idle", "_stream", "_told", "_until", "_whole", "heard", "phase")
+    __slots__ = ("_idle", "_read", "_stream", "_told", "_until", "_whole", "heard", "phase")
 
     def __init__(self, limits: Limits, *, streaming: bool) -> None:
         now = monotonic()
@@ -63,10 +63,15 @@ class Waits:
             until = self._whole
         return None if until is None else max(until - now, _LEAST)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of the whole call is over."""
+        return self._whole is not None and monotonic() >= self._whole
+
     def over(self) -> str:
         """Say which limit a wait that was too long has met, and what to do."""
         limits = self._told
-        if self._whole is not None and monotonic() >= self._whole:
+        if self.is_over:
             return f"the whole call took longer than {limits.timeout} s: raise timeout="
         if self.phase == "first_chunk":
             return f"no first chunk came within {limits.first_chunk} s: raise first_chunk_timeout="
@@ -83,12 +88,12 @@ class Waits:
             return
         read = stream.read  # awaiting or not, it is called alike
         stream.read = lambda max_bytes, timeout=None: read(max_bytes, self.left())  # noqa: ARG005 - the library's signature
-        self._stream = stream
+        self._stream, self._read = stream, read
 
     def detach(self) -> None:
         """Let go of the connection, before it may serve another request."""
         if self._stream is not None:
-            del self._stream.read
+            self._stream.read = self._read
             self._stream = None
 
     def drain(self, reads: Iterator[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers._guards import awatched, watched
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import OpenAIProvider, environment
 
@@ -66,12 +67,12 @@ class AzureOpenAIProvider(OpenAIProvider):
     def _build(self) -> Any:
         from openai import AzureOpenAI
 
-        return AzureOpenAI(http_client=self._http_clients[0], **self._client_settings())
+        return AzureOpenAI(http_client=watched(self._http_clients[0]), **self._client_settings())
 
     def _build_async(self) -> Any:
         from openai import AsyncAzureOpenAI
 
-        return AsyncAzureOpenAI(http_client=self._http_clients[1], **self._client_settings())
+        return AsyncAzureOpenAI(http_client=awatched(self._http_clients[1]), **self._client_settings())
 
     def _client_settings(self) -> dict[str, Any]:
         # An address of this form is not mistaken for another one that the environment may tell (OPENAI_BASE_URL).

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse, ServerError
 from declarai_like.providers._chunks import ChunkDecoder, decode_answer
 from declarai_like.providers._clients import Clients
+from declarai_like.providers._guards import awatched, guarded, watched
 from declarai_like.providers._reads import ajoined, areads_of, joined, reads_of
 from declarai_like.providers._waits import Waits
 from declarai_like.providers.base import Secret
@@ -94,12 +95,12 @@ class OpenAIProvider:
     def _build(self) -> Any:
         from openai import OpenAI
 
-        return OpenAI(http_client=self._http_clients[0], **self._client_settings())
+        return OpenAI(http_client=watched(self._http_clients[0]), **self._client_settings())
 
     def _build_async(self) -> Any:
         from openai import AsyncOpenAI
 
-        return AsyncOpenAI(http_client=self._http_clients[1], **self._client_settings())
+        return AsyncOpenAI(http_client=awatched(self._http_clients[1]), **self._client_settings())
 
     def _client_settings(self) -> dict[str, Any]:
         from declarai_like.providers._logs import keep_out
@@ -152,7 +153,9 @@ class OpenAIProvider:
         """Send a request and wait for the whole answer."""
         waits = Waits(request.limits, streaming=False)
         try:
-            response = self._clients.blocking().post(**self._post(request))
+            client = self._clients.blocking()
+            with guarded(waits):
+                response = client.post(**self._post(request))
             try:
                 waits.attach(response)
                 return self._answer(response, joined(reads_of(response), request.limits.answer_bytes))
@@ -166,7 +169,9 @@ class OpenAIProvider:
         """Do what `send` does, in an event loop."""
         waits = Waits(request.limits, streaming=False)
         try:
-            response = await (await self._clients.awaiting()).post(**self._post(request))
+            client = await self._clients.awaiting()
+            with guarded(waits):
+                response = await client.post(**self._post(request))
             try:
                 waits.attach(response)
                 return self._answer(response, await ajoined(areads_of(response), request.limits.answer_bytes))
@@ -181,7 +186,9 @@ class OpenAIProvider:
         waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self._redact, request.limits.answer_bytes)
         read = b""
         try:
-            response = self._clients.blocking().post(**self._post(request))
+            client = self._clients.blocking()
+            with guarded(waits):
+                response = client.post(**self._post(request))
             try:
                 waits.attach(response)
                 reads, feed = reads_of(response), decoder.feed
@@ -213,7 +220,9 @@ class OpenAIProvider:
         waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self._redact, request.limits.answer_bytes)
         read = b""
         try:
-            response = await (await self._clients.awaiting()).post(**self._post(request))
+            client = await self._clients.awaiting()
+            with guarded(waits):
+                response = await client.post(**self._post(request))
             try:
                 waits.attach(response)
                 reads, feed = areads_of(response), decoder.feed
@@ -327,7 +336,9 @@ def _timeout(limits: Limits, *, streaming: bool) -> Any:
     from openai import Timeout
 
     told = [limits.timeout, limits.first_chunk if streaming else None]
-    return Timeout(min((limit for limit in told if limit is not None), default=None), connect=limits.connect)
+    most = min((limit for limit in told if limit is not None), default=None)
+    connect = min((limit for limit in (most, limits.connect) if limit is not None), default=None)
+    return Timeout(most, connect=connect)
 
 
 def _alias(name: str) -> str:
