@@ -1,4 +1,4 @@
-"""The command `declarai-like`: fetch the embedded model, look at prompts, lock them, evaluate them.
+"""The command `declarai-like`: fetch the embedded model, look at prompts, lock them, evaluate them, serve them.
 
 Everything works with the standard library; rich, from the extra `cli`, adds colours and a better bar.
 """
@@ -55,6 +55,11 @@ def _perform(told: Namespace, models: Mapping[str, Model]) -> int:
 
         options = {name: value for name, value in vars(told).items() if name not in ("command", "modules")}
         return evaluate_tasks(told.modules, Settings(**options))
+    elif told.command == "serve":
+        from declarai_like._cli import _serve
+
+        options = {name: value for name, value in vars(told).items() if name not in ("command", "modules")}
+        _serve.serve_modules(told.modules, _serve.Settings(**options))
     else:
         from declarai_like._cli._lock import check_prompts, lock_prompts
 

@@ -25,7 +25,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_pull, _show, _lock, _check, _eval):
+    for add in (_pull, _show, _lock, _check, _eval, _serve):
         add(commands)
     return parser
 
@@ -88,6 +88,33 @@ def _eval(commands: Any) -> None:
     command.add_argument("--tolerance", type=float, default=0.0, metavar="X", help="by how much numbers may differ")
     command.add_argument("--min-score", type=float, metavar="X", help="fail if a model's mean score is below it")
     command.add_argument("--json", action="store_true", dest="as_json", help="print all runs as JSON")
+
+
+def _serve(commands: Any) -> None:
+    command = _command(commands, "serve", "serve the tasks and chats of modules over HTTP")
+    command.epilog = (
+        "The token that clients must send is read from DECLARAI_SERVE_TOKEN; without one only this machine is served."
+    )
+    command.add_argument("modules", nargs="+", metavar="MODULE", help=_MODULES)
+    command.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    command.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
+    command.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="a host name by which clients may ask"
+    )
+    command.add_argument("--cors", action="append", default=[], metavar="ORIGIN", help="a foreign page that may ask")
+    command.add_argument("--history", metavar="PATH", help="keep conversations in this SQLite file")
+    command.add_argument(
+        "--max-concurrency", type=_count, default=100, metavar="N", help="calls at a time (default: 100)"
+    )
+    command.add_argument("--max-tokens", type=_count, metavar="N", help="the length of an answer, at most")
+    command.add_argument(
+        "--resume-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="how long an answer is kept for a client that left (default: 10)",
+    )
+    command.add_argument("--no-page", action="store_false", dest="page", help="serve no page for browsers")
 
 
 def _count(text: str) -> int:

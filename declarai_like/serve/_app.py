@@ -1,0 +1,157 @@
+"""Puts the routes together."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from declarai_like.errors import ConfigurationError
+from declarai_like.serve._core import Core
+from declarai_like.serve._doors import chat_doors, model_doors, task_doors
+from declarai_like.serve._openai import OpenAIRoutes
+from declarai_like.serve._pages import PageRoutes
+from declarai_like.serve._problems import Problem, answer_http_error, answer_problem
+from declarai_like.serve._safety import HostGuard, RouteGuard, Slots
+from declarai_like.serve._sessions import Sessions
+from declarai_like.serve._settings import Settings
+from declarai_like.serve._streams import Streams
+from declarai_like.serve._tasks import TaskRoutes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+
+    from declarai_like.memory.base import HistoryLike
+
+__all__ = ["LOOPBACK", "app"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""The hosts that are answered if nothing else is said."""
+
+
+def app(
+    *,
+    tasks: Iterable[Any] | Mapping[str, Any] = (),
+    chats: Iterable[Any] | Mapping[str, Any] = (),
+    providers: Iterable[Any] | Mapping[str, Any] = (),
+    memory: Callable[[str], HistoryLike] | None = None,
+    token: str | None = None,
+    hosts: Sequence[str] = LOOPBACK,
+    cors: Sequence[str] = (),
+    resume_seconds: float = 10.0,
+    heartbeat_seconds: float = 15.0,
+    client_seconds: float = 30.0,
+    max_body_bytes: int = 1_000_000,
+    max_concurrency: int = 100,
+    max_sessions: int = 1000,
+    max_tokens: int | None = None,
+    page: bool = True,
+) -> Starlette:
+    """Make an ASGI app of tasks and chat classes; `providers` are models to pass through as they are.
+
+    Each is a list, or a mapping of the names to serve under. `memory` opens the history of a conversation, given
+    `"<chat>.<session>"`; without one it is kept in this process. `token` is what clients must send as a bearer token.
+    `hosts` are the host names that are answered (`"*"` for any), `cors` the origins of foreign pages that may ask.
+    `resume_seconds` is how long an answer whose client has left is kept (0: it is cancelled at once),
+    `heartbeat_seconds` how long a stream may say nothing, `client_seconds` how long a client may take to send its body
+    or to read what is sent. `max_tokens` bounds each answer, `max_concurrency` the calls under way, `max_sessions` the
+    conversations that are open. Without `page` there is none. Raises `ConfigurationError` for what cannot be served.
+    """
+    if isinstance(hosts, str) or isinstance(cors, str):
+        raise ConfigurationError("hosts and cors are lists")
+    if token is not None and not token.strip():
+        raise ConfigurationError("the token is empty: give a long random text, or None for no token")
+    settings = Settings(
+        resume_seconds=resume_seconds,
+        heartbeat_seconds=heartbeat_seconds,
+        client_seconds=client_seconds,
+        max_body_bytes=max_body_bytes,
+        max_concurrency=max_concurrency,
+        max_sessions=max_sessions,
+        max_tokens=max_tokens,
+    )
+    slots = Slots(max_concurrency)
+    core = Core(
+        tasks=task_doors(tasks, max_tokens),
+        chats=chat_doors(chats, max_tokens),
+        models=model_doors(providers, max_tokens),
+        sessions=Sessions(memory, max_sessions),
+        settings=settings,
+        streams=Streams(settings, slots),
+        slots=slots,
+        is_guarded=token is not None,
+    )
+    _check_names(core)
+    return Starlette(
+        routes=_routes(core, token, has_page=page),
+        middleware=_middleware(hosts, cors),
+        exception_handlers={Problem: answer_problem, HTTPException: answer_http_error},
+        lifespan=_closing(core.streams),
+    )
+
+
+def _check_names(core: Core) -> None:
+    """Raise `ConfigurationError` if a model's name would be two things."""
+    names = [*core.tasks, *core.chats, *core.models]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"{twice[0]!r} comes twice: give a mapping of names to what is served")
+
+
+def _routes(core: Core, token: str | None, *, has_page: bool) -> list[Route]:
+    """Give the routes, each behind a guard of its own; the page's files hold nothing that is anybody's."""
+    own, openai, pages = TaskRoutes(core), OpenAIRoutes(core), PageRoutes(core)
+    guarded: list[tuple[str, str, Any]] = [
+        ("GET", "/v1/models", openai.models),
+        ("POST", "/v1/chat/completions", openai.chat),
+        ("POST", "/v1/completions", openai.completion),
+        ("GET", "/tasks", own.list_tasks),
+        ("POST", "/tasks/{name}", own.call_task),
+        ("GET", "/chats", own.list_chats),
+        ("POST", "/chats/{name}/{session}/messages", own.say),
+        ("GET", "/chats/{name}/{session}", own.conversation),
+        ("DELETE", "/chats/{name}/{session}", own.forget),
+        ("GET", "/openapi.json", pages.openapi),
+        ("GET", "/docs", pages.docs),
+    ]
+    free: list[tuple[str, str, Any]] = [("GET", "/", pages.page), ("GET", "/static/{file}", pages.static)]
+    return [
+        *(_route(method, path, endpoint, token) for method, path, endpoint in guarded),
+        *(_route(method, path, endpoint, None) for method, path, endpoint in free if has_page),
+    ]
+
+
+def _route(method: str, path: str, endpoint: Any, token: str | None) -> Route:
+    return Route(path, endpoint, methods=[method], middleware=[Middleware(RouteGuard, token)])
+
+
+def _middleware(hosts: Sequence[str], cors: Sequence[str]) -> list[Middleware]:
+    guards = [Middleware(HostGuard, hosts)]
+    if cors:
+        guards.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(cors),
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+                expose_headers=["X-Stream-Id", "Retry-After"],
+            )
+        )
+    return guards
+
+
+def _closing(streams: Streams) -> Any:
+    """Cancel what is under way when the server stops."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            streams.close()
+
+    return lifespan

@@ -1,0 +1,79 @@
+"""What all routes share: what is served, the limits, and the two ways to answer a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from starlette.responses import JSONResponse
+
+from declarai_like.serve._frames import whole
+from declarai_like.serve._replies import EventStream, digest_of, made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from declarai_like._flow import Call
+    from declarai_like.serve._doors import ChatDoor, ModelDoor, TaskDoor
+    from declarai_like.serve._frames import Frames
+    from declarai_like.serve._safety import Slots
+    from declarai_like.serve._sessions import Sessions
+    from declarai_like.serve._settings import Settings
+    from declarai_like.serve._streams import Streams, Upstream
+
+__all__ = ["Core", "json_answer"]
+
+
+def _nothing() -> None:
+    """Do nothing at the end of a call."""
+
+
+def json_answer(data: Any, status: int = 200) -> Response:
+    """Answer with JSON that nobody keeps and no browser takes for anything else."""
+    return JSONResponse(data, status, {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+
+@dataclass(frozen=True, eq=False)
+class Core:
+    """One served app."""
+
+    tasks: Mapping[str, TaskDoor]
+    chats: Mapping[str, ChatDoor]
+    models: Mapping[str, ModelDoor]
+    sessions: Sessions
+    settings: Settings
+    streams: Streams
+    slots: Slots
+    is_guarded: bool
+
+    def resumed(self, request: Request, body: bytes) -> Response | None:
+        """Go on with the stream that the client has seen a part of, if it says so; raises `Problem` if it is gone."""
+        last = request.headers.get("last-event-id")
+        if last is None:
+            return None
+        upstream, position = self.streams.resume(last, digest_of(request, body))
+        return self._follow(upstream, position)
+
+    def streamed(
+        self,
+        request: Request,
+        body: bytes,
+        call: Call[Any],
+        frames: Callable[[str], Frames],
+        on_end: Callable[[], None] = _nothing,
+    ) -> Response:
+        """Answer with the events of a call; `frames` spells them for a stream of that name."""
+        key = self.streams.new_key()
+        upstream = self.streams.open(key, digest_of(request, body), frames(key), call, on_end)
+        return self._follow(upstream, 0)
+
+    def _follow(self, upstream: Upstream, position: int) -> Response:
+        return cast("Response", EventStream(self.streams, upstream, position, self.settings))  # a route only calls it
+
+    async def answered(self, request: Request, call: Call[Any]) -> Response:
+        """Answer with the whole of a call."""
+        await made(call, request, self.slots)
+        return json_answer(whole(call))
