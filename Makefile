@@ -46,8 +46,8 @@ faults: .venv/dev  ## Inject every fault of the table in docs/faults.md, and pri
 browser: .venv/dev  ## Drive the page, the JavaScript module and npm's openai (needs node and Chromium)
 	tests/browser/run.sh
 
-docs: .venv/dev  ## Build the site into site/
-	$(BIN)/mkdocs build --strict
+docs: .venv/dev  ## Build the site into site/, strictly; nothing is fetched from elsewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/dev  ## Measure against the official client, in one run
 	$(BIN)/python benchmarks/bench.py --check

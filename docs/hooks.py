@@ -1,0 +1,37 @@
+"""What the documentation needs beside its pages: `mkdocs.yml` names this file, as a hook and as an extension."""
+# ruff: noqa: INP001 - a script, in no package
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from griffe import Class, Extension, Object
+
+MADE_BY_THE_LIBRARY = {"BaseTask", "_Record"}
+EXAMPLE = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def on_post_build(config: Any, **_: Any) -> None:
+    """Put each page's source beside the page: `llms.txt` leads there."""
+    docs, site = Path(config["docs_dir"]), Path(config["site_dir"])
+    for source in docs.rglob("*.md"):
+        target = site / source.relative_to(docs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+class Readable(Extension):
+    """Shows examples in docstrings as code, and leaves out what Python and pydantic call by themselves."""
+
+    def on_object(self, *, obj: Object, **_: Any) -> None:
+        """Change what one object of the package is shown as."""
+        if obj.docstring:
+            obj.docstring.value = EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
+        if re.fullmatch(r"__\w+__", obj.name) and obj.name != "__call__":
+            obj.public = False
+
+    def on_class_members(self, *, cls: Class, **_: Any) -> None:
+        """Leave out the constructors of tasks and streams: a decorator or a task calls them."""
+        if cls.name in MADE_BY_THE_LIBRARY:
+            cls.members.pop("__init__", None)
