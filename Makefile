@@ -52,8 +52,8 @@ docs: .venv/dev  ## Build the site into site/, strictly; nothing is fetched from
 bench: .venv/dev  ## Measure against the official client, in one run
 	$(BIN)/python benchmarks/bench.py --check
 
-bench-peers: .venv/dev  ## Measure against other libraries, each in an environment of its own
-	$(BIN)/python benchmarks/peers/run.py
+bench-peers: .venv/dev  ## Measure the clients of the field side by side; write docs/benchmarks.md and the table of the README
+	$(BIN)/python benchmarks/peers/run.py --readme
 
 bench-serve: .venv/dev  ## Serve 500 clients at once, beside a bare Starlette app
 	$(BIN)/python benchmarks/serve_load.py --check

@@ -8,10 +8,10 @@ import pytest
 from typing_extensions import TypedDict
 
 import declarai_like as declarai
+from declarai_like._prices import price
 from declarai_like.completions import Usage
 from declarai_like.errors import ConfigurationError, DefinitionError
 from declarai_like.evals import Case, Run, aevaluate, cases_of, evaluate, matches, read_cases, scored_by, summarise
-from declarai_like._prices import price
 from declarai_like.evals._runs import jobs, perform
 from declarai_like.evals._scores import score_of, scorer_of
 from declarai_like.providers.base import BaseLLM, PredictingProvider

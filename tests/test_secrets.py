@@ -194,6 +194,13 @@ def test_word_that_is_too_short_for_a_key_is_not_blanked_out():
     assert Secret("").redact("kick") == "kick"
 
 
+def test_key_that_begins_as_another_one_does_is_kept_out_whole(logged):
+    for key in (CANARY, CANARY[:8]):
+        _logs.keep_out(Secret(key))
+    logging.getLogger("httpx").debug("asked with %s", CANARY)
+    assert logged.getvalue() == "asked with **********\n"
+
+
 def test_log_that_has_no_key_is_left_as_it_is(logged):
     _logs.keep_out(Secret(CANARY))
     logging.getLogger("httpx").debug("asked %s", "nobody")

@@ -833,9 +833,10 @@ def test_without_a_provider_it_tells_nobody_and_harms_nothing(server, openai, wa
 
 
 def test_an_error_inside_of_a_choice_is_the_readers_to_tell(seen):
-    chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "error"}]}
+    chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]}
+    error = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
     llm = FakeLLM([], middlewares=[seen.telemetry()])
-    llm.llm.stream = lambda request: (piece for piece in [chunk])
+    llm.llm.stream = lambda request: (piece for piece in [chunk, error])
     with pytest.raises(declarai.DeclaraiError) as caught:
         list(llm.task(streaming=True)(slogan)("soap"))
     assert not isinstance(caught.value, (OutputError, StreamInterrupted))

@@ -49,6 +49,8 @@ _FILTER = _Redacting()
 
 def keep_out(secret: Secret) -> None:
     """Have this key blanked out in all that the libraries below write from now on."""
-    _FILTER.secrets[secret.reveal()] = secret
+    known = {**_FILTER.secrets, secret.reveal(): secret}
+    # The longest first: the rest of a key that begins as another one does would be left standing.
+    _FILTER.secrets = dict(sorted(known.items(), key=lambda pair: -len(pair[0])))
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

@@ -115,6 +115,7 @@ def _routes(core: Core, token: str | None, *, has_page: bool) -> list[Route]:
         ("POST", "/chats/{name}/{session}/messages", own.say),
         ("GET", "/chats/{name}/{session}", own.conversation),
         ("DELETE", "/chats/{name}/{session}", own.forget),
+        ("DELETE", "/streams/{stream}", own.stop),
         ("GET", "/openapi.json", pages.openapi),
         ("GET", "/docs", pages.docs),
     ]

@@ -50,6 +50,13 @@ _LAST = {
 }
 
 
+_STOP = {
+    "summary": "Stop a stream, by the name that its X-Stream-Id told",
+    "parameters": [{"name": "stream", "in": "path", "required": True, "schema": _TEXT}],
+    "responses": {"204": {"description": "Stopped"}},
+}
+
+
 def openapi_of(core: Core) -> dict[str, Any]:
     """Describe an app: its tasks and chats by name, and the routes in OpenAI's form."""
     schemas: dict[str, Any] = {"Error": _ERROR}
@@ -61,6 +68,7 @@ def openapi_of(core: Core) -> dict[str, Any]:
     paths["/v1/models"] = {"get": _operation("The models: tasks, chats, and what is passed through", None, _object())}
     for path in ("/v1/chat/completions", "/v1/completions"):
         paths[path] = {"post": _operation("As OpenAI's, streamed or not", _object("model"), _object())}
+    paths["/streams/{stream}"] = {"delete": _STOP}
     told: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "declarai-like", "version": __version__},

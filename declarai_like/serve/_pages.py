@@ -88,7 +88,7 @@ def _reference(told: dict[str, Any]) -> str:
     shared = _block("Schemas", told["components"]["schemas"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reference</title>'
-        '<link rel="stylesheet" href="static/page.css"></head>'
+        '<link rel="stylesheet" href="static/page.css"><link rel="icon" href="static/icon.svg"></head>'
         f"<body><main><h1>Reference</h1>{''.join(parts)}{shared}</main></body></html>"
     )
 

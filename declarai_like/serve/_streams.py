@@ -173,14 +173,25 @@ class Streams:
     def resume(self, last_event_id: str, digest: bytes) -> tuple[Upstream, int]:
         """Find an answer and the place in it; raises `Problem` if it is gone, or is the answer to something else."""
         key, _, number = last_event_id.strip().rpartition("-")
-        upstream = self._upstreams.get(key)
-        if upstream is None or not _NUMBER.fullmatch(number) or upstream.loop is not asyncio.get_running_loop():
+        upstream = self._kept(key)
+        if upstream is None or not _NUMBER.fullmatch(number):
             raise Problem(410, "this stream is not kept any more: send the request without Last-Event-ID")
         if upstream.digest != digest:
             raise Problem(409, "this stream answers another request")
         if not upstream.has(int(number)):
             raise Problem(410, "this stream has no such event, or does not keep it any more")
         return upstream, int(number)
+
+    def stop(self, key: str) -> None:
+        """Stop an answer that its client wants no more; raises `Problem` if there is none of that name."""
+        upstream = self._kept(key)
+        if upstream is None:
+            raise Problem(404, "there is no such stream")
+        self.drop(upstream)
+
+    def _kept(self, key: str) -> Upstream | None:
+        upstream = self._upstreams.get(key)
+        return upstream if upstream is not None and upstream.loop is asyncio.get_running_loop() else None
 
     def attach(self, upstream: Upstream, reader: Reader) -> None:
         """Let a reader follow; raises `Problem` if there are too many."""

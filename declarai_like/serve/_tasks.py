@@ -110,6 +110,11 @@ class TaskRoutes:
         await self._core.sessions.forget(door, request.path_params["session"])
         return Response(status_code=204)
 
+    async def stop(self, request: Request) -> Response:
+        """Stop a stream: a client that has left could come back, one that says so does not."""
+        self._core.streams.stop(request.path_params["stream"])
+        return Response(status_code=204)
+
 
 def found(doors: Mapping[str, T], name: str) -> T:
     """Find what is served under a name; raises `Problem` if nothing is."""

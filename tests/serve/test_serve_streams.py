@@ -304,6 +304,20 @@ def test_a_reader_that_takes_nothing_is_dropped_and_its_answer_kept_for_a_while(
     assert "too slow" in caplog.text
 
 
+@pytest.mark.parametrize("task", ["about", "told"])
+def test_a_stream_that_is_stopped_leaves_the_model_at_once(site, openai, server, task):
+    gated(server, ["a", "b", "c"], after=3)
+    served = site(serve.app(tasks=tasks_of(openai(max_retries=0)), token="t"))
+    key = {"Authorization": "Bearer t"}
+    with served.open(f"/tasks/{task}", BODY, **EVENTS, **key) as stream:
+        stream.until('"a"')
+        name = stream.ids()[-1].decode().rpartition("-")[0]
+        assert served.ask("DELETE", f"/streams/{name}").status == 401
+        assert served.ask("DELETE", f"/streams/{name}", **key).status == 204
+        assert server.wait_disconnect(2)
+    assert served.ask("DELETE", f"/streams/{name}", **key).json["error"]["message"] == "there is no such stream"
+
+
 def test_a_stopped_request_stops_its_stream():
     async def talk():
         app = serve.app(tasks=tasks_of(FakeLLM([slow("a", "b")])), resume_seconds=0)
