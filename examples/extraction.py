@@ -1,15 +1,15 @@
-"""A text becomes a nested model, and the model is there while it is still being written.
+"""A text becomes a nested model; a table of it fills while it is being written (pip install "declarai-like[cli]")."""
 
-Run it with `python examples/extraction.py`; the embedded model answers (`declarai-like pull` fetches it).
-"""
-
+import os
 from typing import Literal
 
 from pydantic import BaseModel
+from rich.live import Live
+from rich.table import Table
 
 import declarai_like as declarai
 
-llm = declarai.local(llm_params={"temperature": 0, "seed": 1, "max_tokens": 300})
+llm = declarai.openai(model="gpt-4o-mini") if os.environ.get("OPENAI_API_KEY") else declarai.local()
 
 
 class Item(BaseModel):
@@ -28,18 +28,21 @@ class Order(BaseModel):
     priority: Literal["normal", "urgent"]
 
 
-@llm.task
+@llm.task(llm_params={"temperature": 0, "seed": 1, "max_tokens": 300})
 def extract(text: str) -> Order:
-    """Extract the order from the text"""
+    """What is ordered, and by whom?"""
 
 
-def main() -> None:
-    text = "Anna Berg from Oslo wants 3 lamps, as soon as possible."
-    with extract.stream(text=text) as stream:
-        for order in stream.partials():  # an Order each time: what has not arrived yet reads as None
-            print(f"\r{order!r:<150.150}", end="", flush=True)
-        print(f"\n\n{stream.result().model_dump_json(indent=2)}")
+def fill(table: Table, value: BaseModel, path: str = "") -> Table:
+    for name, field in value:  # what has not arrived yet reads as None
+        if isinstance(field, BaseModel):
+            fill(table, field, f"{path}{name}.")
+        else:
+            table.add_row(f"{path}{name}", "" if field is None else str(field))
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    with extract.stream(text="Anna Berg lives in Paris. She orders 3 lamps, it is urgent.") as stream, Live() as live:
+        for order in stream.partials():  # an Order each time: strings grow, the rest appears when it is whole
+            live.update(fill(Table("field", "value", min_width=40), order), refresh=True)

@@ -1,10 +1,10 @@
 """A chat that remembers: run it twice, and the second run goes on where the first one stopped.
 
-The conversation is kept in `sql_bot.db`, or in the file named on the command line. The model runs inside this
-process (`declarai-like pull` fetches it). It is tiny: what it says about SQL may be wrong, what it is shown of the
-conversation is not.
+The conversation is kept in `sql_bot.db`, or in the file named on the command line. What goes wrong (no model, no key,
+no such folder) is one line, since every error of this library is a `DeclaraiError`.
 """
 
+import os
 import sys
 
 import declarai_like as declarai
@@ -12,18 +12,16 @@ from declarai_like.memory import SQLiteMessageHistory
 
 QUESTIONS = ["What does SELECT do?", "Give me an example of it.", "Now explain your example."]
 
-llm = declarai.local()
 
-
-@llm.chat(streaming=True, window=6, llm_params={"temperature": 0, "max_tokens": 60})
-class SQLBot:
+class SQLBot(declarai.Chat, streaming=True, window=6, llm_params={"temperature": 0, "max_tokens": 60}):
     """You are a SQL assistant for {{ dialect }}. Answer in one short sentence."""
 
     greeting = "Hello, I help with SQL."
 
 
 def main(path: str = "sql_bot.db") -> None:
-    bot = SQLBot(dialect="SQLite", chat_history=SQLiteMessageHistory("sql-bot", path=path))
+    llm = declarai.openai(model="gpt-4o-mini") if os.environ.get("OPENAI_API_KEY") else declarai.local()
+    bot = llm.chat(SQLBot)(dialect="SQLite", chat_history=SQLiteMessageHistory("sql-bot", path))
     asked = sum(message.role == "user" for message in bot.conversation)
     print(f"--- {asked} questions are remembered from earlier runs")
     for message in bot.conversation:
@@ -37,4 +35,7 @@ def main(path: str = "sql_bot.db") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    try:
+        main(*sys.argv[1:2])
+    except declarai.DeclaraiError as error:
+        sys.exit(f"sql_bot: {error}")

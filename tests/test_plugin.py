@@ -1,5 +1,6 @@
 """The pytest plugin, in test suites of its own."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 import declarai_like as declarai
+from declarai_like.errors import MissingExtra
 from declarai_like.testing import Cassette, FakeLLM, LLMServer
 
 pytest_plugins = ["pytester"]
@@ -249,3 +251,11 @@ def test_loading_the_plugin_loads_nothing_heavy():
         "assert not {'openai', 'pydantic', 'jinja2', 'asyncio', 'httpx'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)  # noqa: S603 - our own words
+
+
+def test_plugin_without_pytest_names_its_extra(monkeypatch):
+    name = "declarai_like.testing.plugin"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    with pytest.raises(MissingExtra, match=r'pip install "declarai-like\[testing\]"'):
+        importlib.import_module(name)

@@ -22,7 +22,10 @@ def areads_of(response: Any) -> AsyncIterator[bytes]:
 
 def _is_packed(response: Any) -> bool:
     """Say whether the bytes are not to be had as they are: compressed, or read already (by a client's event hook)."""
-    return "content-encoding" in response.headers or response.is_stream_consumed
+    packing = response.headers.get("content-encoding", "")
+    if "," in packing:  # httpx, which older official clients use, unpacks it in one piece, however long that is
+        raise InvalidResponse(f"expected an answer that is packed once at most, got {packing!r:.80}")
+    return bool(packing) or response.is_stream_consumed
 
 
 def joined(reads: Iterator[bytes], limit: int | None) -> bytes:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._guards import awatched, watched
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import OpenAIProvider, environment
+
+if TYPE_CHECKING:
+    from declarai_like.requests import Request
 
 __all__ = ["AzureOpenAIProvider"]
 
@@ -73,6 +77,11 @@ class AzureOpenAIProvider(OpenAIProvider):
         from openai import AsyncAzureOpenAI
 
         return AsyncAzureOpenAI(http_client=awatched(self._http_clients[1]), **self._client_settings())
+
+    def _post(self, request: Request) -> dict[str, Any]:
+        told = super()._post(request)
+        # Not every version of the official client quotes the name of a deployment.
+        return {**told, "path": f"/deployments/{quote(request.model, safe='')}{told['path']}"}
 
     def _client_settings(self) -> dict[str, Any]:
         # An address of this form is not mistaken for another one that the environment may tell (OPENAI_BASE_URL).

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
+try:
+    import pytest
+except ImportError as exc:
+    from declarai_like.errors import MissingExtra
+
+    raise MissingExtra(f'the plugin needs pytest ({exc}): pip install "declarai-like[testing]"') from exc
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
