@@ -185,6 +185,7 @@ llm = declarai.openai(model="m", openai_token="sk-test", base_url=sys.argv[1], m
 print(llm.send("Hi").response)
 next(iter(llm.stream("Hi").__enter__()))
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # the first call of a loop builds a client
     print((await llm.asend("Hi")).response)
     async for event in llm.astream("Hi"):
         break
