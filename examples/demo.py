@@ -1,7 +1,6 @@
 """What declarai_like is, in one minute: typed functions that a language model answers.
 
-Run it with `make demo`. It needs no key and no server, since the model runs inside this process. It is
-a tiny one (135 million parameters), so it answers fast rather than well.
+Run it with `make demo`. It needs no key: a tiny model (135 million parameters) runs in this process, fast, not wise.
 """
 
 from time import perf_counter
@@ -32,8 +31,7 @@ def rank(message: str) -> int:
 
 def main() -> None:
     print('say_something_about_movie(movie="Avengers")')
-    start = perf_counter()
-    first = 0.0
+    start, first = perf_counter(), 0.0
     for chunk in say_something_about_movie(movie="Avengers"):  # each chunk also holds the text so far: .response
         if chunk.content and not first:
             first = perf_counter()

@@ -20,7 +20,7 @@ from declarai_like.testing import broken_off, error_reply, stream_reply, text_re
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py"]
-LONGER = {"demo.py", "test_my_tasks.py"}  # the first measures what it shows, the second is a module of tests
+LONGER = {"test_my_tasks.py"}  # a module of tests
 STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
