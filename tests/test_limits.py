@@ -131,15 +131,19 @@ def test_tasks_of_an_event_loop_share_the_block_they_were_begun_in():
     assert asyncio.run(many()) == (3, 2)
 
 
+def in_a_thread(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.start()
+    thread.join()
+
+
 def test_thread_belongs_to_the_block_whose_context_it_runs_in():
     task = FakeLLM(["a"] * 10).task(slogan)
     with declarai.limits() as spent:
-        for target in (lambda: task("x"), lambda: contextvars.copy_context().run(task, "x")):
-            thread = threading.Thread(target=target)
-            thread.start()
-            thread.join()
-        threading.Thread(target=contextvars.copy_context().run, args=(task, "x")).run()
-    assert spent.requests == 1
+        in_a_thread(task, "x")
+        assert spent.requests == 0
+        in_a_thread(contextvars.copy_context().run, task, "x")
+        assert spent.requests == 1
 
 
 def test_limits_are_numbers():
