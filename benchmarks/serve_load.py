@@ -57,7 +57,7 @@ class Paced:
     stream = asend = send
 
     async def astream(self, request):
-        from declarai_like._accumulate import DONE
+        from declarai_like._wire.accumulator import DONE
 
         for said in self.chunks:
             await asyncio.sleep(self.pause)

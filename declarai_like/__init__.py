@@ -15,9 +15,9 @@ TYPE_CHECKING = False  # type checkers take it for true; importing it from `typi
 if TYPE_CHECKING:
     from typing import Any
 
-    from declarai_like._budgets import limits
+    from declarai_like._calls.budgets import limits
     from declarai_like._declarai import Declarai, azure_openai, local, offline, openai
-    from declarai_like._signatures import magic
+    from declarai_like._prompting.signatures import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
     from declarai_like.messages import Message, MessageRole
@@ -72,9 +72,9 @@ _HOMES = {
     "TaskMiddleware": "middleware",
     "azure_openai": "_declarai",
     "fallback": "middleware",
-    "limits": "_budgets",
+    "limits": "_calls.budgets",
     "local": "_declarai",
-    "magic": "_signatures",
+    "magic": "_prompting.signatures",
     "offline": "_declarai",
     "openai": "_declarai",
     "register_llm": "providers.base",

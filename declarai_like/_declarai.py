@@ -6,9 +6,9 @@ import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
+from declarai_like._calls.options import LocalOptions, Options, ProviderOptions, TaskOptions
 from declarai_like._direct import Direct
-from declarai_like._options import LocalOptions, Options, ProviderOptions, TaskOptions
-from declarai_like._signatures import magic
+from declarai_like._prompting.signatures import magic
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers.azure import AzureOpenAIProvider
 from declarai_like.providers.base import LLMSettings, Secret, registered

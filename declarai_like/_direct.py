@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from declarai_like import _run
-from declarai_like._flow import Call
-from declarai_like._outputs import Output
+from declarai_like._calls import runner
+from declarai_like._calls.flow import Call
+from declarai_like._outputs.output import Output
 from declarai_like.messages import Message
 from declarai_like.middleware.base import stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 
-    from declarai_like._options import Options
+    from declarai_like._calls.options import Options
     from declarai_like.providers.base import Provider
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
@@ -43,7 +43,7 @@ class Direct:
         back as `tool_calls`. A refusal is told by the response; raises `OutputError` if the answer is not of its
         type.
         """
-        return _run.run(self._ask(messages, output_type, tools, model, params)).response
+        return runner.run(self._ask(messages, output_type, tools, model, params)).response
 
     async def asend(
         self,
@@ -55,7 +55,7 @@ class Direct:
         **params: Any,
     ) -> LLMResponse:
         """Do what `send` does, in an event loop."""
-        return (await _run.arun(self._ask(messages, output_type, tools, model, params))).response
+        return (await runner.arun(self._ask(messages, output_type, tools, model, params))).response
 
     def stream(
         self,
@@ -104,7 +104,7 @@ class Direct:
     ) -> Any:
         """Continue a text, on the provider's `/completions`; `streaming=True` gives a generator of responses."""
         call = self._continue(prompt, model, params, streaming=streaming)
-        return _run.stream(call) if streaming else _run.run(call).response
+        return runner.stream(call) if streaming else runner.run(call).response
 
     @overload
     def acomplete(
@@ -119,7 +119,7 @@ class Direct:
     ) -> Any:
         """Do what `complete` does, in an event loop: await it, or iterate it when it streams."""
         call = self._continue(prompt, model, params, streaming=streaming)
-        return _run.astream(call) if streaming else _response(call)
+        return runner.astream(call) if streaming else _response(call)
 
     def _ask(
         self,
@@ -191,4 +191,4 @@ class Direct:
 
 
 async def _response(call: Call[Any]) -> LLMResponse:
-    return (await _run.arun(call)).response
+    return (await runner.arun(call)).response

@@ -8,12 +8,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
-from declarai_like import _run
-from declarai_like._conversation import Conversation, Session, begun, without_last_turn
-from declarai_like._declarations import Declaration, declare, places_of, sending, sharing
-from declarai_like._flow import Call
-from declarai_like._rendering import output_instructions, reask, render_text, version_of
-from declarai_like._windows import LastTurns, Summarise, TokenBudget, Window, window_of
+from declarai_like._calls import runner
+from declarai_like._calls.flow import Call
+from declarai_like._conversations.conversation import Conversation, Session, begun, without_last_turn
+from declarai_like._conversations.declarations import Declaration, declare, places_of, sending, sharing
+from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
+from declarai_like._prompting.rendering import output_instructions, reask, render_text, version_of
 from declarai_like.errors import DeclaraiError, DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import stored
@@ -340,8 +340,8 @@ class Chat:
 def _spoken(call: Call[Any]) -> Any:
     """Make a turn: give its value, or the generator of its responses."""
     if not call.request.stream:
-        return _run.run(call).value
-    steps = _run.stream(call)
+        return runner.run(call).value
+    steps = runner.stream(call)
     call.answer.stream = ref(steps)
     return steps
 
@@ -350,13 +350,13 @@ def _aspoken(call: Call[Any]) -> Any:
     """Make a turn in an event loop: give the coroutine of its value, or the async generator of its responses."""
     if not call.request.stream:
         return _value(call)
-    steps = _run.astream(call)
+    steps = runner.astream(call)
     call.answer.stream = ref(steps)
     return steps
 
 
 async def _value(call: Call[Any]) -> Any:
-    return (await _run.arun(call)).value
+    return (await runner.arun(call)).value
 
 
 def make_chat(cls: type, llm: Any, options: Mapping[str, Any]) -> Any:

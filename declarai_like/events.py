@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
-from declarai_like._growth import Span, Text, partial_json
+from declarai_like._buffers import Span, Text, partial_json
 from declarai_like.responses import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from declarai_like._growth import Partial
+    from declarai_like._buffers import Partial
     from declarai_like.completions import Completion, TokenLogprob
     from declarai_like.responses import LLMResponse
 

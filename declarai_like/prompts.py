@@ -20,9 +20,9 @@ from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, create_model
 
-from declarai_like import _run
-from declarai_like._outputs import Output
-from declarai_like._rendering import check_text, output_instructions, render_text, text_names
+from declarai_like._calls import runner
+from declarai_like._outputs.output import Output
+from declarai_like._prompting.rendering import check_text, output_instructions, render_text, text_names
 from declarai_like.errors import DeclaraiError, DefinitionError
 from declarai_like.messages import Message, MessageRole
 from declarai_like.streams import AsyncStream, Stream
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pydantic import ConfigDict
     from typing_extensions import Unpack
 
+    from declarai_like._calls.flow import Call
     from declarai_like._direct import Direct
-    from declarai_like._flow import Call
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
 
@@ -136,19 +136,19 @@ class Prompt(BaseModel):
 
         A refusal is told by the response. Raises `OutputError` if the answer is not of the output type.
         """
-        return _run.run(self._call(params)).response
+        return runner.run(self._call(params)).response
 
     async def acall(self, **params: Unpack[CallParams]) -> LLMResponse:
         """Do what `call` does, in an event loop."""
-        return (await _run.arun(self._call(params))).response
+        return (await runner.arun(self._call(params))).response
 
     def stream(self, **params: Unpack[CallParams]) -> Generator[LLMResponse, None, None]:
         """Ask and give the growing answer; the request is sent when the generator is first read."""
-        return _run.stream(self._call(params, streaming=True))
+        return runner.stream(self._call(params, streaming=True))
 
     def astream(self, **params: Unpack[CallParams]) -> AsyncGenerator[LLMResponse, None]:
         """Do what `stream` does, in an event loop; also called `async_stream` and `stream_async`."""
-        return _run.astream(self._call(params, streaming=True))
+        return runner.astream(self._call(params, streaming=True))
 
     async_stream = stream_async = astream
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from declarai_like._hooks import Observer, TextFilter
-    from declarai_like._outputs import Output
-    from declarai_like._turns import Turns
+    from declarai_like._calls.queues import Turns
+    from declarai_like._outputs.output import Output
+    from declarai_like._wire.hooks import Observer, TextFilter
     from declarai_like.messages import Message
     from declarai_like.providers.base import Provider
 

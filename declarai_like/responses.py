@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
 
-from declarai_like._growth import Head, Progress, Span, Text
+from declarai_like._buffers import Head, Progress, Span, Text
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from declarai_like._growth import Partial
+    from declarai_like._buffers import Partial
     from declarai_like.messages import Message
 
 __all__ = ["Attempt", "LLMResponse", "Outcome", "Parsed", "Result"]

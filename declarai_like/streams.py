@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from declarai_like import _run
-from declarai_like._flow import value_of
+from declarai_like._calls import runner
+from declarai_like._calls.flow import value_of
 from declarai_like.errors import OutputError, StreamInterrupted
 from declarai_like.events import ChunkEvent, ContentDeltaEvent, ContentDoneEvent, StreamEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 
-    from declarai_like._flow import Call
+    from declarai_like._calls.flow import Call
     from declarai_like.completions import Completion
     from declarai_like.responses import LLMResponse, Outcome
 
@@ -146,7 +146,7 @@ class Stream(_Record[T]):
     def __enter__(self) -> Stream[T]:
         if self._steps is not None:
             self._steps.close()
-        self._steps = _run.stream(self._begin())
+        self._steps = runner.stream(self._begin())
         self._advance()
         return self
 
@@ -168,7 +168,7 @@ class Stream(_Record[T]):
         if not self._may_read():
             return False
         if self._steps is None:
-            self._steps = _run.stream(self._begin())
+            self._steps = runner.stream(self._begin())
         try:
             self._events += next(self._steps)
         except StopIteration:
@@ -244,7 +244,7 @@ class Stream(_Record[T]):
 
     def sentences(self) -> Iterator[str]:
         """Give the text sentence by sentence, each as soon as its end is certain."""
-        from declarai_like._sentences import SentenceBuffer
+        from declarai_like._wire.sentences import SentenceBuffer
 
         buffer = SentenceBuffer()
         for piece in self.text():
@@ -263,7 +263,7 @@ class AsyncStream(_Record[T]):
     async def __aenter__(self) -> AsyncStream[T]:
         if self._steps is not None:
             await self._steps.aclose()
-        self._steps = _run.astream(self._begin())
+        self._steps = runner.astream(self._begin())
         await self._advance()
         return self
 
@@ -285,7 +285,7 @@ class AsyncStream(_Record[T]):
         if not self._may_read():
             return False
         if self._steps is None:
-            self._steps = _run.astream(self._begin())
+            self._steps = runner.astream(self._begin())
         try:
             self._events += await anext(self._steps)
         except StopAsyncIteration:
@@ -365,7 +365,7 @@ class AsyncStream(_Record[T]):
 
     async def sentences(self) -> AsyncIterator[str]:
         """Give the text sentence by sentence, each as soon as its end is certain."""
-        from declarai_like._sentences import SentenceBuffer
+        from declarai_like._wire.sentences import SentenceBuffer
 
         buffer = SentenceBuffer()
         async for piece in self.text():

@@ -9,11 +9,11 @@ from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 from weakref import ref
 
-from declarai_like import _run
-from declarai_like._flow import Call
-from declarai_like._outputs import Output
-from declarai_like._rendering import Prompt, reask
-from declarai_like._signatures import Signature
+from declarai_like._calls import runner
+from declarai_like._calls.flow import Call
+from declarai_like._outputs.output import Output
+from declarai_like._prompting.rendering import Prompt, reask
+from declarai_like._prompting.signatures import Signature
 from declarai_like.middleware.base import stack
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from declarai_like._flow import Answer
-    from declarai_like._options import Options, TaskOptions
+    from declarai_like._calls.flow import Answer
+    from declarai_like._calls.options import Options, TaskOptions
     from declarai_like.messages import Message
     from declarai_like.providers.base import Provider
     from declarai_like.requests import Request
@@ -108,7 +108,7 @@ class BaseTask(Generic[P, T, R]):
 
     async def arun(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call in an event loop and give all that it brought."""
-        return await _run.arun(self._remembered(self._call(args, kwargs)))
+        return await runner.arun(self._remembered(self._call(args, kwargs)))
 
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call in an event loop and give its value."""
@@ -234,7 +234,7 @@ class _BlockingTask(BaseTask[P, T, R]):
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
-        return _run.run(self._remembered(self._call(args, kwargs)))
+        return runner.run(self._remembered(self._call(args, kwargs)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
         """Give the call as a stream of events, to be entered with `with`; nothing is sent before."""
@@ -257,7 +257,7 @@ class Task(_BlockingTask[P, T, T]):
     """A plain function as a task: calling it asks the model and gives the declared type."""
 
     def _start(self, call: Call[T]) -> T:
-        return _run.run(self._remembered(call)).value
+        return runner.run(self._remembered(call)).value
 
     @overload
     def __get__(self, instance: None, owner: type) -> Task[P, T]: ...
@@ -271,7 +271,7 @@ class StreamingTask(_BlockingTask[P, T, Generator["LLMResponse", None, None]]):
     """A plain function as a streaming task: calling it gives a generator of growing responses."""
 
     def _start(self, call: Call[T]) -> Generator[LLMResponse, None, None]:
-        steps = _run.stream(self._remembered(call))
+        steps = runner.stream(self._remembered(call))
         call.answer.stream = ref(steps)
         return steps
 
@@ -309,7 +309,7 @@ class AsyncTask(_AwaitingTask[P, T, Coroutine[Any, Any, T]]):
     """A coroutine function as a task: `await` it."""
 
     async def _start(self, call: Call[T]) -> T:
-        return (await _run.arun(self._remembered(call))).value
+        return (await runner.arun(self._remembered(call))).value
 
     @overload
     def __get__(self, instance: None, owner: type) -> AsyncTask[P, T]: ...
@@ -323,7 +323,7 @@ class AsyncStreamingTask(_AwaitingTask[P, T, AsyncGenerator["LLMResponse", None]
     """A coroutine function as a streaming task: calling it gives an async generator of growing responses."""
 
     def _start(self, call: Call[T]) -> AsyncGenerator[LLMResponse, None]:
-        steps = _run.astream(self._remembered(call))
+        steps = runner.astream(self._remembered(call))
         call.answer.stream = ref(steps)
         return steps
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from wire_format import USAGE, chunk, of_choices, responses, text, told, tool, types
 
 from declarai_like import errors
-from declarai_like._accumulate import DONE, Accumulator
-from declarai_like._narrate import Narrator
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
+from declarai_like._wire.accumulator import DONE, Accumulator
+from declarai_like._wire.event_builder import Narrator
 from declarai_like.completions import FinishReason, Usage
 
 ROLE = chunk("", role="assistant")

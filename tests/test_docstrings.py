@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from declarai_like._docstrings import Docstring, Example, parse_docstring
+from declarai_like._prompting.docstrings import Docstring, Example, parse_docstring
 
 
 @pytest.mark.parametrize("doc", [None, "", "   \n  "])
@@ -299,7 +299,7 @@ def test_expected_values_must_be_data(expected):
 def test_the_parser_of_sections_is_loaded_only_for_sections():
     code = """
 import sys
-from declarai_like._docstrings import parse_docstring
+from declarai_like._prompting.docstrings import parse_docstring
 parse_docstring("Rank\\n\\n:param x: a\\n:return: b\\n>>> f(1)\\n5")
 assert "docstring_parser" not in sys.modules
 parse_docstring("Rank\\n\\nArgs:\\n    x: a")

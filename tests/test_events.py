@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from wire_format import USAGE, chunk, of_choices, told, tool
 
 from declarai_like import events as module
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
 from declarai_like.events import ContentDeltaEvent
 
 

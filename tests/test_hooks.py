@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from wire_format import chunk, of_choices, text, tool
 
 import declarai_like as declarai
-from declarai_like._accumulate import DONE, Accumulator
-from declarai_like._hooks import Hooked
-from declarai_like._narrate import Narrator
+from declarai_like._wire.accumulator import DONE, Accumulator
+from declarai_like._wire.event_builder import Narrator
+from declarai_like._wire.hooks import Hooked
 from declarai_like.errors import DefinitionError, StreamInterrupted
 from declarai_like.middleware import observe, redact, rewrite
 from declarai_like.middleware.hooks import Redactor

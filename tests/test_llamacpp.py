@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from declarai_like._models import find_model
 from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.providers import _llamacpp
 from declarai_like.providers._llamacpp import embedded_server
+from declarai_like.providers._model_files import find_model
 
 GOOD_HEAD = struct.pack("<4sIQQ", b"GGUF", 3, 2, 1)
 HELLO = [{"role": "user", "content": "Say hello"}]
@@ -113,7 +113,7 @@ def test_schema_binds_the_answer(server):
 PRELUDE = """
 import atexit, http.client, json, os, sys, threading, time
 from urllib.parse import urlsplit
-from declarai_like._models import find_model
+from declarai_like.providers._model_files import find_model
 from declarai_like.providers._llamacpp import embedded_server
 
 def begin(server, tokens=3000, stream=True):

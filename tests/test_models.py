@@ -10,9 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from declarai_like import _models
-from declarai_like._models import DEFAULT, MODELS, Model, Wheel, cached, check_gguf, find_model, install, is_whole
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers import _model_files as _models
+from declarai_like.providers._model_files import (
+    DEFAULT,
+    MODELS,
+    Model,
+    Wheel,
+    cached,
+    check_gguf,
+    find_model,
+    install,
+    is_whole,
+)
 
 
 def gguf(*, version=3, tensors=2, rest=b"weights" * 100):

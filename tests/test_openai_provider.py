@@ -15,7 +15,7 @@ from wire_format import USAGE, chunk, of_choices, sse
 
 import declarai_like as declarai
 from declarai_like import errors
-from declarai_like._accumulate import DONE
+from declarai_like._wire.accumulator import DONE
 from declarai_like.messages import Message
 from declarai_like.providers.base import Provider, Secret
 from declarai_like.providers.openai import OpenAIProvider, environment

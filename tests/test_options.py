@@ -2,7 +2,7 @@
 
 import pytest
 
-from declarai_like._options import Options
+from declarai_like._calls.options import Options
 from declarai_like.errors import DefinitionError
 from declarai_like.middleware import TaskMiddleware, retry
 from declarai_like.requests import Limits

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from typing_extensions import TypedDict
 
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
 from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
 
 
@@ -488,7 +488,7 @@ def test_output_is_pickled_by_its_annotation():
 def test_numbers_and_texts_are_declared_and_read_without_pydantic():
     script = """
 import sys
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
 assert [Output.of(kind).parse("1").value for kind in (int, float, str)] == [1, 1.0, "1"]
 assert not {"pydantic", "pydantic_core", "jiter"} & sys.modules.keys()
 """

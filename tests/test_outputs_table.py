@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import NotRequired, TypedDict
 
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)

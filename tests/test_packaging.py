@@ -63,7 +63,7 @@ def test_wheel_has_every_file_of_the_package_and_no_other(wheel):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("name", ["py.typed", "templates/*.j2", "serve/static/*.html"])
+@pytest.mark.parametrize("name", ["py.typed", "_prompting/templates/*.j2", "serve/static/*.html"])
 def test_wheel_has_what_is_no_module(wheel, name):
     assert [found for found in wheel.namelist() if Path(found).match(f"declarai_like/{name}")]
 

@@ -27,7 +27,7 @@ from pydantic import (
 )
 from typing_extensions import NotRequired, TypeAliasType, TypedDict
 
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
 
 T = TypeVar("T")
 Nested = TypeAliasType("Nested", list["Nested"])

@@ -10,8 +10,8 @@ import pytest
 from typing_extensions import TypedDict
 
 import declarai_like as declarai
-from declarai_like._prompt_lock import changes, dump, is_declared, load, lock, merged
-from declarai_like._prompt_texts import compiled, written
+from declarai_like._cli._prompt_lock import changes, dump, is_declared, load, lock, merged
+from declarai_like._prompting.texts import compiled, written
 from declarai_like.errors import ConfigurationError
 from declarai_like.prompts import Prompt
 from declarai_like.testing import assert_prompt

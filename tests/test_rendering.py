@@ -15,9 +15,9 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, Field
 
-from declarai_like._outputs import Output
-from declarai_like._rendering import Prompt, check_text, output_instructions, reask, render_text, text_names
-from declarai_like._signatures import Signature, magic
+from declarai_like._outputs.output import Output
+from declarai_like._prompting.rendering import Prompt, check_text, output_instructions, reask, render_text, text_names
+from declarai_like._prompting.signatures import Signature, magic
 from declarai_like.errors import DeclaraiError, DefinitionError
 
 
@@ -693,7 +693,7 @@ def test_a_prompt_can_be_pickled_and_still_says_the_same():
 def test_importing_loads_nothing_heavy():
     code = """
 import sys
-import declarai_like._docstrings, declarai_like._signatures, declarai_like._rendering
+import declarai_like._prompting.docstrings, declarai_like._prompting.signatures, declarai_like._prompting.rendering
 assert not {"jinja2", "pydantic", "docstring_parser"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - the code stands above
@@ -702,9 +702,9 @@ assert not {"jinja2", "pydantic", "docstring_parser"} & set(sys.modules)
 def test_declaring_and_calling_load_only_what_they_need():
     code = """
 import sys
-from declarai_like._outputs import Output
-from declarai_like._rendering import Prompt
-from declarai_like._signatures import Signature
+from declarai_like._outputs.output import Output
+from declarai_like._prompting.rendering import Prompt
+from declarai_like._prompting.signatures import Signature
 def f(x: str, n: int) -> str:
     ":param x: it"
     "Rank {x}"

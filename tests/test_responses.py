@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from wire_format import USAGE, chunk, of_choices, responses, text, told, tool
 
-from declarai_like._outputs import Output
+from declarai_like._outputs.output import Output
 from declarai_like.completions import Choice, Completion, CompletionMessage, Logprobs, TokenLogprob, ToolCall, Usage
 from declarai_like.responses import Attempt, LLMResponse, Result
 

@@ -7,14 +7,15 @@ from textwrap import dedent
 
 import pytest
 
-from declarai_like import _run, streams
+from declarai_like import streams
+from declarai_like._calls import runner
 from declarai_like.providers import azure, openai
 
 PAIRS = {
-    "_run.run": (_run.run, _run.arun),
-    "_run.stream": (_run.stream, _run.astream),
-    "_run._perform": (_run._perform, _run._aperform),
-    "_run._serve": (_run._serve, _run._aserve),
+    "runner.run": (runner.run, runner.arun),
+    "runner.stream": (runner.stream, runner.astream),
+    "runner._perform": (runner._perform, runner._aperform),
+    "runner._serve": (runner._serve, runner._aserve),
     "OpenAIProvider.send": (openai.OpenAIProvider.send, openai.OpenAIProvider.asend),
     "OpenAIProvider.stream": (openai.OpenAIProvider.stream, openai.OpenAIProvider.astream),
     "OpenAIProvider._build": (openai.OpenAIProvider._build, openai.OpenAIProvider._build_async),

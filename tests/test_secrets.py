@@ -12,7 +12,7 @@ from wire_format import ask, chunk, of_choices
 
 import declarai_like as declarai
 from declarai_like import errors
-from declarai_like.providers import _logs
+from declarai_like.providers import _log_redaction
 from declarai_like.providers.base import Secret
 from declarai_like.testing import (
     LLMServer,
@@ -196,20 +196,20 @@ def test_word_that_is_too_short_for_a_key_is_not_blanked_out():
 
 def test_key_that_begins_as_another_one_does_is_kept_out_whole(logged):
     for key in (CANARY, CANARY[:8]):
-        _logs.keep_out(Secret(key))
+        _log_redaction.keep_out(Secret(key))
     logging.getLogger("httpx").debug("asked with %s", CANARY)
     assert logged.getvalue() == "asked with **********\n"
 
 
 def test_log_that_has_no_key_is_left_as_it_is(logged):
-    _logs.keep_out(Secret(CANARY))
+    _log_redaction.keep_out(Secret(CANARY))
     logging.getLogger("httpx").debug("asked %s", "nobody")
     logging.getLogger("httpx").debug("asked with %s", CANARY)
     assert logged.getvalue() == "asked nobody\nasked with **********\n"
 
 
 def test_key_in_a_logged_traceback_is_blanked_out(logged):
-    _logs.keep_out(Secret(CANARY))
+    _log_redaction.keep_out(Secret(CANARY))
     logging.getLogger("httpx").debug("it broke", exc_info=ValueError(ECHO))
     logging.getLogger("httpx").debug("it broke", exc_info=ValueError("nothing"))
     logging.getLogger("httpx").debug("it did not", exc_info=(None, None, None))

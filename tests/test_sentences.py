@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declarai_like._sentences import SentenceBuffer
+from declarai_like._wire.sentences import SentenceBuffer
 
 # Each row is a text whose sentences are parted by "|"; the bar itself is not in the text.
 ROWS = {

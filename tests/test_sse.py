@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from declarai_like._sse import LIMIT, EventDecoder
+from declarai_like._wire.sse import LIMIT, EventDecoder
 
 
 def events(*reads, limit=1 << 20):

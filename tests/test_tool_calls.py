@@ -3,8 +3,8 @@
 import pytest
 from wire_format import chunk, responses, told, tool, types
 
-from declarai_like._growth import partial_json
-from declarai_like._tool_calls import ToolCalls, is_json_object
+from declarai_like._buffers import partial_json
+from declarai_like._wire.tool_calls import ToolCalls, is_json_object
 
 DELTA = "tool_calls.function.arguments.delta"
 DONE = "tool_calls.function.arguments.done"

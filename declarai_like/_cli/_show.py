@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._cli._console import speaker
 from declarai_like._cli._targets import find
-from declarai_like._prompt_texts import compiled
-from declarai_like._windows import count_tokens
+from declarai_like._prompting.texts import compiled
+from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _is_said(name: str, task: Any) -> bool:
 
 def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
     """Give the body that would be sent, as the provider spells it; what headers hold is not shown."""
-    from declarai_like._prompt_lock import is_declared, question, without_secrets
+    from declarai_like._cli._prompt_lock import is_declared, question, without_secrets
     from declarai_like.requests import Request
 
     if not is_declared(task):
@@ -114,7 +114,7 @@ def _print(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> 
 
 def _settings(task: Any, given: Mapping[str, Any]) -> Iterator[str]:
     """Tell the model, its parameters and the schema of what is sent; nothing of what only has `compile`."""
-    from declarai_like._prompt_lock import is_declared, question, without_secrets
+    from declarai_like._cli._prompt_lock import is_declared, question, without_secrets
 
     if not is_declared(task):
         return

@@ -134,7 +134,7 @@ def _with_submodules(module: ModuleType) -> Iterator[ModuleType]:
 
 def _declared(space: Any, module: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Find what is declared in a namespace, and in the classes that the module defines."""
-    from declarai_like._prompt_lock import is_declared
+    from declarai_like._cli._prompt_lock import is_declared
     from declarai_like.tasks import BaseTask
 
     for name, member in list(space.items()):

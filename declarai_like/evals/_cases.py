@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._rendering import Prompt
+from declarai_like._prompting.rendering import Prompt
 from declarai_like.errors import ConfigurationError, DeclaraiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from declarai_like._outputs import Output
-    from declarai_like._signatures import Signature
+    from declarai_like._outputs.output import Output
+    from declarai_like._prompting.signatures import Signature
     from declarai_like.tasks import BaseTask
 
 __all__ = ["Case", "cases_of", "expected_value", "held_out", "read_cases"]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarai_like.errors import HistoryError
+from declarai_like.memory._file_format import HEAD, begins_well, records_of
 from declarai_like.memory._locks import locked
-from declarai_like.memory._logs import HEAD, begins_well, records_of
-from declarai_like.memory._records import RecordHistory, read
+from declarai_like.memory._turn_records import RecordHistory, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.memory._connections import CONNECT_TIMEOUT, ConnectionString, driver, failures
-from declarai_like.memory._records import RecordHistory, identifier, session
+from declarai_like.memory._turn_records import RecordHistory, identifier, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

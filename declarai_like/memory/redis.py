@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.memory._connections import CONNECT_TIMEOUT, ConnectionString, driver, failures
-from declarai_like.memory._records import RecordHistory, identifier, is_turn, session
+from declarai_like.memory._turn_records import RecordHistory, identifier, is_turn, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

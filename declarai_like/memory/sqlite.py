@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarai_like.errors import ConfigurationError, HistoryError
-from declarai_like.memory._records import RecordHistory, identifier, session
+from declarai_like.memory._turn_records import RecordHistory, identifier, session
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics, trace
 
 from declarai_like import __version__
-from declarai_like._accumulate import Accumulator
 from declarai_like._prices import price_list
+from declarai_like._wire.accumulator import Accumulator
 from declarai_like.completions import Choice, Completion, CompletionMessage
 from declarai_like.errors import OutputError, ProviderError
 from declarai_like.middleware._telemetry_attributes import COMMON, answer_attributes, cost, request_attributes
@@ -20,7 +20,7 @@ from declarai_like.middleware.telemetry import telemetry
 from declarai_like.responses import LLMResponse
 
 if TYPE_CHECKING:
-    from declarai_like._flow import Flow, Next
+    from declarai_like._calls.flow import Flow, Next
     from declarai_like.middleware._telemetry_attributes import Attributes
     from declarai_like.requests import Request
 

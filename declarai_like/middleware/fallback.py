@@ -9,7 +9,7 @@ from declarai_like.errors import DefinitionError, ProviderError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from declarai_like._flow import Flow, Middleware, Next
+    from declarai_like._calls.flow import Flow, Middleware, Next
     from declarai_like.requests import Request
 
 __all__ = ["fallback"]

@@ -6,15 +6,15 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._accumulate import choices_of
-from declarai_like._choices import delta_of, text_of
+from declarai_like._wire.accumulator import choices_of
+from declarai_like._wire.choices import delta_of, text_of
 from declarai_like.errors import ConfigurationError
 from declarai_like.middleware.base import TaskMiddleware
 from declarai_like.providers.base import Secret
 from declarai_like.responses import LLMResponse
 
 if TYPE_CHECKING:
-    from declarai_like._flow import Flow, Next
+    from declarai_like._calls.flow import Flow, Next
     from declarai_like.requests import Request
 
 __all__ = ["LoggingMiddleware"]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from declarai_like._flow import Middleware
+    from declarai_like._calls.flow import Middleware
 
 __all__ = ["telemetry"]
 

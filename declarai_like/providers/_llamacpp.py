@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from declarai_like._models import check_gguf
 from declarai_like.errors import ConfigurationError, MissingExtra
+from declarai_like.providers._model_files import check_gguf
 
 __all__ = ["EmbeddedServer", "embedded_server"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from declarai_like._accumulate import DONE
+from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError
 from declarai_like.messages import Message
 

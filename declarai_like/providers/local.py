@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._models import find_model
 from declarai_like.providers._llamacpp import EmbeddedServer, embedded_server
+from declarai_like.providers._model_files import find_model
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import OpenAIProvider
 

@@ -6,7 +6,7 @@ import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._accumulate import DONE
+from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError, OutputError
 from declarai_like.providers._answers import Spoken, pieces_of, usage_of
 from declarai_like.providers._samples import Sampler, sentences
@@ -15,7 +15,7 @@ from declarai_like.providers.openai import environment
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from declarai_like._outputs import Output
+    from declarai_like._outputs.output import Output
     from declarai_like.errors import ProviderError
     from declarai_like.providers.base import Provider
     from declarai_like.requests import Request

@@ -12,11 +12,11 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._wire.codecs.chat import ChunkDecoder, decode_answer
 from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse, ServerError
-from declarai_like.providers._chunks import ChunkDecoder, decode_answer
+from declarai_like.providers._bodies import ajoined, areads_of, joined, reads_of
 from declarai_like.providers._clients import Clients
 from declarai_like.providers._guards import awatched, guarded, watched
-from declarai_like.providers._reads import ajoined, areads_of, joined, reads_of
 from declarai_like.providers._waits import Waits
 from declarai_like.providers.base import Secret
 
@@ -103,7 +103,7 @@ class OpenAIProvider:
         return AsyncOpenAI(http_client=awatched(self._http_clients[1]), **self._client_settings())
 
     def _client_settings(self) -> dict[str, Any]:
-        from declarai_like.providers._logs import keep_out
+        from declarai_like.providers._log_redaction import keep_out
 
         key = self.api_key
         keep_out(key)

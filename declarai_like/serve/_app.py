@@ -13,15 +13,15 @@ from starlette.routing import Route
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.serve._core import Core
-from declarai_like.serve._doors import chat_doors, model_doors, task_doors
-from declarai_like.serve._openai import OpenAIRoutes
-from declarai_like.serve._pages import PageRoutes
+from declarai_like.serve._openai_routes import OpenAIRoutes
+from declarai_like.serve._page_routes import PageRoutes
 from declarai_like.serve._problems import Problem, answer_http_error, answer_problem
 from declarai_like.serve._safety import HostGuard, RouteGuard, Slots
+from declarai_like.serve._served import chat_doors, model_doors, task_doors
 from declarai_like.serve._sessions import Sessions
 from declarai_like.serve._settings import Settings
-from declarai_like.serve._streams import Streams
-from declarai_like.serve._tasks import TaskRoutes
+from declarai_like.serve._task_routes import TaskRoutes
+from declarai_like.serve._upstreams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence

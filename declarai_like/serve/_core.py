@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from starlette.responses import JSONResponse
 
-from declarai_like.serve._frames import whole
-from declarai_like.serve._replies import EventStream, digest_of, made
+from declarai_like.serve._event_frames import whole
+from declarai_like.serve._responders import EventStream, digest_of, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from declarai_like._flow import Call
-    from declarai_like.serve._doors import ChatDoor, ModelDoor, TaskDoor
-    from declarai_like.serve._frames import Frames
+    from declarai_like._calls.flow import Call
+    from declarai_like.serve._event_frames import Frames
     from declarai_like.serve._safety import Slots
+    from declarai_like.serve._served import ChatDoor, ModelDoor, TaskDoor
     from declarai_like.serve._sessions import Sessions
     from declarai_like.serve._settings import Settings
-    from declarai_like.serve._streams import Streams, Upstream
+    from declarai_like.serve._upstreams import Streams, Upstream
 
 __all__ = ["Core", "json_answer"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from declarai_like import __version__
-from declarai_like.serve._frames import FRAMES
+from declarai_like.serve._event_frames import FRAMES
 
 if TYPE_CHECKING:
     from declarai_like.serve._core import Core
-    from declarai_like.serve._doors import ChatDoor, TaskDoor
+    from declarai_like.serve._served import ChatDoor, TaskDoor
 
 __all__ = ["openapi_of"]
 

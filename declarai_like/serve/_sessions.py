@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from declarai_like.memory import MessageHistory
     from declarai_like.memory.base import HistoryLike
-    from declarai_like.serve._doors import ChatDoor
+    from declarai_like.serve._served import ChatDoor
 
 __all__ = ["Session", "Sessions"]
 

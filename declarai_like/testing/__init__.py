@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         stalled,
     )
     from declarai_like.testing._http import RecordedRequest
-    from declarai_like.testing._prompts import assert_prompt
-    from declarai_like.testing._replies import (
+    from declarai_like.testing._prompt_snapshots import assert_prompt
+    from declarai_like.testing._scripts import ScriptedReply, chunks, cut, refusal, reply, tool_call, truncated
+    from declarai_like.testing._server import LLMServer
+    from declarai_like.testing._server_replies import (
         Reply,
         bytes_reply,
         chunks_reply,
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
         stream_reply,
         text_reply,
     )
-    from declarai_like.testing._scripts import ScriptedReply, chunks, cut, refusal, reply, tool_call, truncated
-    from declarai_like.testing._server import LLMServer
 
 __all__ = [
     "Cassette",
@@ -83,8 +83,8 @@ _HOMES = {
     "_fake": ("FakeLLM",),
     "_faults": ("broken_off", "by_event", "byte_by_byte", "cut_randomly", "in_one_write", "stalled"),
     "_http": ("RecordedRequest",),
-    "_prompts": ("assert_prompt",),
-    "_replies": (
+    "_prompt_snapshots": ("assert_prompt",),
+    "_server_replies": (
         "Reply",
         "bytes_reply",
         "chunks_reply",

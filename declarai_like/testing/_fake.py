@@ -7,9 +7,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._accumulate import DONE
+from declarai_like._calls.options import Options
 from declarai_like._declarai import Declarai
-from declarai_like._options import Options
+from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import DefinitionError, ProviderConnectionError
 from declarai_like.providers._stand_ins import standing_in
 from declarai_like.testing._scripts import ScriptedReply

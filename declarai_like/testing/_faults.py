@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from declarai_like.testing._replies import End, Reply
+    from declarai_like.testing._server_replies import End, Reply
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r){2,}")
 

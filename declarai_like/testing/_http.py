@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from declarai_like.testing._replies import Reply
+    from declarai_like.testing._server_replies import Reply
 
 
 class Headers(Mapping[str, str]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from declarai_like import errors
-from declarai_like._accumulate import DONE
+from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError, ProviderError
 from declarai_like.testing._secrets import scrubbed
 

@@ -11,7 +11,7 @@ from declarai_like.providers._answers import Spoken, pieces_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from declarai_like._outputs import Output
+    from declarai_like._outputs.output import Output
     from declarai_like.requests import Request
 
 __all__ = ["ScriptedReply", "chunks", "cut", "refusal", "reply", "tool_call", "truncated"]

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from declarai_like.testing._http import RecordedRequest, head, http_chunk, read_request
-from declarai_like.testing._replies import Reply, error_reply
+from declarai_like.testing._server_replies import Reply, error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -380,7 +380,7 @@ def test_a_big_answer_whose_reader_has_left_waits_too():
 
 def app_streams(app):
     """Look inside: which streams are kept."""
-    from declarai_like.serve._openai import OpenAIRoutes
+    from declarai_like.serve._openai_routes import OpenAIRoutes
 
     owners = [route.endpoint.__self__ for route in app.routes]
     core = next(owner._core for owner in owners if isinstance(owner, OpenAIRoutes))
@@ -462,10 +462,10 @@ def test_few_streams_are_kept_for_clients_that_may_come_back():
 
 
 def test_a_stream_that_nobody_begins_to_read_is_dropped():
-    from declarai_like.serve._frames import EventFrames
+    from declarai_like.serve._event_frames import EventFrames
     from declarai_like.serve._safety import Slots
     from declarai_like.serve._settings import Settings
-    from declarai_like.serve._streams import Streams
+    from declarai_like.serve._upstreams import Streams
 
     async def talk():
         about = tasks_of(FakeLLM([slow("a", "b")]))[0]

@@ -1,0 +1,1 @@
+"""One call: what it needs, and the only place that waits."""

@@ -1,0 +1,389 @@
+"""One call, written once: a generator of the operations that it needs.
+
+The flow decides, `_run` performs: it is the same for blocking, awaiting, whole and streamed calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from declarai_like._calls import budgets
+from declarai_like._wire.accumulator import Accumulator
+from declarai_like.errors import (
+    DefinitionError,
+    HistoryError,
+    HistoryWriteError,
+    LimitExceeded,
+    ModelRefusal,
+    OutputError,
+    ProviderError,
+)
+from declarai_like.requests import Request
+from declarai_like.responses import Attempt, LLMResponse, Parsed, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from declarai_like._calls.queues import Turns
+    from declarai_like._conversations.conversation import Conversation
+    from declarai_like._outputs.output import Output
+    from declarai_like._wire.event_builder import Narrator
+    from declarai_like._wire.hooks import Hooked
+    from declarai_like.completions import Completion
+    from declarai_like.memory import MessageHistory
+    from declarai_like.messages import Message
+    from declarai_like.providers.base import Provider
+
+T = TypeVar("T")
+logger = logging.getLogger("declarai_like")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a request to a provider; answered by its `LLMResponse`."""
+
+    provider: Provider
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait for some seconds; answered by `False`, at once, if the call's time would be over by then."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Wait for this call's turn, answered by a ticket to leave with; `reader` is what `Answer.stream` is."""
+
+    turns: Turns
+    reader: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read a conversation's history; answered by its messages."""
+
+    memory: MessageHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Add messages to a conversation's history, all of them or none; or put them in its place."""
+
+    memory: MessageHistory
+    messages: list[Message]
+    replaces: bool = False
+
+
+Operation: TypeAlias = "Send | Sleep | Enter | Load | Store | Call[Any]"
+"""What is performed for a flow; another `Call` is made whole, and answered by its `Result`."""
+Flow = Generator[Operation, Any, LLMResponse]
+"""What a middleware is: it yields operations and returns the response."""
+Next = Callable[[Request], Flow]
+Middleware = Callable[[Request, Next], Flow]
+
+
+class Answer:
+    """What a call has brought so far. It is kept when the call is gone, so it holds nothing of it."""
+
+    __slots__ = ("accumulator", "final", "stream")
+
+    def __init__(self) -> None:
+        self.accumulator: Accumulator | None = None
+        self.final: LLMResponse | None = None
+        self.stream: Any = None
+        """A weak reference to the generator that the caller reads."""
+
+    @property
+    def response(self) -> LLMResponse | None:
+        """The answer so far; `None` before its first chunk."""
+        if self.final is not None:
+            return self.final
+        return None if self.accumulator is None else self.accumulator.response
+
+
+class Call(Generic[T]):
+    """One call under way, and the only place that holds its state.
+
+    `reask` gives the messages that show the model its answer and what is wrong with it.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        output: Output[T],
+        *,
+        middlewares: Sequence[Middleware] = (),
+        retries: int = 0,
+        reask: Callable[[str, str], tuple[Message, ...]] | None = None,
+        narrate: bool = False,
+        lenient: bool = False,
+        conversation: Conversation | None = None,
+    ) -> None:
+        self.request = request
+        self.output = output
+        self.middlewares = middlewares
+        self.retries = 0 if request.stream or reask is None else retries
+        self.reask = reask
+        self.narrate = narrate
+        """Whether the stream is read as events."""
+        self.lenient = lenient
+        """Whether a refusal and an empty answer are told by the response only, and not raised."""
+        self.conversation = conversation
+        self.attempts: list[Attempt] = []
+        self.seconds = 0.0
+        """How long the last request took, to the end of its stream."""
+        self._clock: Callable[[], float] = float
+        self._budgets = budgets.scopes()
+        self.answer = Answer()
+        self.result: Result[T] | None = None
+        self._reader: Accumulator | Narrator | None = None
+
+    def begin(self, request: Request) -> Accumulator | Narrator | Hooked:
+        """Begin to put an answer together; what an earlier try has brought is forgotten."""
+        strict = [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
+        prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
+        choices = prompts * (request.params.get("n") or 1)
+        self.answer.accumulator = accumulator = Accumulator(self.output, choices=choices, strict_tools=strict)
+        self._reader = _narrator(accumulator) if self.narrate else accumulator
+        return _hooked(self._reader, request) if request.observers or request.filters else self._reader
+
+    def last(self, response: LLMResponse) -> Any:
+        """Give what the reader of a stream gets at its end."""
+        if self._reader is None:  # a middleware has answered
+            return [] if self.narrate else response
+        return self._reader.last(response)
+
+    def is_last(self, raw: dict[str, Any]) -> bool:
+        """Say whether this is the chunk that ended the answer."""
+        accumulator = self.answer.accumulator
+        return accumulator is not None and accumulator.is_last(raw)
+
+    @property
+    def completion(self) -> Completion | None:
+        """The answer so far as the wire sees it; `None` before its first chunk."""
+        accumulator = self.answer.accumulator
+        return None if accumulator is None else accumulator.completion
+
+    @property
+    def response(self) -> LLMResponse | None:
+        """The answer so far; `None` before its first chunk."""
+        return self.answer.response
+
+    def broke(self, error: BaseException) -> BaseException:
+        """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
+        accumulator = self.answer.accumulator
+        return error if accumulator is None else accumulator.interrupt(error)
+
+    def flow(self, clock: Callable[[], float]) -> Generator[Operation, Any, Result[T]]:
+        """Make the call: send, read the value, and ask again while the answer is not of its type.
+
+        `clock` tells the seconds, of the one who performs it.
+        """
+        self._clock = clock
+        send: Next = self._send
+        for middleware in reversed(self.middlewares):
+            send = _around(middleware, send)
+        return self._ask(self.request, send) if self.conversation is None else self._take_turn(self.conversation, send)
+
+    def _take_turn(self, conversation: Conversation, send: Next) -> Generator[Operation, Any, Result[T]]:
+        """Ask within a conversation: the turn enters its history whole, or not at all."""
+        ticket = yield Enter(conversation.turns, self.answer.stream)
+        try:
+            history = yield Load(conversation.memory)
+            request = yield from conversation.compose(self, history)
+            try:
+                result = yield from self._ask(request, send)
+            except BaseException:
+                yield from self._store_partial(conversation, request)
+                raise
+            turn = conversation.record(request, result.response)
+            try:
+                yield Store(conversation.memory, turn, replaces=conversation.replaces)
+            except HistoryError as error:
+                raise HistoryWriteError(
+                    f"the answer came but could not be stored, it is in `response` and `value`: {error.message}",
+                    response=result.response,
+                    value=result.value,
+                ) from error
+            return result
+        finally:
+            conversation.turns.leave(ticket)
+
+    def _store_partial(self, conversation: Conversation, request: Request) -> Generator[Operation, Any, None]:
+        """Store what had come of a turn that broke off, if that is wanted; what broke it is told, whatever happens."""
+        response = self.response
+        if not conversation.keep_partial or response is None or not response.response:
+            return
+        turn = conversation.record(request, response, interrupted=True)
+        try:
+            yield Store(conversation.memory, turn, replaces=conversation.replaces)
+        except HistoryError as error:
+            logger.warning("a turn that broke off could not be stored: %s", error)
+
+    def _ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[T]]:
+        """Ask, and ask again while the answer is not of its type."""
+        request, retries = first, self.retries
+        while True:
+            response = _checked((yield from send(request)))
+            try:
+                value = self._value(response)
+            except OutputError as error:
+                self._failed(error, response)
+                if type(error) is not OutputError or not retries or self.reask is None:
+                    raise
+                retries -= 1
+                again = self.reask(response.response, error.message)
+                request = first.replace(messages=(*first.messages, *again))
+            else:
+                return self._succeeded(value, response, request)
+
+    def _succeeded(self, value: T, response: LLMResponse, request: Request) -> Result[T]:
+        for attempt in self.attempts:  # they are told, not raised: what they hold of the frames is not needed
+            attempt.error.__traceback__ = None
+        self.result = Result(value, response, tuple(self.attempts), request.messages)
+        self.answer.final = response
+        return self.result
+
+    def _value(self, response: LLMResponse) -> T:
+        if self.lenient and (response.refusal or not response.response):
+            raise_known(response)
+            return None  # type: ignore[return-value]  # who is lenient looks at the response
+        return value_of(response, self.output)
+
+    def _failed(self, error: OutputError, response: LLMResponse) -> None:
+        error.response, error.completion = response, self.completion
+        self._note(error, response)
+
+    def _note(self, error: OutputError | ProviderError, response: LLMResponse | None) -> None:
+        """Keep a try that failed; the error tells all of them."""
+        text, usage = ("", None) if response is None else (response.response, response.usage)
+        self.attempts.append(Attempt(error, text, usage, self.seconds))
+        error.attempts = tuple(self.attempts)
+
+    def _send(self, request: Request) -> Flow:
+        """Send, and once more if the provider learned from a refusal how to ask."""
+        _check_size(request)
+        places = request.limits.places
+        if places is None:
+            return (yield from self._send_adapting(request))
+        ticket = yield Enter(places, self.answer.stream)
+        try:
+            return (yield from self._send_adapting(request))
+        finally:
+            places.leave(ticket)
+
+    def _send_adapting(self, request: Request) -> Flow:
+        try:
+            return (yield from self._send_once(request))
+        except ProviderError as error:
+            if not _provider(request).adapts(error, request):
+                raise
+        return (yield from self._send_once(request))
+
+    def _send_once(self, request: Request) -> Flow:
+        """Send, count what it costs, and keep what went wrong."""
+        budgets.begin(self._budgets)
+        started = self._clock()
+        try:
+            response: LLMResponse = yield Send(_provider(request), request)
+        except ProviderError as error:
+            self.seconds = self._clock() - started
+            self._note(error, error.response)
+            raise
+        finally:
+            budgets.end(self._budgets, request, self.response)
+        self.seconds = self._clock() - started
+        return response
+
+
+def _provider(request: Request) -> Provider:
+    """Give who is asked; raises `DefinitionError` if a middleware has made a request without one."""
+    if request.provider is None:
+        raise DefinitionError("the request names no provider: change the one that came, by request.replace(...)")
+    return request.provider
+
+
+def _check_size(request: Request) -> None:
+    """Raise `LimitExceeded` if the prompt is longer than it may be."""
+    most, chars = request.limits.prompt_chars, sum(map(len, request.texts))
+    if most is not None and chars > most:
+        raise LimitExceeded(
+            f"the prompt has {chars} characters, max_prompt_chars={most} allows no more: "
+            "shorten what is put into it, or raise the limit; nothing was sent"
+        )
+
+
+def _hooked(reader: Accumulator | Narrator, request: Request) -> Hooked:
+    from declarai_like._wire.hooks import Hooked  # most calls have none
+
+    return Hooked(reader, request.filters, request.observers)
+
+
+def _narrator(accumulator: Accumulator) -> Narrator:
+    from declarai_like._wire.event_builder import (
+        Narrator,  # the events cost import time that most programs need not spend
+    )
+
+    return Narrator(accumulator)
+
+
+def _around(middleware: Middleware, send: Next) -> Next:
+    """Put a middleware around what it sends by; raises `DefinitionError` if it is no generator function."""
+
+    def step(request: Request) -> Flow:
+        flow = middleware(request, send)
+        if isinstance(flow, Generator):
+            return flow
+        if isinstance(flow, Coroutine):
+            flow.close()
+        raise DefinitionError(
+            f"expected the middleware {middleware!r} to be a generator function, got {type(flow).__name__} from it: "
+            "write `def` and `response = yield from send(request)`, for async tasks too"
+        )
+
+    return step
+
+
+def _checked(response: Any) -> LLMResponse:
+    if isinstance(response, LLMResponse):
+        return response
+    raise DefinitionError(
+        f"expected an LLMResponse from the middlewares, got {response!r:.80}: "
+        "end a middleware with `return response`, the one of `yield from send(request)` or one of its own"
+    )
+
+
+def raise_known(response: LLMResponse) -> None:
+    """Raise what was found wrong with an answer when it was put together."""
+    known = response._parsed  # noqa: SLF001 - read here and by the response itself
+    if isinstance(known, OutputError):
+        raise known
+
+
+def value_of(response: LLMResponse, output: Output[T]) -> T:
+    """Give the value of a whole answer.
+
+    Raises `ModelRefusal` if the model declined, and `OutputError` if the answer is not of the declared type.
+    """
+    raise_known(response)
+    known = response._parsed  # noqa: SLF001 - read here and by the response itself
+    if isinstance(known, Parsed):
+        return known.value  # type: ignore[no-any-return]  # it was made by this output
+    text = response.response
+    if response.refusal and not text:
+        raise ModelRefusal(f"the model declined to answer: {response.refusal!r:.300}", response=response)
+    if output.is_text:
+        return text  # type: ignore[return-value]  # T is str then
+    if not text:
+        asked = ", ".join(call.name for call in response.tool_calls)
+        got = f"a call of {asked}" if asked else "an empty answer"
+        raise OutputError(f"expected {output.type_name}, got {got}", response=response)
+    parsed = output.parse(text, finish_reason=response.finish_reason)
+    response._parsed = parsed  # noqa: SLF001 - read once
+    return parsed.value  # type: ignore[no-any-return]  # it was made by this output

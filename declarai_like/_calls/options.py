@@ -1,0 +1,222 @@
+"""What can be told to a provider or a task, and how the one is laid over the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from declarai_like._calls.middlewares import TaskMiddleware
+from declarai_like._calls.queues import Turns
+from declarai_like.errors import DefinitionError
+from declarai_like.requests import Limits, Request
+
+if TYPE_CHECKING:
+    from declarai_like.providers.base import Provider
+
+OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
+
+
+class TaskOptions(TypedDict, total=False):
+    """What a task may be told beside `streaming`; time limits are in seconds, `None` is no limit."""
+
+    model: str
+    llm_params: Mapping[str, Any]
+    middlewares: Sequence[Any]
+    retries: int
+    max_retries: int
+    output: OutputMode
+    templates: Mapping[str, str]
+    timeout: float | None
+    request_timeout: float | None
+    connect_timeout: float | None
+    first_chunk_timeout: float | None
+    idle_timeout: float | None
+    max_concurrency: int | None
+    max_prompt_chars: int | None
+    max_answer_bytes: int | None
+
+
+class ProviderOptions(TypedDict, total=False):
+    """What a provider may be told for all its tasks; time limits are in seconds, `None` is no limit."""
+
+    llm_params: Mapping[str, Any]
+    middlewares: Sequence[Any]
+    templates: Mapping[str, str]
+    max_retries: int
+    timeout: float | None
+    request_timeout: float | None
+    connect_timeout: float | None
+    first_chunk_timeout: float | None
+    idle_timeout: float | None
+    max_concurrency: int | None
+    max_prompt_chars: int | None
+    max_answer_bytes: int | None
+    http_client: Any
+    http_async_client: Any
+
+
+class LocalOptions(TypedDict, total=False):
+    """What the embedded model may be told; time limits are in seconds, `None` is no limit."""
+
+    n_ctx: int
+    n_parallel: int
+    n_gpu_layers: int
+    llm_params: Mapping[str, Any]
+    middlewares: Sequence[Any]
+    templates: Mapping[str, str]
+    max_retries: int
+    timeout: float | None
+    request_timeout: float | None
+    first_chunk_timeout: float | None
+    idle_timeout: float | None
+    max_concurrency: int | None
+    max_prompt_chars: int | None
+    max_answer_bytes: int | None
+
+
+_TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
+_SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "places"}
+_LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
+_MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
+_OWN_DOORS = {
+    "messages": "they are made of the docstring and the arguments, or are an argument themselves",
+    "model": "give model=",
+    "stream": "give streaming=, or call what is named stream",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a task asks: what was declared on it, over what was declared on its provider."""
+
+    streaming: bool = False
+    model: str | None = None
+    llm_params: Mapping[str, Any] = field(default_factory=dict)
+    outer: tuple[Any, ...] = ()
+    """The provider's middlewares, which stand around the task's own."""
+    middlewares: tuple[Any, ...] = ()
+    retries: int = 0
+    max_retries: int = 2
+    output: OutputMode = "auto"
+    templates: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
+    stream_limits: Limits = field(default_factory=Limits)
+
+    def over(self, **changes: Any) -> Options:
+        """Give these options with changes laid over them; mappings are merged, `None` changes nothing but a limit.
+
+        `request_timeout` is declarai's word for `timeout`. Raises `DefinitionError` for a name that is no option,
+        and for a value that is none of its option.
+        """
+        if "request_timeout" in changes:
+            changes.setdefault("timeout", changes.pop("request_timeout"))
+        told = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
+        for name, value in told.items():
+            _check(name, value)
+        limits = {_LIMITS[name]: told.pop(name) for name in _LIMITS.keys() & told.keys()}
+        if limits.get("places") is not None:  # one queue for all that share these options
+            limits["places"] = Turns(limits["places"])
+        if "llm_params" in told:
+            told["llm_params"] = self.params(told["llm_params"])
+        if "templates" in told:
+            told["templates"] = {**self.templates, **told["templates"]}
+        if "middlewares" in told:
+            told["middlewares"] = tuple(map(_checked, told["middlewares"]))
+        return replace(
+            self,
+            limits=self.limits.replace(**limits),
+            stream_limits=self.stream_limits.replace(**limits),
+            **told,
+        )
+
+    @classmethod
+    def of_provider(cls, *, streaming: bool, **told: Any) -> Options:
+        """Give the options of all tasks of a provider; its middlewares stand around theirs."""
+        options = cls(streaming=streaming).over(**told)
+        return replace(options, outer=options.middlewares, middlewares=())
+
+    def params(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Merge the model's parameters of one call over the declared ones; neither is changed.
+
+        Raises `DefinitionError` for what is no mapping, and for a parameter that has a door of its own.
+        """
+        if not given:
+            return dict(self.llm_params)
+        _check("llm_params", given)
+        for name, door in _OWN_DOORS.items():
+            if name in given:
+                raise DefinitionError(f"{name!r} is no parameter of the model here: {door}")
+        return {**self.llm_params, **given}
+
+    def request(
+        self,
+        provider: Provider,
+        params: Mapping[str, Any] | None,
+        *,
+        streaming: bool,
+        model: str | None = None,
+        **rest: Any,
+    ) -> Request:
+        """Begin a request of a provider as these options say; `rest` are its other fields."""
+        return Request(
+            model=model or self.model or provider.model,
+            stream=streaming,
+            params=self.params(params),
+            limits=self.stream_limits if streaming else self.limits,
+            provider=provider,
+            **rest,
+        )
+
+    @property
+    def format(self) -> str:
+        """How a typed answer is asked for: `auto` tries the strict schema first."""
+        return "json_schema" if self.output == "auto" else self.output
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value >= 0
+
+
+def _is_time(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and value > 0)
+
+
+def _is_size(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and value > 0)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
+
+
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "streaming": (lambda value: isinstance(value, bool), "True or False"),
+    "model": (lambda value: isinstance(value, str) and value != "", "the name of a model"),
+    "llm_params": (_is_mapping, "a mapping of the model's parameters, as {'temperature': 0.2}"),
+    "middlewares": (lambda value: isinstance(value, (list, tuple)), "a list of middlewares"),
+    "retries": (_is_count, "how often to ask again"),
+    "max_retries": (_is_count, "how often to try again"),
+    "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
+    "templates": (_is_mapping, "a mapping of templates by name"),
+    **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
+    **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),
+}
+
+
+def _check(name: str, value: Any) -> None:
+    """Check the value of an option."""
+    if name not in _RULES:
+        raise DefinitionError(f"unknown option {name!r}: expected one of {', '.join(_RULES)}")
+    fits, what = _RULES[name]
+    if not fits(value):
+        raise DefinitionError(f"{name}: expected {what}, got {value!r:.200}")
+
+
+def _checked(middleware: Any) -> Any:
+    """Check that this can stand around a call."""
+    if isinstance(middleware, type) and not issubclass(middleware, TaskMiddleware):
+        raise DefinitionError(f"expected a subclass of TaskMiddleware, got the class {middleware.__name__}")
+    if not callable(middleware):
+        raise DefinitionError(f"expected a middleware, a generator function of (request, send), got {middleware!r}")
+    return middleware

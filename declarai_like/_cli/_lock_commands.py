@@ -1,0 +1,90 @@
+"""`declarai-like lock` and `check`: write down what prompts are, and tell when they are no longer that."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._cli._console import diff_style, speaker
+from declarai_like._cli._prompt_lock import changes, dump, load, lock, merged
+from declarai_like._cli._targets import declared_in, import_place, module_name
+from declarai_like.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from declarai_like._cli._prompt_lock import Change
+
+__all__ = ["check_prompts", "lock_prompts"]
+
+
+def lock_prompts(places: Sequence[str], lock_file: str) -> None:
+    """Write the lock of all that is declared in these modules; a lock that is there is replaced."""
+    current = _current(places)
+    _write(lock_file, current)
+    print(f"{lock_file}: locked {_count(len(current['prompts']))}")
+
+
+def check_prompts(places: Sequence[str], lock_file: str, *, update: bool) -> int:
+    """Print how the prompts differ from the lock; returns 1 if they do, unless the lock is updated.
+
+    Without modules those are checked that the lock names.
+    """
+    locked = _read(lock_file)
+    current = _current(places or locked.get("modules") or ())
+    found = changes(locked, current)
+    if not found:
+        print(f"{lock_file}: {_count(len(current['prompts']))} as locked")
+        return 0
+    _print(found)
+    if update:
+        _write(lock_file, merged(locked, current))
+        print(f"{lock_file}: updated ({_tally(found)})")
+        return 0
+    advice = "if that is meant, run it again with --update"
+    print(f"declarai-like: prompts are not as in {lock_file} ({_tally(found)}); {advice}", file=sys.stderr)
+    return 1
+
+
+def _current(places: Sequence[str]) -> dict[str, Any]:
+    if not places:
+        raise ConfigurationError("the lock names no modules: name them, as in `declarai-like check app`")
+    targets = declared_in(places)
+    if not targets:
+        raise ConfigurationError(f"there is no task, chat or prompt with a model in {', '.join(map(repr, places))}")
+    return lock(targets, {module_name(import_place(place)) for place in places})
+
+
+def _read(lock_file: str) -> dict[str, Any]:
+    try:
+        return load(Path(lock_file).read_text("utf-8"), lock_file)
+    except FileNotFoundError as exc:
+        raise ConfigurationError(f"there is no {lock_file!r}: write it with `declarai-like lock MODULE`") from exc
+    except (OSError, UnicodeError) as exc:
+        raise ConfigurationError(f"cannot read {lock_file!r}: {exc}") from exc
+
+
+def _write(lock_file: str, locked: Mapping[str, Any]) -> None:
+    try:
+        Path(lock_file).write_text(dump(locked), encoding="utf-8", newline="\n")
+    except OSError as exc:
+        raise ConfigurationError(f"cannot write {lock_file!r}: {exc}") from exc
+
+
+def _print(found: Sequence[Change]) -> None:
+    say = speaker()
+    for change in found:
+        for line in change.diff.splitlines():
+            say(line, diff_style(line))
+        say("", "")
+
+
+def _count(number: int) -> str:
+    return f"{number} prompt" if number == 1 else f"{number} prompts"
+
+
+def _tally(found: Sequence[Change]) -> str:
+    kinds = Counter(change.kind for change in found)
+    return ", ".join(f"{kinds[kind]} {kind}" for kind in ("changed", "new", "gone") if kinds[kind])

@@ -1,0 +1,234 @@
+"""What is locked of prompts: everything that reaches a model, as text that a review can read.
+
+A lock holds the prompts of tasks (with `{name}` in the place of each argument), of chats and of class prompts, with
+their schemas, models and parameters. It holds no key, no address and nothing of the machine that wrote it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
+
+from declarai_like._prompting.rendering import output_instructions
+from declarai_like._prompting.texts import difference
+from declarai_like.chats import Chat
+from declarai_like.errors import ConfigurationError
+from declarai_like.messages import Message, MessageRole
+from declarai_like.prompts import Prompt
+from declarai_like.tasks import BaseTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from declarai_like._calls.options import Options
+    from declarai_like._outputs.output import Output
+    from declarai_like.providers.base import Provider
+
+__all__ = [
+    "Change",
+    "Question",
+    "changes",
+    "dump",
+    "is_declared",
+    "load",
+    "lock",
+    "merged",
+    "question",
+    "without_secrets",
+]
+
+FORMAT = 1
+_TEMPLATES = "library_templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one prompt is not as it was locked; `diff` is unified, of the lock's own lines."""
+
+    name: str
+    kind: Literal["new", "changed", "gone"]
+    diff: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a declaration sends, whatever its arguments."""
+
+    kind: Literal["task", "chat", "prompt"]
+    provider: Provider
+    model: str
+    output: Output[Any]
+    options: Options
+    params: Mapping[str, Any]
+    tools: tuple[Any, ...] = ()
+
+    @property
+    def response_format(self) -> dict[str, Any] | None:
+        """The schema of the answer as it goes over the wire."""
+        return self.output.response_format(self.options.format)
+
+
+def is_declared(target: Any) -> bool:
+    """Say whether this is a task, or a chat or class prompt (the class or an instance) that has a model."""
+    if isinstance(target, BaseTask):
+        return True
+    cls = target if isinstance(target, type) else type(target)
+    if issubclass(cls, Chat):
+        return cls.__chat__.provider is not None
+    return issubclass(cls, Prompt) and cls.llm is not None and cls.__module__ != Prompt.__module__
+
+
+def question(target: Any) -> Question:
+    """Read what `is_declared`."""
+    told: dict[str, Any] = {}
+    if isinstance(target, BaseTask):
+        declared, options = target._declared, target._options  # noqa: SLF001 - what a task was declared with has no public name
+        provider, output, kind = declared.provider, declared.output, "task"
+    elif hasattr(target, "__chat__"):
+        chat = target.__chat__
+        provider, output, kind, options = chat.require_provider(), chat.output, "chat", chat.options
+    else:
+        provider, options = target.llm.llm, target.llm.options
+        output, kind, told = target._declaration.output, "prompt", dict(target.call_params)  # noqa: SLF001 - the same of a prompt
+    model, tools = told.pop("model", None), told.pop("tools", None)
+    return Question(
+        kind=kind,  # type: ignore[arg-type]  # one of the three above
+        provider=provider,
+        model=model or options.model or provider.model,
+        output=output,
+        options=options,
+        params={**options.llm_params, **told},
+        tools=tuple(tools or ()),
+    )
+
+
+def without_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Give parameters without what their headers hold, which may be a key."""
+    headers = params.get("extra_headers")
+    hidden = {"extra_headers": dict.fromkeys(headers, "**********")} if headers else {}
+    return {**params, **hidden}
+
+
+def lock(targets: Mapping[str, Any], modules: Iterable[str]) -> dict[str, Any]:
+    """Describe what was declared under these names; `modules` is where it was looked for."""
+    return {
+        "format": FORMAT,
+        _TEMPLATES: _template_hash(),
+        "modules": sorted(modules),
+        "prompts": {name: _entry(targets[name]) for name in sorted(targets)},
+    }
+
+
+def dump(locked: Mapping[str, Any]) -> str:
+    """Write a lock as the text of its file; equal locks give equal texts."""
+    return _json(locked) + "\n"
+
+
+def load(text: str, where: str) -> dict[str, Any]:
+    """Read a lock; raises `ConfigurationError` if it is none, or one of a newer format."""
+    try:
+        locked = json.loads(text)
+        number, prompts = locked["format"], locked["prompts"]
+    except (ValueError, LookupError, TypeError) as exc:
+        raise ConfigurationError(
+            f"{where} is no prompt lock ({exc}): "
+            "resolve what a merge left in it, or write it anew with `declarai-like lock`"
+        ) from exc
+    if number != FORMAT or not isinstance(prompts, dict):
+        raise ConfigurationError(
+            f"{where} has the format {number!r}, this version knows {FORMAT}: upgrade declarai-like, or lock anew"
+        )
+    return dict(locked)
+
+
+def changes(locked: Mapping[str, Any], current: Mapping[str, Any]) -> list[Change]:
+    """Compare what is with what was locked, within the modules of `current`."""
+    before, now = _within(locked["prompts"], current["modules"]), dict(current["prompts"])
+    before[_TEMPLATES], now[_TEMPLATES] = locked.get(_TEMPLATES), current[_TEMPLATES]
+    found = [_change(name, before.get(name), now.get(name)) for name in sorted({*before, *now})]
+    return [change for change in found if change.diff]
+
+
+def merged(locked: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what is over what was locked; what is outside the modules of `current` stays."""
+    inside = _within(locked["prompts"], current["modules"])
+    kept = {name: entry for name, entry in locked["prompts"].items() if name not in inside}
+    prompts = {**kept, **current["prompts"]}
+    modules = sorted({*locked.get("modules", ()), *current["modules"]})
+    return {**current, "modules": modules, "prompts": {name: prompts[name] for name in sorted(prompts)}}
+
+
+def _within(prompts: Mapping[str, Any], modules: Iterable[str]) -> dict[str, Any]:
+    prefixes = tuple(f"{module}{mark}" for module in modules for mark in ".:")
+    return {name: entry for name, entry in prompts.items() if name.startswith(prefixes)}
+
+
+def _change(name: str, before: Any, now: Any) -> Change:
+    old, new = ([] if entry is None else _json(entry).splitlines() for entry in (before, now))
+    kind: Literal["new", "changed", "gone"] = "new" if before is None else "gone" if now is None else "changed"
+    return Change(name, kind, difference(old, new, names=(f"{name} (locked)", f"{name} (now)")))
+
+
+def _entry(target: Any) -> dict[str, Any]:
+    """Describe one declaration; what is empty is left out."""
+    asked = question(target)
+    options = asked.options
+    entry = {
+        "kind": asked.kind,
+        "messages": [{"role": str(message.role), "text": _lines(message.message)} for message in _words(target, asked)],
+        "greeting": _lines(target.greeting or "") if asked.kind == "chat" else None,
+        "provider": asked.provider.name,
+        "model": asked.model,
+        "parameters": _plain(without_secrets(dict(sorted(asked.params.items())))),
+        "tools": _plain(asked.tools),
+        "returns": asked.output.type_name,
+        "output": options.output,
+        "response_format": asked.response_format,
+        "retries": options.retries,
+        "streaming": options.streaming,
+        "templates": {name: _lines(text) for name, text in sorted(options.templates.items())},
+    }
+    return {name: value for name, value in entry.items() if value not in (None, {}, [], [""])}
+
+
+def _words(target: Any, asked: Question) -> list[Message]:
+    """Give the messages with a place for each argument."""
+    if asked.kind == "task":
+        messages: list[Message] = target.compile()["messages"]
+        return messages
+    if asked.kind == "chat":
+        system, text = target.system, ""
+    else:
+        declaration = target._declaration  # noqa: SLF001 - see `question`
+        system, text = declaration.system, declaration.text
+    leads = asked.kind == "chat" or bool(system)
+    words = output_instructions(asked.output, chat=leads, templates=asked.options.templates)
+    told = "\n".join(filter(None, (system, words)))
+    roles = ((told, MessageRole.system), (text, MessageRole.user))
+    return [Message(words, role) for words, role in roles if words]
+
+
+def _lines(text: str) -> list[str]:
+    """Part a text so that joining the lines by line breaks gives it again."""
+    return text.split("\n")
+
+
+def _json(value: Any) -> str:
+    # Keys stay in their order: a model answers in the order of the schema's properties.
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _plain(value: Any) -> Any:
+    """Write tools and parameters as data that is the same on every machine."""
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(value, fallback=lambda foreign: f"<{type(foreign).__qualname__}>")
+
+
+def _template_hash() -> str:
+    """Sum up the library's own words: they can change without a change in any prompt that is locked."""
+    texts = {file.name: file.read_text("utf-8") for file in (files("declarai_like._prompting") / "templates").iterdir()}
+    return "sha256:" + hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()

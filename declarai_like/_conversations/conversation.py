@@ -1,0 +1,118 @@
+"""A chat's turn as the flow sees it: what is sent of the history, and what is stored of the turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._calls.queues import Turns
+from declarai_like._conversations.windows import is_pinned, turns_of
+from declarai_like.errors import HistoryError
+from declarai_like.messages import Message, MessageRole
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from declarai_like._calls.flow import Answer, Call, Operation
+    from declarai_like._conversations.windows import Turn, Window
+    from declarai_like.memory import MessageHistory
+    from declarai_like.requests import Request
+    from declarai_like.responses import LLMResponse
+
+
+@dataclass
+class Session:
+    """The state of one chat instance; pickled without what is under way."""
+
+    memory: MessageHistory
+    keep_partial: bool = False
+    window: Window | None = None
+    system: str | None = None
+    """The system prompt of this instance, if it is not the class's."""
+    greeting: str | None = None
+    """The greeting of this instance, if it is not the class's; `""` for none."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What the window remembers."""
+    turns: Turns = field(default_factory=Turns)
+    answer: Answer | None = None
+    """What the last turn has brought."""
+
+    def fork(self, memory: MessageHistory) -> Session:
+        """Give the same state with another memory, and turns of its own."""
+        return replace(self, memory=memory, notes=dict(self.notes), turns=Turns(), answer=None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "answer": None}
+
+
+class Conversation:
+    """One turn of a session; `again` puts another reply in the place of the last turn's."""
+
+    __slots__ = ("_again", "_before", "_greeting", "_session")
+
+    def __init__(self, session: Session, greeting: str | None, *, again: bool = False) -> None:
+        self._session = session
+        self._greeting = greeting
+        self._again = again
+        self._before: Sequence[Message] = ()
+
+    @property
+    def turns(self) -> Turns:
+        """The queue before this conversation."""
+        return self._session.turns
+
+    @property
+    def memory(self) -> MessageHistory:
+        """Where this conversation is kept."""
+        return self._session.memory
+
+    @property
+    def keep_partial(self) -> bool:
+        """Whether a turn that broke off is stored."""
+        return self._session.keep_partial
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the turn takes the last one's place."""
+        return self._again
+
+    def compose(self, call: Call[Any], history: list[Message]) -> Generator[Operation, Any, Request]:
+        """Put the history, as far as the window lets it, before the new message."""
+        session = self._session
+        session.answer = call.answer
+        *opening, new = call.request.messages
+        if self._again:
+            history, (new, *_) = without_last_turn(history)
+        self._before = history
+        shown = begun(history, self._greeting)
+        if session.window is not None:
+            shown = yield from session.window.fit(shown, [*opening, new], session.notes)
+        return call.request.replace(messages=(*opening, *shown, new))
+
+    def record(self, request: Request, response: LLMResponse, *, interrupted: bool = False) -> list[Message]:
+        """Give what is to be stored: the greeting of a conversation that begins, the message, the reply."""
+        calls = {"tool_calls": [call.wire() for call in response.tool_calls]} if response.tool_calls else None
+        reply = Message(response.response, MessageRole.assistant, interrupted=interrupted, fields=calls)
+        first = () if self._before else begun((), self._greeting)
+        turn = [*first, request.messages[-1], reply]
+        return [*self._before, *turn] if self._again else turn
+
+
+def begun(history: Sequence[Message], greeting: str | None) -> list[Message]:
+    """Give a history, or the greeting of a conversation that has not begun."""
+    if history or not greeting:
+        return list(history)
+    return [Message(greeting, MessageRole.assistant)]
+
+
+def without_last_turn(history: Sequence[Message]) -> tuple[list[Message], Turn]:
+    """Part a history into what was before the last turn, and that turn; pinned messages after it stay.
+
+    Raises `HistoryError` if nothing has been said yet.
+    """
+    *before, last = turns_of(history) or [()]
+    if not last or last[0].role != MessageRole.user:
+        raise HistoryError("there is no turn to take back: nothing has been said yet")
+    kept = [message for turn in before for message in turn]
+    pinned = [message for message in last[1:] if is_pinned(message)]
+    return [*kept, *pinned], tuple(message for message in last if message not in pinned)

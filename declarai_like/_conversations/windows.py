@@ -1,0 +1,164 @@
+"""How much of a conversation is sent: what does not fit is left out, turn by turn; what is stored is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from declarai_like._prompting.rendering import said
+from declarai_like._prompting.tokens import count_tokens
+from declarai_like.errors import DefinitionError
+from declarai_like.messages import Message, MessageRole
+
+if TYPE_CHECKING:
+    from declarai_like._calls.flow import Operation
+
+__all__ = ["LastTurns", "Summarise", "TokenBudget", "Window"]
+
+Turn = tuple[Message, ...]
+"""A user's message and what followed it, up to the next one. It is sent whole or not at all."""
+Fitting = Generator["Operation", Any, list[Message]]
+_PINNED_ROLES = frozenset({MessageRole.system, MessageRole.developer})
+
+
+class Window(Protocol):
+    """Chooses what is sent of a history."""
+
+    def fit(self, history: Sequence[Message], rest: Sequence[Message], notes: dict[str, Any]) -> Fitting:
+        """Choose from `history`; `rest` (system prompt, new message) is sent anyway.
+
+        A generator, as a middleware is: it may yield operations. `notes` is kept for the chat's next turn.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LastTurns:
+    """Send the last `turns` turns, and pinned messages."""
+
+    turns: int
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        _refuse_negative(self.turns, "turns")
+
+    def fit(self, history: Sequence[Message], rest: Sequence[Message], notes: dict[str, Any]) -> Fitting:
+        """Choose the last turns."""
+        turns = turns_of(history)
+        return _keep(turns, len(turns) - self.turns)
+        yield  # pragma: no cover - what makes this a generator
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBudget:
+    """Send the latest turns whose tokens, with all that is sent anyway, are at most `tokens`.
+
+    `count` gives the tokens of a text; the built-in one estimates. The system prompt, pinned messages and the new
+    message are sent even if they alone are more.
+    """
+
+    tokens: int
+    count: Callable[[str], int] = count_tokens
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        _refuse_negative(self.tokens, "tokens")
+
+    def fit(self, history: Sequence[Message], rest: Sequence[Message], notes: dict[str, Any]) -> Fitting:
+        """Choose the latest turns that fit."""
+        turns = turns_of(history)
+        left = self.tokens - self._cost([*rest, *filter(is_pinned, history)])
+        first = len(turns)
+        for turn in reversed(turns):
+            left -= self._cost(message for message in turn if not is_pinned(message))
+            if left < 0:
+                break
+            first -= 1
+        return _keep(turns, first)
+        yield  # pragma: no cover - what makes this a generator
+
+    def _cost(self, messages: Iterable[Message]) -> int:
+        return sum(self.count(message.message) for message in messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Send the last `turns` turns, and before them what a task makes of the earlier ones.
+
+    `task` takes the text of a conversation and gives its summary. It is asked again only when more turns have left
+    the window, and is then shown its last summary with them. A summary lives as long as the chat's instance.
+    """
+
+    task: Any
+    turns: int = 8
+
+    def __post_init__(self) -> None:
+        """Check the task and the number."""
+        if not getattr(self.task, "is_declarai", False):
+            raise DefinitionError(f"expected a task that summarises a text, got {self.task!r}")
+        _refuse_negative(self.turns, "turns")
+
+    def fit(self, history: Sequence[Message], rest: Sequence[Message], notes: dict[str, Any]) -> Fitting:
+        """Choose the last turns, and say what was before."""
+        turns = turns_of(history)
+        first = max(0, len(turns) - self.turns)
+        kept = _keep(turns, first)
+        early = [message for turn in turns[:first] for message in turn if not is_pinned(message)]
+        if not early:
+            return kept
+        summary = yield from self._summary(early, notes)
+        return [Message(said("summary", summary=summary), MessageRole.system), *kept]
+
+    def _summary(self, early: list[Message], notes: dict[str, Any]) -> Generator[Operation, Any, str]:
+        """Give the summary of the early messages; the task is asked for those that it does not know yet."""
+        known: list[Message]
+        summary: str
+        known, summary = notes.get("summary", ([], ""))
+        if early[: len(known)] != known:  # the history was changed: what is known of it is no longer true
+            known, summary = [], ""
+        new = early[len(known) :]
+        if new:
+            text = said("transcript", summary=summary, messages=new)
+            result = yield self.task._call((text,), {})  # noqa: SLF001 - a call within ours, made by who makes ours
+            summary = str(result.value)
+            notes["summary"] = (early, summary)
+        return summary
+
+
+def window_of(told: Window | int | None) -> Window | None:
+    """Read `window=`: a number is that many turns; raises `DefinitionError` for what is no window."""
+    if isinstance(told, int):
+        return LastTurns(told)
+    if told is None or hasattr(told, "fit"):
+        return told
+    raise DefinitionError(
+        f"expected a number of turns, or a window (LastTurns, TokenBudget, Summarise, your own with fit), got {told!r}"
+    )
+
+
+def is_pinned(message: Message) -> bool:
+    """Say whether a message is always sent."""
+    return message.pinned or message.role in _PINNED_ROLES
+
+
+def turns_of(messages: Iterable[Message]) -> list[Turn]:
+    """Part a history into turns; what stands before the first user's message is a turn of its own."""
+    turns: list[list[Message]] = []
+    for message in messages:
+        if not turns or message.role == MessageRole.user:
+            turns.append([])
+        turns[-1].append(message)
+    return [tuple(turn) for turn in turns]
+
+
+def _keep(turns: Sequence[Turn], first: int) -> list[Message]:
+    """Keep the turns from the number `first` on, and what is pinned of those before."""
+    first = max(0, first)
+    pinned = [message for turn in turns[:first] for message in turn if is_pinned(message)]
+    return [*pinned, *(message for turn in turns[first:] for message in turn)]
+
+
+def _refuse_negative(number: int, name: str) -> None:
+    if number < 0:
+        raise DefinitionError(f"a window's {name} must be 0 or more, got {number}")

@@ -1,0 +1,230 @@
+"""What a task returns: its JSON Schema, and the way from a model's text to the declared type."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import re
+import types
+import typing
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
+from declarai_like.responses import Parsed
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from declarai_like._outputs.partials import Partials
+    from declarai_like._outputs.reading import Target
+    from declarai_like._outputs.shapes import Shape
+
+__all__ = ["Output"]
+
+T = TypeVar("T")
+
+_SCALARS = (int, float, bool)
+_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
+
+
+class Output(Generic[T]):
+    """What a task returns, read once from its annotation and shared by all its calls.
+
+    `key` is the name under which a type that is no object is wrapped, `description` is told to
+    the model, `where` names the task in errors of the definition. Made by `Output.of`.
+    """
+
+    def __init__(self, annotation: Any, *, key: str, description: str, where: str) -> None:
+        self.annotation = annotation
+        self.key = key
+        self.description = description
+        self.is_text = annotation is str
+        self.is_scalar = any(annotation is scalar for scalar in _SCALARS)
+        self.type_name = _name_of(annotation)
+        self._where = where
+
+    @classmethod
+    def of(
+        cls, annotation: Any, *, key: str = "declarai_result", description: str = "", where: str = ""
+    ) -> Output[Any]:
+        """Read a return annotation; none at all means plain text, like `str`.
+
+        Raises `DefinitionError` for a type that no JSON Schema describes.
+        """
+        annotation = str if annotation is inspect.Parameter.empty else annotation
+        output: Output[Any] = Output(annotation, key=key, description=description, where=where)
+        if not _is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
+            output._define()
+        return output
+
+    def __repr__(self) -> str:
+        return f"Output({self.type_name}, key={self.key!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the annotation only: what is built from it is built again."""
+        build = functools.partial(Output.of, key=self.key, description=self.description, where=self._where)
+        return build, (self.annotation,)
+
+    def _define(self) -> None:
+        """Build what can fail; whatever pydantic objects to, the annotation is at fault."""
+        try:
+            _ = self._adapter.validator, self.schema
+        except Exception as error:
+            place = f"{self._where}: " if self._where else ""
+            reason, _, _ = str(error).partition("\n")
+            raise DefinitionError(
+                f"{place}the return type {self.type_name} has no JSON Schema; "
+                f"return a type that pydantic can describe ({reason})"
+            ) from error
+
+    @functools.cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(self.annotation)
+
+    @functools.cached_property
+    def _described(self) -> dict[str, Any]:
+        from declarai_like._outputs import schemas
+
+        return schemas.describe(self._adapter)
+
+    @functools.cached_property
+    def wrapped(self) -> bool:
+        """Whether the value stands under `key`: it does unless it is an object with named fields."""
+        from declarai_like._outputs import schemas
+
+        return not schemas.is_object(self._described)
+
+    @functools.cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of the whole response, wrapped if need be."""
+        if self.wrapped:
+            from declarai_like._outputs import schemas
+
+            return schemas.under_key(self._described, self.key, self.description)
+        told = [text for text in (self.description, self._described.get("description")) if text]
+        return {**self._described, **({"description": "\n\n".join(told)} if told else {})}
+
+    @functools.cached_property
+    def strict_schema(self) -> dict[str, Any] | None:
+        """The schema for strict modes; `None` if they cannot express the type."""
+        from declarai_like._outputs import schemas
+
+        return schemas.strict(self.schema)
+
+    def response_format(self, mode: str) -> dict[str, Any] | None:
+        """Return the request's `response_format` for `"json_schema"` or `"json_object"`, else `None`.
+
+        Where strict mode cannot express the type, the schema is sent without it.
+        """
+        if self.is_text or mode not in {"json_schema", "json_object"}:
+            return None
+        if mode == "json_object":
+            return {"type": "json_object"}
+        strict = self.strict_schema
+        name = _NOT_IN_A_NAME.sub("_", self.key if self.wrapped else self.type_name)[:64]
+        schema = self.schema if strict is None else strict
+        return {"type": mode, "json_schema": {"name": name, "strict": strict is not None, "schema": schema}}
+
+    def encode(self, value: T) -> str:
+        """Return the text that a perfect model would answer with: bare for text, numbers and truths."""
+        if self.is_text:
+            return str(value)
+        if self.is_scalar:
+            return json.dumps(value)
+        text = self._adapter.dump_json(value, by_alias=True, round_trip=True).decode()
+        return f"{{{json.dumps(self.key)}: {text}}}" if self.wrapped else text
+
+    def partials(self) -> Partials[T]:
+        """Return a fresh reader that shows the value while its text arrives."""
+        from declarai_like._outputs.partials import JsonPartials, TextPartials
+
+        if self.is_text:
+            return TextPartials()  # type: ignore[return-value]  # T is str here
+        return JsonPartials(self._shape)
+
+    @functools.cached_property
+    def _shape(self) -> Shape:
+        from declarai_like._outputs.shapes import shape_of
+
+        return shape_of(self._adapter.core_schema, key=self.key if self.wrapped else None)
+
+    def parse(self, text: str, *, finish_reason: str | None = "stop") -> Parsed:
+        """Read the value out of a model's whole text, leniently.
+
+        Of two equal keys the last counts; `NaN` and `Infinity` are read where a float is declared.
+        Raises `OutputTruncated` if the text was cut (`finish_reason` is `"length"`), even if what
+        there is would parse, and `OutputError` if the text is not of the type in any reading.
+        """
+        if self.is_text:
+            return Parsed(text)
+        if finish_reason == "length":
+            from declarai_like._outputs.reading import shown
+
+            partials = self.partials()
+            partials.feed(text)
+            raise OutputTruncated(
+                f"the response was cut at the token limit before the {self.type_name} was complete, "
+                f"got {shown(text)}; raise max_tokens or ask for less",
+                partial=partials.value,
+            )
+        try:
+            return Parsed(self._target.exact(text))
+        except Exception as error:
+            return self._lenient(text, error)
+
+    def _lenient(self, text: str, error: Exception) -> Parsed:
+        """Look further than the exact text, or tell what is wrong with it."""
+        from declarai_like._outputs.reading import Unreadable, shown
+
+        try:
+            return Parsed(*self._target.find(text, error))
+        except Unreadable as failure:
+            reason = failure.args[0]
+            raise OutputError(f"expected {self.type_name}, got {shown(text)}: {reason}") from failure.__cause__
+
+    @functools.cached_property
+    def _target(self) -> Target[T]:
+        from declarai_like._outputs.reading import ObjectTarget, ScalarTarget, WrappedTarget
+
+        if self.is_scalar:
+            return ScalarTarget(self.annotation, self.key)
+        validate = self._adapter.validator.validate_json
+        if self.wrapped:
+            return WrappedTarget(validate, self.key, self._adapter.core_schema)
+        return ObjectTarget(validate, self.key, self._described)
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Whether a type is made of JSON's own types only: then nothing can be wrong with it."""
+    if annotation in (None, type(None), str, *_SCALARS):
+        return True
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return all(isinstance(arg, str) for arg in args)
+    if origin is dict and args[0] not in {str, int}:
+        return False
+    return origin in _CONTAINERS and bool(args) and all(_is_plain(arg) for arg in args if arg is not ...)
+
+
+_CONTAINERS = (list, dict, tuple, set, frozenset, typing.Union, types.UnionType)
+
+
+def _name_of(annotation: Any) -> str:
+    """Return the annotation as one would write it, without the modules' names."""
+    if annotation is None or annotation is type(None):
+        return "None"
+    if annotation is ...:
+        return "..."
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _name_of(args[0])
+    if origin is typing.Literal:
+        return f"Literal[{', '.join(map(repr, args))}]"
+    names = [_name_of(arg) for arg in args]
+    if origin in {typing.Union, types.UnionType}:
+        return " | ".join(names)
+    name: str = getattr(annotation, "__name__", None) or repr(annotation).removeprefix("typing.")
+    return f"{name}[{', '.join(names)}]" if origin and "[" not in name else name

@@ -1,0 +1,79 @@
+"""Partial values: what a response is worth while its text arrives."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from declarai_like._outputs.json_reader import Reader
+
+__all__ = ["JsonPartials", "Partials", "TextPartials"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Partials(Protocol[T_co]):
+    """The value of one response while its text arrives; made by `Output.partials`."""
+
+    def feed(self, delta: str, /) -> None:
+        """Read the next piece of text; never raises, and reads nothing after what is malformed."""
+
+    @property
+    def value(self) -> T_co | None:
+        """What has arrived, as the declared type; `None` before anything can be shown.
+
+        A value that was handed out never changes.
+        """
+
+    @property
+    def items(self) -> list[Any]:
+        """The validated items of a list that have closed, in order: one list, which grows.
+
+        It ends before the first item that is not valid.
+        """
+
+
+class JsonPartials(Reader, Generic[T]):
+    """The value of a JSON response.
+
+    Strings grow; numbers, truths, enums and literals are there when they have closed, and so are
+    unions and whatever pydantic describes in a way that is not known here. A field that has not
+    arrived is its default, or `None`; in a `TypedDict` it is missing. A closed value that is not
+    valid is shown as it came; the reading of the whole text reports it.
+    """
+
+    @property
+    def value(self) -> T | None:
+        """What has arrived; closed parts are the same objects from one value to the next."""
+        if self._changed:
+            self._show()
+        return cast("T | None", self._value)
+
+    @property
+    def items(self) -> list[Any]:
+        """The validated items that have closed."""
+        if self._valid_items is not None:
+            return self._valid_items
+        return [] if self._list is None else self._list.values
+
+
+class TextPartials:
+    """The plain text of a response."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    def feed(self, delta: str) -> None:
+        """Add the next piece of text."""
+        self._pieces.append(delta)
+
+    @property
+    def value(self) -> str | None:
+        """The text so far; `None` before there is any."""
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] or None
+
+    @property
+    def items(self) -> list[Any]:
+        """None: a text has no items."""
+        return []

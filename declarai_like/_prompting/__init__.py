@@ -1,0 +1,1 @@
+"""A function or class read once, and its arguments turned into messages."""

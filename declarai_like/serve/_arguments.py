@@ -1,0 +1,138 @@
+"""What tasks and chats take and give, as JSON Schema and as checks of what comes in.
+
+A schema tells names and types only: no docstring, no description, nothing that a model is told.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+from typing_extensions import NotRequired, Required, TypedDict
+
+from declarai_like.errors import ConfigurationError
+from declarai_like.serve._problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from declarai_like._prompting.signatures import Signature
+
+__all__ = ["Arguments", "plain", "schema_of", "values_schema"]
+
+_SHOWN_ERRORS, _SHOWN_LENGTH = 5, 80
+_TOLD_BY_USERS = frozenset({"value_error", "assertion_error"})
+"""Kinds of errors whose words come from validators of one's own, which may quote the value."""
+_SCALARS = (str, int, float, bool, type(None))
+
+
+class Arguments:
+    """The arguments that a function takes, checked as JSON."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature.signature
+        hints = _hints(signature)
+        parameters = self._signature.parameters.values()
+        if any(parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters):
+            raise ConfigurationError(f"{signature.where}: a task with * or ** parameters cannot be served")
+        fields = {p.name: _field(p, hints.get(p.name, Any)) for p in parameters}
+        make: Any = TypedDict  # checkers know those only whose fields are written down
+        kind = make(signature.name, fields)
+        kind.__pydantic_config__ = {"extra": "forbid"}
+        try:
+            self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(kind)
+            schema = self._adapter.json_schema()
+        except Exception as error:
+            reason, _, _ = str(error).partition("\n")
+            raise ConfigurationError(f"{signature.where}: a parameter cannot be given as JSON: {reason}") from error
+        self.schema = _bare(schema)
+        for parameter in parameters:
+            if isinstance(parameter.default, _SCALARS):
+                self.schema["properties"][parameter.name]["default"] = parameter.default
+        self.names = frozenset(fields)
+        texts = [p.name for p in parameters if hints.get(p.name) is str]
+        needed = {p.name for p in parameters if p.default is p.empty}
+        self.text_name = next((name for name in texts if needed <= {name}), None)
+        """The parameter that a mere text fills, if one is enough."""
+
+    def read(self, data: bytes | str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Read a JSON object of arguments; raises `Problem` if it does not fit the signature."""
+        try:
+            values = self._adapter.validate_json(data)
+        except ValidationError as error:
+            raise _refused(error) from None
+        given = OrderedDict((name, values[name]) for name in self._signature.parameters if name in values)
+        bound = inspect.BoundArguments(self._signature, given)
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+
+
+def _hints(signature: Signature) -> Mapping[str, Any]:
+    inner: Any = inspect.unwrap(signature.function)
+    local = dict(signature._local_names)  # noqa: SLF001 - names of a function around this one
+    try:
+        return typing.get_type_hints(inner, localns=local, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise ConfigurationError(
+            f"{signature.where}: the types of its parameters cannot be resolved: {error}"
+        ) from error
+
+
+def _field(parameter: inspect.Parameter, kind: Any) -> Any:
+    return Required[kind] if parameter.default is parameter.empty else NotRequired[kind]
+
+
+def _refused(error: ValidationError) -> Problem:
+    """Tell what does not fit by the names of fields, never by their values."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return Problem(400, "the body is no JSON")
+    shown = [_told(each) for each in found[:_SHOWN_ERRORS]]
+    return Problem(422, f"the arguments do not fit: {'; '.join(shown)}")
+
+
+def _told(found: Any) -> str:
+    place = ".".join(map(str, found["loc"]))[:_SHOWN_LENGTH] or "the body"
+    return f"{place}: {'is not accepted' if found['type'] in _TOLD_BY_USERS else found['msg']}"
+
+
+def schema_of(annotation: Any) -> dict[str, Any] | None:
+    """Give the schema of what a task returns; `None` for text."""
+    if annotation is str:
+        return None
+    schema: dict[str, Any] = _bare(TypeAdapter(annotation).json_schema(mode="serialization"))
+    return schema
+
+
+def values_schema(names: frozenset[str]) -> dict[str, Any]:
+    """Give the schema of the values that a chat's system prompt needs."""
+    told = sorted(names)
+    return {
+        "type": "object",
+        "properties": {name: {} for name in told},
+        "required": told,
+        "additionalProperties": False,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Give a task's value as JSON data; what JSON has no number for is `None`."""
+    return to_jsonable_python(value, by_alias=True, inf_nan_mode="null")
+
+
+def _bare(schema: Any) -> Any:
+    """Leave out of a schema what is written for readers or models."""
+    if isinstance(schema, list):
+        return [_bare(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: value if name in {"default", "const", "enum"} else _bare(value)
+        for name, value in schema.items()
+        if not (name == "description" and isinstance(value, str))
+        and not (name == "examples" and isinstance(value, list))
+    }

@@ -1,0 +1,106 @@
+"""What an answer says, as server-sent events of our own: deltas, then the whole of it."""
+
+from __future__ import annotations
+
+from json.encoder import JSONEncoder
+from typing import TYPE_CHECKING, Any, Protocol
+
+from declarai_like.serve._arguments import plain
+from declarai_like.serve._problems import Problem
+from declarai_like.serve._served import result_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from declarai_like._calls.flow import Call
+    from declarai_like.completions import Usage
+    from declarai_like.responses import LLMResponse
+
+__all__ = ["DONE", "FRAMES", "EventFrames", "Frames", "encode", "frames_of", "usage_of", "whole"]
+
+encode = JSONEncoder(separators=(",", ":")).encode
+"""JSON in ASCII: no character of an answer can end a line of the event, or break a reader's decoding."""
+DONE = "data: [DONE]\n\n"
+FRAMES = ("delta", "partial", "cumulative", "raw")
+
+
+class Frames(Protocol):
+    """Spells an answer as events, without their ids."""
+
+    def step(self, response: LLMResponse) -> Iterable[str]:
+        """Spell one step."""
+        ...
+
+    def end(self, call: Call[Any]) -> Iterable[str]:
+        """Spell the end of an answer that is whole."""
+        ...
+
+    def error(self, problem: Problem) -> str:
+        """Spell the end of one that is not."""
+        ...
+
+
+class EventFrames:
+    """`delta` events with what was asked for in them, then `done` and `[DONE]`, or `error`."""
+
+    def __init__(self, wanted: frozenset[str] = frozenset()) -> None:
+        self._partial = "partial" in wanted
+        self._cumulative = "cumulative" in wanted
+        self._raw = "raw" in wanted
+        self._is_bare = not wanted - {"delta"}
+
+    def step(self, response: LLMResponse) -> Iterable[str]:
+        """Spell what a step brought; one that brought no text is shown to those who want it raw."""
+        delta = response.content
+        if self._is_bare:
+            return (f'event: delta\ndata: {{"delta":{encode(delta)}}}\n\n',) if delta else ()
+        if not delta and not self._raw:
+            return ()
+        told: dict[str, Any] = {"delta": delta}
+        if self._partial:
+            told["parsed"] = plain(response.parsed)
+        if self._cumulative:
+            told["response"] = response.response
+        if self._raw:
+            told["raw"] = plain(response.raw_response)
+        return (f"event: delta\ndata: {encode(told)}\n\n",)
+
+    def end(self, call: Call[Any]) -> Iterable[str]:
+        """Spell the whole answer, and that it is one."""
+        return f"event: done\ndata: {encode(whole(call))}\n\n", DONE
+
+    def error(self, problem: Problem) -> str:
+        """Spell why the answer is not whole."""
+        return f"event: error\ndata: {encode(problem.body())}\n\n"
+
+
+def whole(call: Call[Any]) -> dict[str, Any]:
+    """Give an answer as JSON data."""
+    value, response = result_in(call)
+    return {
+        "value": plain(value),
+        "response": response.response,
+        "model": response.model,
+        "finish_reason": response.finish_reason,
+        "outcome": response.outcome,
+        "usage": usage_of(response.usage),
+    }
+
+
+def usage_of(usage: Usage | None) -> dict[str, int | None] | None:
+    """Give the tokens of an answer; `None` when the provider never said."""
+    if usage is None:
+        return None
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def frames_of(query: str | None) -> EventFrames:
+    """Read which frames are wanted; raises `Problem` for a word that is none of them."""
+    wanted = frozenset((query or "delta").split(","))
+    if unknown := sorted(wanted.difference(FRAMES)):
+        raise Problem(400, f"frames takes {', '.join(FRAMES)}, not {unknown[0][:40]!r}")
+    return EventFrames(wanted)

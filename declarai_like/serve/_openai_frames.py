@@ -1,0 +1,156 @@
+"""Answers in OpenAI's form: chunks that end in `[DONE]`, or one body."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.serve._arguments import plain
+from declarai_like.serve._event_frames import DONE, encode, usage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from declarai_like._calls.flow import Call
+    from declarai_like.responses import LLMResponse
+    from declarai_like.serve._problems import Problem
+
+__all__ = ["ChunkFrames", "TextFrames", "body_of"]
+
+
+class _Chunks:
+    """What both kinds of chunks have in common; `is_passed` gives a model's own choices as they are."""
+
+    _prefix = ""
+    _object = ""
+
+    def __init__(self, key: str, model: str, *, with_usage: bool = False, is_passed: bool = False) -> None:
+        head = {"id": f"{self._prefix}-{key}", "object": self._object, "created": int(time.time()), "model": model}
+        usage = ',"usage":null' if with_usage else ""
+        self._head = f'data: {encode(head)[:-1]},"choices":['
+        self._tail = f"]{usage}}}\n\n"
+        self._with_usage = with_usage
+        self._is_passed = is_passed
+
+    def _chunk(self, choices: str) -> str:
+        return f"{self._head}{choices}{self._tail}"
+
+    def _raw(self, raw: Mapping[str, Any]) -> Iterable[str]:
+        """Give the choices of a chunk as the model gave them."""
+        choices = raw.get("choices")
+        return (self._chunk(encode(plain(choices))[1:-1]),) if choices else ()
+
+    def _close(self, response: LLMResponse) -> Iterable[str]:
+        """Give the usage if it was asked for, and the end."""
+        if self._with_usage:
+            yield f'{self._head}],"usage":{encode(usage_of(response.usage))}}}\n\n'
+        yield DONE
+
+    def error(self, problem: Problem) -> str:
+        """Spell why the answer is not whole: official clients raise it."""
+        return f"event: error\ndata: {encode(problem.body())}\n\n"
+
+
+class ChunkFrames(_Chunks):
+    """`chat.completion.chunk`: the role first, then the text, then why it ended."""
+
+    _prefix = "chatcmpl"
+    _object = "chat.completion.chunk"
+
+    def __init__(self, key: str, model: str, *, with_usage: bool = False, is_passed: bool = False) -> None:
+        super().__init__(key, model, with_usage=with_usage, is_passed=is_passed)
+        self._has_begun = False
+        self._text = f'{self._head}{{"index":0,"delta":{{"content":'
+        self._reasoning = self._refusal = 0
+
+    def step(self, response: LLMResponse) -> Iterable[str]:
+        """Spell what a step brought."""
+        if self._is_passed:
+            return self._raw(response.raw_response)
+        text = response.content
+        # Most steps bring text and nothing else, which is spelled by hand.
+        said = f'{self._text}{encode(text)}}},"finish_reason":null}}{self._tail}' if text else ""
+        refusal, reasoning = response.refusal, response.reasoning
+        if self._has_begun and refusal is None and reasoning is None:
+            return (said,) if said else ()
+        return [*self._beside(refusal or "", reasoning or ""), *filter(None, [said])]
+
+    def _beside(self, refusal: str, reasoning: str) -> Iterable[str]:
+        """Spell what an answer has beside its text."""
+        if not self._has_begun:
+            self._has_begun = True
+            yield self._delta('"role":"assistant","content":""')
+        if len(reasoning) > self._reasoning:
+            yield self._delta(f'"reasoning_content":{encode(reasoning[self._reasoning :])}')
+            self._reasoning = len(reasoning)
+        if len(refusal) > self._refusal:
+            yield self._delta(f'"refusal":{encode(refusal[self._refusal :])}')
+            self._refusal = len(refusal)
+
+    def end(self, call: Call[Any]) -> Iterable[str]:
+        """Spell why the answer ended, what it cost if that was asked for, and that it is whole."""
+        response = _answer_of(call)
+        if not self._is_passed:
+            yield self._delta("", encode(response.finish_reason or "stop"))
+        yield from self._close(response)
+
+    def _delta(self, delta: str, finish: str = "null") -> str:
+        return self._chunk(f'{{"index":0,"delta":{{{delta}}},"finish_reason":{finish}}}')
+
+
+class TextFrames(_Chunks):
+    """`text_completion`: the text, then why it ended."""
+
+    _prefix = "cmpl"
+    _object = "text_completion"
+
+    def step(self, response: LLMResponse) -> Iterable[str]:
+        """Spell what a step brought."""
+        if self._is_passed and _has_texts(response.raw_response):
+            return self._raw(response.raw_response)
+        return (self._text(response.content),) if response.content else ()
+
+    def end(self, call: Call[Any]) -> Iterable[str]:
+        """Spell why the answer ended, what it cost if that was asked for, and that it is whole."""
+        response = _answer_of(call)
+        if not (self._is_passed and _has_texts(response.raw_response)):
+            yield self._text("", encode(response.finish_reason or "stop"))
+        yield from self._close(response)
+
+    def _text(self, text: str, finish: str = "null") -> str:
+        return self._chunk(f'{{"index":0,"text":{encode(text)},"logprobs":null,"finish_reason":{finish}}}')
+
+
+def body_of(call: Call[Any], model: str, *, is_text: bool, is_passed: bool) -> dict[str, Any]:
+    """Give a whole answer as one body."""
+    from declarai_like.serve._upstreams import Streams
+
+    response, key = _answer_of(call), Streams.new_key()
+    raw = response.raw_response.get("choices")
+    if is_passed and raw and (_has_texts(response.raw_response) == is_text):
+        choices = plain(raw)
+    else:
+        choices = [{"index": 0, "finish_reason": response.finish_reason or "stop", "logprobs": None}]
+        choices[0] |= {"text": response.response} if is_text else {"message": _spoken(response)}
+    return {
+        "id": f"{'cmpl' if is_text else 'chatcmpl'}-{key}",
+        "object": "text_completion" if is_text else "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": choices,
+        "usage": usage_of(response.usage),
+    }
+
+
+def _spoken(response: LLMResponse) -> dict[str, Any]:
+    told: dict[str, Any] = {"role": "assistant", "content": response.response, "refusal": response.refusal}
+    return told if response.reasoning is None else {**told, "reasoning_content": response.reasoning}
+
+
+def _answer_of(call: Call[Any]) -> LLMResponse:
+    # Its value is of no interest: a model that is passed through may have given none.
+    return call.response  # type: ignore[return-value]  # it has been made
+
+
+def _has_texts(raw: Mapping[str, Any]) -> bool:
+    return any("text" in choice for choice in raw.get("choices") or ())
