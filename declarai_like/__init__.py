@@ -11,6 +11,8 @@ def rank(message: str) -> int:
 
 from __future__ import annotations
 
+from declarai_like._version import __version__
+
 TYPE_CHECKING = False  # type checkers take it for true; importing it from `typing` would cost most of this import
 if TYPE_CHECKING:
     from typing import Any
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse, Result
 
-__version__ = "0.1.0"
-
 __all__ = [
     "BaseLLM",
     "CallParams",
@@ -45,6 +45,7 @@ __all__ = [
     "Request",
     "Result",
     "TaskMiddleware",
+    "__version__",
     "azure_openai",
     "fallback",
     "limits",

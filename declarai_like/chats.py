@@ -10,8 +10,8 @@ from weakref import ref
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
-from declarai_like._conversations.conversation import Conversation, Session, begun, without_last_turn
-from declarai_like._conversations.declarations import Declaration, declare, places_of, sending, sharing
+from declarai_like._conversations.conversation import ChatState, Conversation, begun, without_last_turn
+from declarai_like._conversations.declarations import Declaration, declare, placeholders_of, sending, sharing
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
 from declarai_like._prompting.rendering import output_instructions, reask, render_text, version_of
 from declarai_like.errors import DeclaraiError, DefinitionError
@@ -150,14 +150,14 @@ class Chat:
         Raises `ValueError` for an unknown role.
         """
         added, session = Message(message, role, pinned=pinned), self._session
-        with session.turns:
+        with session.queue:
             first = [] if session.memory.history else begun((), self.greeting)
             session.memory.add_messages([*first, added])
 
     def set_memory(self, chat_history: HistoryLike) -> None:
         """Go on with the conversation in another memory."""
         memory, session = stored(chat_history), self._session
-        with session.turns:
+        with session.queue:
             session.memory = memory
 
     def send(self, *args: Any, **kwargs: Any) -> Any:
@@ -192,7 +192,7 @@ class Chat:
     def undo(self) -> tuple[Message, ...]:
         """Take back the last turn, and give what it was; raises `HistoryError` if there is none."""
         session = self._session
-        with session.turns:
+        with session.queue:
             before, turn = without_last_turn(session.memory.history)
             session.memory.replace(before)
         return turn
@@ -219,9 +219,9 @@ class Chat:
         return other
 
     @cached_property
-    def _session(self) -> Session:
+    def _session(self) -> ChatState:
         declared = self.__chat__
-        return Session(InMemoryMessageHistory(), declared.keep_partial, declared.window)
+        return ChatState(InMemoryMessageHistory(), declared.keep_partial, declared.window)
 
     def _answer(self, call: Call[Any]) -> Any:
         return _aspoken(call) if self.__chat__.is_async else _spoken(call)
@@ -302,12 +302,12 @@ class Chat:
     def _rendered_system(self, values: Mapping[str, Any]) -> str:
         """Fill the system prompt; raises `TypeError` if a value is missing."""
         text, where = self._system_text(), self.__chat__.where
-        places = places_of(text, where)
-        known = {**self._attributes(places), **values}
+        placeholders = placeholders_of(text, where)
+        known = {**self._attributes(placeholders), **values}
         try:
             return render_text(text, known, fields=known.keys(), where=where)
         except DeclaraiError as error:
-            missing = sorted(places - known.keys())
+            missing = sorted(placeholders - known.keys())
             if not missing:
                 raise
             raise TypeError(
@@ -328,12 +328,12 @@ class Chat:
 
     def _refuse_unknown(self, values: Mapping[str, Any], caller: str) -> None:
         """Raise `TypeError` for a value that neither the system prompt nor a parent's asks for."""
-        own = places_of(self._system_text(), self.__chat__.where)
-        places = self.__chat__.places | own.difference(dir(Chat))
-        if unknown := sorted(values.keys() - places):
+        own = placeholders_of(self._system_text(), self.__chat__.where)
+        placeholders = self.__chat__.placeholders | own.difference(dir(Chat))
+        if unknown := sorted(values.keys() - placeholders):
             raise TypeError(
                 f"{caller}() got an unexpected keyword argument {unknown[0]!r}; "
-                f"the system prompt asks for: {', '.join(sorted(places)) or 'nothing'}"
+                f"the system prompt asks for: {', '.join(sorted(placeholders)) or 'nothing'}"
             )
 
 

@@ -3,28 +3,100 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from concurrent.futures import Future
 
-    from declarai_like._calls.queues import Turns
     from declarai_like._outputs.output import Output
-    from declarai_like._wire.hooks import Observer, TextFilter
+    from declarai_like.errors import ProviderError
     from declarai_like.messages import Message
-    from declarai_like.providers.base import Provider
 
-__all__ = ["Limits", "Request"]
+__all__ = ["Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
+
+Observer: TypeAlias = "Callable[[dict[str, Any]], object]"
+"""Called with each chunk as the provider sent it, or as the filters have left it."""
+
+
+class TextFilter(Protocol):
+    """Rewrites one text of an answer while it grows: it may hold back what it cannot judge yet."""
+
+    def feed(self, text: str) -> str:
+        """Take the next piece of the text; give what may be shown now."""
+        ...
+
+    def close(self) -> str:
+        """Give what was held back, at the end of the text."""
+        ...
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One model behind one address. It is shared by threads and event loops, and never changes.
+
+    Each method takes a request and gives what the model answers as dicts in the OpenAI format: the whole body, or
+    the chunks of a stream. A stream ends with `DONE` when the other side said that it is whole. Errors are our
+    `ProviderError`s, and a stream that is closed early closes its connection at once.
+    """
+
+    name: str
+    model: str
+    streaming: bool
+
+    def encode(self, request: Request) -> dict[str, Any]:
+        """Give the body that would be sent, as this provider spells it."""
+        ...
+
+    def adapts(self, error: ProviderError, request: Request) -> bool:
+        """Learn from a refusal; say whether the same request, encoded anew, may succeed."""
+        ...
+
+    def send(self, request: Request) -> dict[str, Any]:
+        """Send a request and wait for the whole answer."""
+        ...
+
+    def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
+        """Send a request and give its chunks as they arrive."""
+        ...
+
+    async def asend(self, request: Request) -> dict[str, Any]:
+        """Do what `send` does, in an event loop."""
+        ...
+
+    def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
+        """Do what `stream` does, in an event loop."""
+        ...
+
+
+class Queue(Protocol):
+    """What calls wait in: for their turn in a conversation, or for one of `max_concurrency` slots."""
+
+    def enter(self, reader: Callable[[], object] | None = None) -> Future[None]:
+        """Join, to wait in this thread; the ticket is resolved when a slot is free."""
+        ...
+
+    def aenter(self, reader: Callable[[], object] | None = None) -> Future[None]:
+        """Join, to wait in an event loop; the ticket is resolved when a slot is free."""
+        ...
+
+    def leave(self, ticket: Any) -> None:
+        """Give the slot back, and let the next one in."""
+        ...
+
+    def give_up(self, ticket: Any) -> None:
+        """Leave before a slot was free, or hand on one that came too late."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a call may take: times in seconds, sizes, a place among others; `None` is no limit.
+    """What a call may take: times in seconds, sizes, a slot among others; `None` is no limit.
 
     `timeout` bounds the whole call with all its attempts and its stream, `connect` the connection,
     `first_chunk` the wait for a stream's first chunk, `idle` the wait between two chunks. `answer_bytes` bounds what
-    is read of one answer, streamed or whole, `prompt_chars` what is sent. `places` are what calls wait for that
-    share a `max_concurrency`.
+    is read of one answer, streamed or whole, `prompt_chars` what is sent. `slots` is the queue of the calls
+    that share a `max_concurrency`.
     """
 
     timeout: float | None = None
@@ -33,7 +105,7 @@ class Limits:
     idle: float | None = 60.0
     answer_bytes: int | None = 64 * 1024 * 1024
     prompt_chars: int | None = 10_000_000
-    places: Turns | None = field(default=None, compare=False, repr=False)
+    slots: Queue | None = field(default=None, compare=False, repr=False)
 
     def replace(self, **changes: Any) -> Limits:
         """Give a copy with some limits changed."""

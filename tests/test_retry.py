@@ -5,7 +5,7 @@ import time
 import pytest
 
 import declarai_like as declarai
-from declarai_like._calls.flow import Sleep
+from declarai_like._calls.operations import Sleep
 from declarai_like.errors import (
     AuthenticationError,
     BadRequestError,

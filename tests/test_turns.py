@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from declarai_like._calls.queues import Turns
+from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import HistoryError, LimitExceeded
 
 
@@ -34,7 +34,7 @@ async def in_a_task(function, *args):
 
 @pytest.fixture
 def turns():
-    return Turns()
+    return FairQueue()
 
 
 def test_first_one_is_let_in_at_once(turns):
@@ -167,30 +167,30 @@ def test_pickled_queue_is_empty(turns):
 
 
 def test_several_places_are_taken_before_anybody_waits():
-    places = Turns(2)
+    places = FairQueue(2)
     assert [elsewhere(places.enter).done() for _ in range(3)] == [True, True, False]
 
 
 def test_any_place_that_is_left_is_taken_by_the_next():
-    places = Turns(2)
+    places = FairQueue(2)
     _, second, third = (elsewhere(places.enter) for _ in range(3))
     places.leave(second)
     assert third.done()
 
 
 def test_thread_that_holds_all_places_does_not_wait_for_itself():
-    places = Turns(2)
+    places = FairQueue(2)
     places.enter(), places.enter()
     with pytest.raises(LimitExceeded, match=r"all of max_concurrency=2 are streams of this very thread or task"):
         places.enter()
 
 
 def test_thread_that_holds_some_of_the_places_waits_for_the_others():
-    places = Turns(2)
+    places = FairQueue(2)
     places.enter(), elsewhere(places.enter)
     assert not places.enter().done()
 
 
 def test_pickled_places_are_as_many_and_empty():
-    places = pickle.loads(pickle.dumps(Turns(2)))  # noqa: S301 - our own data
+    places = pickle.loads(pickle.dumps(FairQueue(2)))  # noqa: S301 - our own data
     assert [elsewhere(places.enter).done() for _ in range(3)] == [True, True, False]

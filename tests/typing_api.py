@@ -14,7 +14,7 @@ from declarai_like.responses import LLMResponse, Result
 from declarai_like.tasks import AsyncStreamingTask, AsyncTask, FutureTask, StreamingTask, Task
 
 if TYPE_CHECKING:
-    from declarai_like._calls.flow import Flow, Next
+    from declarai_like._calls.operations import Flow, Next
     from declarai_like.requests import Request
     from declarai_like.streams import AsyncStream, Stream
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from declarai_like._calls import budgets
+from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next, Operation, Send, Store
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.errors import (
     DefinitionError,
@@ -21,14 +21,11 @@ from declarai_like.errors import (
     OutputError,
     ProviderError,
 )
-from declarai_like.requests import Request
 from declarai_like.responses import Attempt, LLMResponse, Parsed, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from declarai_like._calls.queues import Turns
-    from declarai_like._conversations.conversation import Conversation
     from declarai_like._outputs.output import Output
     from declarai_like._wire.event_builder import Narrator
     from declarai_like._wire.hooks import Hooked
@@ -36,56 +33,36 @@ if TYPE_CHECKING:
     from declarai_like.memory import MessageHistory
     from declarai_like.messages import Message
     from declarai_like.providers.base import Provider
+    from declarai_like.requests import Queue, Request
 
 T = TypeVar("T")
 logger = logging.getLogger("declarai_like")
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send a request to a provider; answered by its `LLMResponse`."""
+class ConversationTurn(Protocol):
+    """A turn of a chat: what is sent with a message, and what is stored of it and its reply."""
 
-    provider: Provider
-    request: Request
+    @property
+    def queue(self) -> Queue:
+        """The queue before the conversation."""
 
+    @property
+    def memory(self) -> MessageHistory:
+        """Where the conversation is kept."""
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Wait for some seconds; answered by `False`, at once, if the call's time would be over by then."""
+    @property
+    def keep_partial(self) -> bool:
+        """Whether a turn that broke off is stored."""
 
-    seconds: float
+    @property
+    def replaces(self) -> bool:
+        """Whether the messages to store take the place of the history."""
 
+    def compose(self, call: Call[Any], history: list[Message]) -> Generator[Operation, Any, Request]:
+        """Give the request with what is sent of the history."""
 
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """Wait for this call's turn, answered by a ticket to leave with; `reader` is what `Answer.stream` is."""
-
-    turns: Turns
-    reader: Callable[[], Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Read a conversation's history; answered by its messages."""
-
-    memory: MessageHistory
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Add messages to a conversation's history, all of them or none; or put them in its place."""
-
-    memory: MessageHistory
-    messages: list[Message]
-    replaces: bool = False
-
-
-Operation: TypeAlias = "Send | Sleep | Enter | Load | Store | Call[Any]"
-"""What is performed for a flow; another `Call` is made whole, and answered by its `Result`."""
-Flow = Generator[Operation, Any, LLMResponse]
-"""What a middleware is: it yields operations and returns the response."""
-Next = Callable[[Request], Flow]
-Middleware = Callable[[Request, Next], Flow]
+    def record(self, request: Request, response: LLMResponse, *, interrupted: bool = False) -> list[Message]:
+        """Give the messages to store."""
 
 
 class Answer:
@@ -123,7 +100,7 @@ class Call(Generic[T]):
         reask: Callable[[str, str], tuple[Message, ...]] | None = None,
         narrate: bool = False,
         lenient: bool = False,
-        conversation: Conversation | None = None,
+        conversation: ConversationTurn | None = None,
     ) -> None:
         self.request = request
         self.output = output
@@ -191,9 +168,9 @@ class Call(Generic[T]):
             send = _around(middleware, send)
         return self._ask(self.request, send) if self.conversation is None else self._take_turn(self.conversation, send)
 
-    def _take_turn(self, conversation: Conversation, send: Next) -> Generator[Operation, Any, Result[T]]:
+    def _take_turn(self, conversation: ConversationTurn, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask within a conversation: the turn enters its history whole, or not at all."""
-        ticket = yield Enter(conversation.turns, self.answer.stream)
+        ticket = yield Enter(conversation.queue, self.answer.stream)
         try:
             history = yield Load(conversation.memory)
             request = yield from conversation.compose(self, history)
@@ -213,9 +190,9 @@ class Call(Generic[T]):
                 ) from error
             return result
         finally:
-            conversation.turns.leave(ticket)
+            conversation.queue.leave(ticket)
 
-    def _store_partial(self, conversation: Conversation, request: Request) -> Generator[Operation, Any, None]:
+    def _store_partial(self, conversation: ConversationTurn, request: Request) -> Generator[Operation, Any, None]:
         """Store what had come of a turn that broke off, if that is wanted; what broke it is told, whatever happens."""
         response = self.response
         if not conversation.keep_partial or response is None or not response.response:
@@ -269,14 +246,14 @@ class Call(Generic[T]):
     def _send(self, request: Request) -> Flow:
         """Send, and once more if the provider learned from a refusal how to ask."""
         _check_size(request)
-        places = request.limits.places
-        if places is None:
+        slots = request.limits.slots
+        if slots is None:
             return (yield from self._send_adapting(request))
-        ticket = yield Enter(places, self.answer.stream)
+        ticket = yield Enter(slots, self.answer.stream)
         try:
             return (yield from self._send_adapting(request))
         finally:
-            places.leave(ticket)
+            slots.leave(ticket)
 
     def _send_adapting(self, request: Request) -> Flow:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from declarai_like._calls.flow import Flow, Next
+    from declarai_like._calls.operations import Flow, Next
     from declarai_like.requests import Request
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from declarai_like._calls.middlewares import TaskMiddleware
-from declarai_like._calls.queues import Turns
+from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
 from declarai_like.requests import Limits, Request
 
@@ -76,7 +76,7 @@ class LocalOptions(TypedDict, total=False):
 
 
 _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
-_SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "places"}
+_SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "slots"}
 _LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
 _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
 _OWN_DOORS = {
@@ -115,8 +115,8 @@ class Options:
         for name, value in told.items():
             _check(name, value)
         limits = {_LIMITS[name]: told.pop(name) for name in _LIMITS.keys() & told.keys()}
-        if limits.get("places") is not None:  # one queue for all that share these options
-            limits["places"] = Turns(limits["places"])
+        if limits.get("slots") is not None:  # one queue for all that share these options
+            limits["slots"] = FairQueue(limits["slots"])
         if "llm_params" in told:
             told["llm_params"] = self.params(told["llm_params"])
         if "templates" in told:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     Reader = Callable[[], object] | None
 
-__all__ = ["Ticket", "Turns"]
+__all__ = ["FairQueue", "Ticket"]
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class Waiter:
     """Who takes a turn: a thread, and the asyncio task that runs in it if there is one.
 
     `reader` is a weak reference to the generator that the turn is read from.
@@ -31,7 +31,7 @@ class Speaker:
     reader: Reader
 
     @classmethod
-    def here(cls, reader: Reader) -> Speaker:
+    def here(cls, reader: Reader) -> Waiter:
         """Name the thread and the task that ask."""
         return cls(threading.current_thread(), _running_task(), reader)
 
@@ -40,7 +40,7 @@ class Speaker:
         """Whether nobody can read the turn any more: the event loop is about to close it."""
         return self.reader is not None and self.reader() is None
 
-    def blocks(self, other: Speaker, *, awaiting: bool) -> bool:
+    def blocks(self, other: Waiter, *, awaiting: bool) -> bool:
         """Say whether this one cannot go on while the other waits: a thread that waits stops all its tasks."""
         if not awaiting:
             return self.thread is other.thread
@@ -48,22 +48,22 @@ class Speaker:
 
 
 class Ticket(Future[None]):
-    """A turn: resolved when it has come. It is given back by `Turns.leave`."""
+    """A turn: resolved when it has come. It is given back by `FairQueue.leave`."""
 
-    def __init__(self, speaker: Speaker) -> None:
+    def __init__(self, waiter: Waiter) -> None:
         super().__init__()
-        self.speaker = speaker
+        self.waiter = waiter
 
 
-class Turns:
-    """Lets so many in at a time as there are places, in the order in which they came.
+class FairQueue:
+    """Lets so many in at a time as there are slots, in the order in which they came.
 
-    With one place it is the queue before a conversation; `with turns:` takes a turn in this thread. With several it
+    With one place it is the queue before a conversation; `with queue:` takes a turn in this thread. With several it
     is what a provider is asked at a time.
     """
 
-    def __init__(self, places: int | None = None) -> None:
-        self._places = places
+    def __init__(self, slots: int | None = None) -> None:
+        self._slots = slots
         self._lock = threading.Lock()
         self._inside: list[Ticket] = []
         self._waiting: deque[Ticket] = deque()
@@ -71,13 +71,13 @@ class Turns:
     def enter(self, reader: Reader = None) -> Ticket:
         """Join the queue, to wait in this thread: for a ticket that is resolved when it is our turn.
 
-        Raises `HistoryError`, or `LimitExceeded` if there are several places, if this thread would wait for itself.
+        Raises `HistoryError`, or `LimitExceeded` if there are several slots, if this thread would wait for itself.
         """
-        return self._join(Speaker.here(reader), awaiting=False)
+        return self._join(Waiter.here(reader), awaiting=False)
 
     def aenter(self, reader: Reader = None) -> Ticket:
         """Do what `enter` does, to wait in an event loop; raises the same if this task would wait for itself."""
-        return self._join(Speaker.here(reader), awaiting=True)
+        return self._join(Waiter.here(reader), awaiting=True)
 
     def leave(self, ticket: Ticket) -> None:
         """End a turn and let the next one in that still waits."""
@@ -95,13 +95,13 @@ class Turns:
         if not ticket.cancel():
             self.leave(ticket)
 
-    def _join(self, me: Speaker, *, awaiting: bool) -> Ticket:
-        ticket, places = Ticket(me), self._places or 1
+    def _join(self, me: Waiter, *, awaiting: bool) -> Ticket:
+        ticket, slots = Ticket(me), self._slots or 1
         with self._lock:
-            ahead = [other.speaker for other in (*self._inside, *self._waiting) if not other.cancelled()]
-            if sum(speaker.blocks(me, awaiting=awaiting) for speaker in ahead) >= places:
+            ahead = [other.waiter for other in (*self._inside, *self._waiting) if not other.cancelled()]
+            if sum(waiter.blocks(me, awaiting=awaiting) for waiter in ahead) >= slots:
                 raise self._refusal()
-            if len(self._inside) < places:
+            if len(self._inside) < slots:
                 self._inside.append(ticket)
                 ticket.set_result(None)
             else:
@@ -110,13 +110,13 @@ class Turns:
 
     def _refusal(self) -> HistoryError | LimitExceeded:
         """Tell who would wait for what only it can end."""
-        if self._places is None:
+        if self._slots is None:
             return HistoryError(
                 "this chat is in the middle of a turn, in this very thread or task: "
                 "read its stream to the end, or close it, before you go on"
             )
         return LimitExceeded(
-            f"all of max_concurrency={self._places} are streams of this very thread or task: "
+            f"all of max_concurrency={self._slots} are streams of this very thread or task: "
             "read one to its end, or close it, before the next call, or raise max_concurrency="
         )
 
@@ -132,8 +132,8 @@ class Turns:
     def __exit__(self, *_exc: object) -> None:
         self.leave(self._held)
 
-    def __reduce__(self) -> tuple[type[Turns], tuple[Any, ...]]:
-        return Turns, (self._places,)
+    def __reduce__(self) -> tuple[type[FairQueue], tuple[Any, ...]]:
+        return FairQueue, (self._slots,)
 
 
 def _running_task() -> object:

@@ -11,15 +11,16 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from declarai_like._calls.flow import Call, Enter, Load, Operation, Send, Sleep, Store
+from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Sleep, Store
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import DefinitionError, OutputError, ProviderTimeout
 from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
+    from concurrent.futures import Future
 
-    from declarai_like._calls.queues import Ticket
+    from declarai_like._calls.flow import Call
     from declarai_like.requests import Request
     from declarai_like.responses import Result
 
@@ -118,7 +119,7 @@ async def _aperform(operation: Operation, call: Call[Any], deadline: Deadline) -
     return accumulator.finish()
 
 
-def _serve(operation: Sleep | Enter | Load | Store | Call[Any], deadline: Deadline) -> Any:
+def _serve(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
     """Perform an operation that asks no provider."""
     if isinstance(operation, Sleep):
         if not deadline.allows(operation.seconds):
@@ -130,20 +131,20 @@ def _serve(operation: Sleep | Enter | Load | Store | Call[Any], deadline: Deadli
     if isinstance(operation, Store):
         write = operation.memory.replace if operation.replaces else operation.memory.add_messages
         return write(operation.messages)
-    if isinstance(operation, Call):
-        return run(operation)
+    if isinstance(operation, Ask):
+        return run(operation.call)
     if not isinstance(operation, Enter):
         raise _foreign(operation)
-    ticket = operation.turns.enter(operation.reader)
+    ticket = operation.queue.enter(operation.reader)
     try:
         _waited(ticket, deadline)
     except BaseException:
-        operation.turns.give_up(ticket)
+        operation.queue.give_up(ticket)
         raise
     return ticket
 
 
-async def _aserve(operation: Sleep | Enter | Load | Store | Call[Any], deadline: Deadline) -> Any:
+async def _aserve(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
     """Perform an operation that asks no provider."""
     if isinstance(operation, Sleep):
         if not deadline.allows(operation.seconds):
@@ -155,20 +156,20 @@ async def _aserve(operation: Sleep | Enter | Load | Store | Call[Any], deadline:
     if isinstance(operation, Store):
         write = operation.memory.areplace if operation.replaces else operation.memory.aadd_messages
         return await _finished(write(operation.messages))
-    if isinstance(operation, Call):
-        return await arun(operation)
+    if isinstance(operation, Ask):
+        return await arun(operation.call)
     if not isinstance(operation, Enter):
         raise _foreign(operation)
-    ticket = operation.turns.aenter(operation.reader)
+    ticket = operation.queue.aenter(operation.reader)
     try:
         await _awaited(ticket, deadline)
     except BaseException:
-        operation.turns.give_up(ticket)
+        operation.queue.give_up(ticket)
         raise
     return ticket
 
 
-def _waited(ticket: Ticket, deadline: Deadline) -> None:
+def _waited(ticket: Future[None], deadline: Deadline) -> None:
     from concurrent.futures import TimeoutError as TooLate  # Python 3.10 has three of this name
 
     try:
@@ -177,7 +178,7 @@ def _waited(ticket: Ticket, deadline: Deadline) -> None:
         raise deadline.over(", spent on waiting for its turn") from None
 
 
-async def _awaited(ticket: Ticket, deadline: Deadline) -> None:
+async def _awaited(ticket: Future[None], deadline: Deadline) -> None:
     from asyncio import wait, wrap_future
 
     # Not `wait_for`: before Python 3.12 it loses a cancellation that comes when the ticket has just been called.

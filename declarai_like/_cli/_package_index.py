@@ -19,7 +19,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from declarai_like import __version__
+from declarai_like._version import __version__
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._model_files import sha256
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from declarai_like import __version__
+from declarai_like._version import __version__
 from declarai_like.providers._model_files import DEFAULT
 
 if TYPE_CHECKING:

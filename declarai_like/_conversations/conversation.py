@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._calls.queues import Turns
+from declarai_like._calls.queues import FairQueue
 from declarai_like._conversations.windows import is_pinned, turns_of
 from declarai_like.errors import HistoryError
 from declarai_like.messages import Message, MessageRole
@@ -13,7 +13,8 @@ from declarai_like.messages import Message, MessageRole
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from declarai_like._calls.flow import Answer, Call, Operation
+    from declarai_like._calls.flow import Answer, Call
+    from declarai_like._calls.operations import Operation
     from declarai_like._conversations.windows import Turn, Window
     from declarai_like.memory import MessageHistory
     from declarai_like.requests import Request
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Session:
+class ChatState:
     """The state of one chat instance; pickled without what is under way."""
 
     memory: MessageHistory
@@ -33,13 +34,13 @@ class Session:
     """The greeting of this instance, if it is not the class's; `""` for none."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the window remembers."""
-    turns: Turns = field(default_factory=Turns)
+    queue: FairQueue = field(default_factory=FairQueue)
     answer: Answer | None = None
     """What the last turn has brought."""
 
-    def fork(self, memory: MessageHistory) -> Session:
+    def fork(self, memory: MessageHistory) -> ChatState:
         """Give the same state with another memory, and turns of its own."""
-        return replace(self, memory=memory, notes=dict(self.notes), turns=Turns(), answer=None)
+        return replace(self, memory=memory, notes=dict(self.notes), queue=FairQueue(), answer=None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "answer": None}
@@ -50,16 +51,16 @@ class Conversation:
 
     __slots__ = ("_again", "_before", "_greeting", "_session")
 
-    def __init__(self, session: Session, greeting: str | None, *, again: bool = False) -> None:
+    def __init__(self, session: ChatState, greeting: str | None, *, again: bool = False) -> None:
         self._session = session
         self._greeting = greeting
         self._again = again
         self._before: Sequence[Message] = ()
 
     @property
-    def turns(self) -> Turns:
+    def queue(self) -> FairQueue:
         """The queue before this conversation."""
-        return self._session.turns
+        return self._session.queue
 
     @property
     def memory(self) -> MessageHistory:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from declarai_like.providers.base import Provider
 
-__all__ = ["CHAT_OPTIONS", "Declaration", "declare", "places_of", "sending", "sharing"]
+__all__ = ["CHAT_OPTIONS", "Declaration", "declare", "placeholders_of", "sending", "sharing"]
 
 CHAT_OPTIONS = frozenset({"chat_history", "greeting", "system", "keep_partial", "window"})
 """What a chat takes from the decorator, the class statement and the constructor, beside the options of a task."""
@@ -45,7 +45,7 @@ class Declaration:
     """The layers, laid over the provider's options."""
     system: str = ""
     greeting: str | None = None
-    places: frozenset[str] = frozenset()
+    placeholders: frozenset[str] = frozenset()
     """The names that the system prompts of this class and of its parents ask for."""
     output: Output[Any] = field(default_factory=lambda: Output.of(str))
     reply_to: str = "message"
@@ -87,7 +87,7 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         options=_laid(base, layers),
         system=system,
         greeting=parent.greeting if greeting is None else greeting,
-        places=parent.places | _checked_places(system, where, taken),
+        placeholders=parent.placeholders | _check_placeholders(system, where, taken),
         open_memory=_opener(mine["chat_history"]) if "chat_history" in mine else parent.open_memory,
         keep_partial=mine.get("keep_partial", parent.keep_partial),
         window=window_of(mine.get("window", parent.window)),
@@ -96,7 +96,7 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
 
 
 @lru_cache(maxsize=256)
-def places_of(system: str, where: str) -> frozenset[str]:
+def placeholders_of(system: str, where: str) -> frozenset[str]:
     """Give the names that a system prompt asks for; raises `DefinitionError` for Jinja that is wrong."""
     return text_names(system, where)
 
@@ -128,8 +128,8 @@ def sharing(init: Any, begin: Callable[..., None]) -> Any:
     def shared(self: Any, *args: Any, **kwargs: Any) -> None:
         declared: Declaration = self.__chat__
         system = None if "system" in parameters else kwargs.get("system")
-        places = declared.places | places_of(system or "", declared.where)
-        names = (CHAT_OPTIONS | places).difference(parameters)
+        placeholders = declared.placeholders | placeholders_of(system or "", declared.where)
+        names = (CHAT_OPTIONS | placeholders).difference(parameters)
         begin(self, **{name: kwargs[name] for name in names & kwargs.keys()})
         gone = CHAT_OPTIONS if takes_all else names
         init(self, *args, **{name: value for name, value in kwargs.items() if name in parameters or name not in gone})
@@ -205,11 +205,11 @@ def _where(cls: type) -> str:
     return f"{name} ({file}:{frame.f_lineno})"
 
 
-def _checked_places(system: str, where: str, taken: frozenset[str]) -> frozenset[str]:
+def _check_placeholders(system: str, where: str, taken: frozenset[str]) -> frozenset[str]:
     """Give the names that a prompt asks for; those that are taken are text in single braces, and wrong in Jinja."""
-    places = places_of(system, where).difference(taken, _RESERVED)
-    check_text(system, sorted(places), where)
-    return places
+    placeholders = placeholders_of(system, where).difference(taken, _RESERVED)
+    check_text(system, sorted(placeholders), where)
+    return placeholders
 
 
 def _opener(history: Any) -> Callable[[], MessageHistory]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from declarai_like._calls.operations import Ask
 from declarai_like._prompting.rendering import said
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import DefinitionError
 from declarai_like.messages import Message, MessageRole
 
 if TYPE_CHECKING:
-    from declarai_like._calls.flow import Operation
+    from declarai_like._calls.operations import Operation
 
 __all__ = ["LastTurns", "Summarise", "TokenBudget", "Window"]
 
@@ -120,7 +121,7 @@ class Summarise:
         new = early[len(known) :]
         if new:
             text = said("transcript", summary=summary, messages=new)
-            result = yield self.task._call((text,), {})  # noqa: SLF001 - a call within ours, made by who makes ours
+            result = yield Ask(self.task._call((text,), {}))  # noqa: SLF001 - a call within ours, made by who makes ours
             summary = str(result.value)
             notes["summary"] = (early, summary)
         return summary

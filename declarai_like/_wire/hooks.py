@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.accumulator import DONE, Chunk, choices_of
 from declarai_like._wire.choices import text_of
@@ -13,26 +13,12 @@ if TYPE_CHECKING:
 
     from declarai_like._wire.accumulator import Accumulator
     from declarai_like._wire.event_builder import Narrator
+    from declarai_like.requests import Observer, TextFilter
     from declarai_like.responses import LLMResponse
 
-__all__ = ["Hooked", "Observer", "TextFilter"]
-
-Observer: TypeAlias = "Callable[[Chunk], object]"
-"""Called with each chunk as the provider sent it, or as the filters have left it."""
+__all__ = ["Hooked"]
 
 _TEXTS = ("reasoning_content", "reasoning", "refusal", "content")
-
-
-class TextFilter(Protocol):
-    """Rewrites one text of an answer while it grows: it may hold back what it cannot judge yet."""
-
-    def feed(self, text: str) -> str:
-        """Take the next piece of the text; give what may be shown now."""
-        ...
-
-    def close(self) -> str:
-        """Give what was held back, at the end of the text."""
-        ...
 
 
 class Hooked:

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
 
-from declarai_like import __version__
 from declarai_like._prices import price_list
+from declarai_like._version import __version__
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.completions import Choice, Completion, CompletionMessage
 from declarai_like.errors import OutputError, ProviderError
 from declarai_like.middleware._telemetry_attributes import COMMON, answer_attributes, cost, request_attributes
 from declarai_like.middleware._telemetry_content import input_content, is_wanted, output_content
 from declarai_like.middleware._telemetry_meters import Meters, wants_newest
-from declarai_like.middleware.telemetry import telemetry
 from declarai_like.responses import LLMResponse
 
 if TYPE_CHECKING:
-    from declarai_like._calls.flow import Flow, Next
+    from collections.abc import Callable
+
+    from declarai_like._calls.operations import Flow, Middleware, Next
     from declarai_like.middleware._telemetry_attributes import Attributes
     from declarai_like.requests import Request
 
@@ -32,10 +33,16 @@ _RENAMED = {"gen_ai.usage.cache_creation.input_tokens": "gen_ai.usage.cache_writ
 
 
 class Telemetry:
-    """The middleware that `telemetry` makes; shared by all calls, it holds nothing of them."""
+    """The middleware that `telemetry` makes; shared by all calls, it holds nothing of them.
 
-    def __init__(self, *, content: bool, tracer_provider: Any, meter_provider: Any) -> None:
-        self._told = {"content": content, "tracer_provider": tracer_provider, "meter_provider": meter_provider}
+    `make` is that function: a pickle names it, so that it is read where the extra is missing too.
+    """
+
+    def __init__(
+        self, make: Callable[..., Middleware], *, content: bool, tracer_provider: Any, meter_provider: Any
+    ) -> None:
+        self._make = make
+        self._options = {"content": content, "tracer_provider": tracer_provider, "meter_provider": meter_provider}
         self._content = content or is_wanted()
         self._newest = wants_newest()
         self._tracer = trace.get_tracer(_NAME, __version__, tracer_provider)
@@ -103,10 +110,10 @@ class Telemetry:
             span.add_event("exception", {"exception.type": f"{type(error).__module__}.{type(error).__qualname__}"})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(telemetry, **self._told), ()
+        return partial(self._make, **self._options), ()
 
     def __repr__(self) -> str:
-        return f"telemetry(content={self._told['content']!r})"
+        return f"telemetry(content={self._options['content']!r})"
 
 
 class Watch:

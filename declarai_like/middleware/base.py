@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._calls.flow import Flow, Middleware, Next
 from declarai_like._calls.middlewares import TaskMiddleware
+from declarai_like._calls.operations import Flow, Middleware, Next
 from declarai_like.middleware.retry import Retry
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from declarai_like.errors import DefinitionError, ProviderError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from declarai_like._calls.flow import Flow, Middleware, Next
+    from declarai_like._calls.operations import Flow, Middleware, Next
     from declarai_like.requests import Request
 
 __all__ = ["fallback"]
@@ -62,5 +62,5 @@ def _to(llm: Any, request: Request) -> Request:
         provider=provider,
         model=options.model or provider.model,
         params={**options.llm_params, **request.params},
-        limits=request.limits.replace(places=options.limits.places),
+        limits=request.limits.replace(slots=options.limits.slots),
     )

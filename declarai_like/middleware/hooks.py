@@ -6,13 +6,13 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._wire.hooks import TextFilter
 from declarai_like.errors import DefinitionError
+from declarai_like.requests import TextFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from declarai_like._calls.flow import Flow, Middleware, Next
+    from declarai_like._calls.operations import Flow, Middleware, Next
     from declarai_like.requests import Request
 
 __all__ = ["TextFilter", "observe", "redact", "rewrite"]

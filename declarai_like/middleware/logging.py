@@ -14,7 +14,7 @@ from declarai_like.providers.base import Secret
 from declarai_like.responses import LLMResponse
 
 if TYPE_CHECKING:
-    from declarai_like._calls.flow import Flow, Next
+    from declarai_like._calls.operations import Flow, Next
     from declarai_like.requests import Request
 
 __all__ = ["LoggingMiddleware"]

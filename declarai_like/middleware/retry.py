@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from declarai_like._calls.flow import Flow, Middleware, Next, Sleep
+from declarai_like._calls.operations import Flow, Middleware, Next, Sleep
 from declarai_like.errors import DefinitionError, ProviderError
 
 if TYPE_CHECKING:

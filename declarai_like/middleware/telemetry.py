@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from declarai_like._calls.flow import Middleware
+    from declarai_like._calls.operations import Middleware
 
 __all__ = ["telemetry"]
 
@@ -32,4 +32,4 @@ def telemetry(
         from declarai_like.middleware._telemetry_spans import Telemetry
     except ImportError as error:
         raise MissingExtra(f'telemetry needs opentelemetry-api ({error}): pip install "declarai-like[otel]"') from error
-    return Telemetry(content=content, tracer_provider=tracer_provider, meter_provider=meter_provider)
+    return Telemetry(telemetry, content=content, tracer_provider=tracer_provider, meter_provider=meter_provider)

@@ -6,11 +6,12 @@ The simple door is `BaseLLM`: a class with `predict`. The full door is the `Prov
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError
 from declarai_like.messages import Message
+from declarai_like.requests import Provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
@@ -85,44 +86,6 @@ class LLMSettings:
 
     def __repr__(self) -> str:
         return f"LLMSettings(provider={self.provider!r}, model={self.model!r})"
-
-
-@runtime_checkable
-class Provider(Protocol):
-    """One model behind one address. It is shared by threads and event loops, and never changes.
-
-    Each method takes a request and gives what the model answers as dicts in the OpenAI format: the whole body, or
-    the chunks of a stream. A stream ends with `DONE` when the other side said that it is whole. Errors are our
-    `ProviderError`s, and a stream that is closed early closes its connection at once.
-    """
-
-    name: str
-    model: str
-    streaming: bool
-
-    def encode(self, request: Request) -> dict[str, Any]:
-        """Give the body that would be sent, as this provider spells it."""
-        ...
-
-    def adapts(self, error: ProviderError, request: Request) -> bool:
-        """Learn from a refusal; say whether the same request, encoded anew, may succeed."""
-        ...
-
-    def send(self, request: Request) -> dict[str, Any]:
-        """Send a request and wait for the whole answer."""
-        ...
-
-    def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
-        """Send a request and give its chunks as they arrive."""
-        ...
-
-    async def asend(self, request: Request) -> dict[str, Any]:
-        """Do what `send` does, in an event loop."""
-        ...
-
-    def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
-        """Do what `stream` does, in an event loop."""
-        ...
 
 
 class BaseLLM:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like import __version__
+from declarai_like._version import __version__
 from declarai_like.serve._event_frames import FRAMES
 
 if TYPE_CHECKING:

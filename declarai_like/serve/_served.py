@@ -158,7 +158,9 @@ def chat_doors(chats: Iterable[Any] | Mapping[str, Any], max_tokens: int | None)
             raise ConfigurationError(f"expected a chat class to serve, got {chat!r:.80}: decorate it with @llm.chat")
         declared = chat.__chat__
         declared.require_provider()
-        doors[name] = ChatDoor(name, chat, frozenset(n for n in declared.places if not hasattr(chat, n)), max_tokens)
+        doors[name] = ChatDoor(
+            name, chat, frozenset(n for n in declared.placeholders if not hasattr(chat, n)), max_tokens
+        )
     return doors
 
 

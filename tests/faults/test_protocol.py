@@ -104,7 +104,7 @@ def test_row_17_quota_that_is_used_up_is_told_once(model, ask, server):
 
 def watching(waits):
     """A middleware that notes the waits of the retry inside of it."""
-    from declarai_like._calls.flow import Sleep
+    from declarai_like._calls.operations import Sleep
 
     def watch(request, send):
         flow, answer = send(request), None
