@@ -11,7 +11,7 @@ def rank(message: str) -> int:
 
 from __future__ import annotations
 
-from declarai_like._version import __version__
+from declarai_like._version import __version__ as __version__
 
 TYPE_CHECKING = False  # type checkers take it for true; importing it from `typing` would cost most of this import
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ __all__ = [
     "Request",
     "Result",
     "TaskMiddleware",
-    "__version__",
     "azure_openai",
     "fallback",
     "limits",
