@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from declarai_like.completions import ToolCall, Usage
 
 
-class Text:
+class GrowingText:
     """A growing text whose prefixes are had without joining the same pieces twice."""
 
     __slots__ = ("_joined", "pieces", "surrogates")
@@ -22,7 +22,7 @@ class Text:
         """Whether a surrogate pair may be split over two pieces (a server escaped per token)."""
         self._joined: tuple[int, str] = (0, "")
 
-    def upto(self, end: int) -> str:
+    def prefix(self, end: int) -> str:
         """Join the first `end` pieces."""
         count, text = self._joined
         if end < count:
@@ -38,7 +38,7 @@ class Text:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
-class Span(NamedTuple):
+class ListPrefix(NamedTuple):
     """The first `end` entries of a list that goes on growing."""
 
     entries: list[Any]
@@ -49,7 +49,7 @@ class Span(NamedTuple):
         return tuple(self.entries[: self.end])
 
 
-class Head(NamedTuple):
+class AnswerMetadata(NamedTuple):
     """What is known of an answer as a whole, at one moment."""
 
     id: str | None = None
@@ -65,11 +65,11 @@ class Progress(NamedTuple):
     role: str = ""
     finish_reason: str | None = None
     refusal: str | None = None
-    reasoning: tuple[Text, int] | None = None
+    reasoning: tuple[GrowingText, int] | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    logprobs: Span | None = None
-    refusal_logprobs: Span | None = None
-    legacy_logprobs: Span | None = None
+    logprobs: ListPrefix | None = None
+    refusal_logprobs: ListPrefix | None = None
+    legacy_logprobs: ListPrefix | None = None
     """The parallel lists of text completions, as they came chunk by chunk."""
     function_call: Mapping[str, Any] | None = None
 

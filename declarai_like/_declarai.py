@@ -1,4 +1,4 @@
-"""The doors: a model to declare tasks on."""
+"""How a model is got, to declare tasks and chats on."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Declarai(Direct):
     """
 
     def __init__(self, provider: str, model: str | None = None, version: str | None = None, **settings: Any) -> None:
-        settings = _sealed(settings)
+        settings = _wrap_secrets(settings)
         if provider in _BUILTIN:
-            made = _BUILTIN[provider](**_named(model=model, version=version), **settings)
+            made = _BUILTIN[provider](**_without_none(model=model, version=version), **settings)
             self._start(made.llm, made.options)
         else:
             llm = or_offline(registered(provider, LLMSettings(provider, model or "default", version).model, settings))
@@ -72,13 +72,13 @@ class Declarai(Direct):
     @property
     def Prompt(self) -> Any:  # noqa: N802 - it is a class
         """The base of class prompts that ask this model: `class Recipe(llm.Prompt)`."""
-        from declarai_like.prompts import bound_to
+        from declarai_like.prompts import prompt_base
 
-        return bound_to(self)
+        return prompt_base(self)
 
     @classmethod
     def of(cls, llm: Provider, options: Options | None = None) -> Any:
-        """Make the door of a provider that is already built."""
+        """Make the model of a provider that is already built."""
         kind = StreamingDeclarai if (options or Options()).streaming else Declarai
         made = kind.__new__(kind)
         made._start(llm, options or Options(streaming=llm.streaming))  # noqa: SLF001 - of this very class
@@ -114,7 +114,7 @@ class Declarai(Direct):
         asked again; `output` is how the type is asked for; `templates` replaces words that are said to the model;
         the time limits are in seconds. Raises `DefinitionError` if the function cannot be a task.
         """
-        settings = self.options.over(streaming=streaming, **options)
+        settings = self.options.merge(streaming=streaming, **options)
         if function is None:
             return lambda declared: make_task(declared, self.llm, settings)
         return make_task(function, self.llm, settings)
@@ -146,7 +146,7 @@ class Declarai(Direct):
     ) -> Declarai:
         """Do what `declarai_like.openai` does. Deprecated: to be removed in 1.0."""
         openai_token = None if openai_token is None else Secret(openai_token)
-        _warn_moved("openai")
+        _warn_deprecated("openai")
         made: Declarai = openai(model, version, openai_token, **settings)
         return made
 
@@ -156,7 +156,7 @@ class Declarai(Direct):
     ) -> Declarai:
         """Do what `declarai_like.azure_openai` does. Deprecated: to be removed in 1.0."""
         azure_openai_key = None if azure_openai_key is None else Secret(azure_openai_key)
-        _warn_moved("azure_openai")
+        _warn_deprecated("azure_openai")
         made: Declarai = azure_openai(deployment_name, azure_openai_key, **settings)
         return made
 
@@ -195,16 +195,16 @@ class StreamingDeclarai(Declarai):
         return made(function, streaming=streaming, **options)
 
 
-def _named(**arguments: Any) -> dict[str, Any]:
+def _without_none(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _sealed(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _wrap_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Wrap the keys, so that no frame of ours holds one that a report of an error could show."""
     return {name: Secret(value) if name in _KEYS and value else value for name, value in settings.items()}
 
 
-def _warn_moved(name: str) -> None:
+def _warn_deprecated(name: str) -> None:
     warnings.warn(f"Declarai.{name} will be removed in 1.0: use declarai_like.{name}", DeprecationWarning, stacklevel=3)
 
 

@@ -8,7 +8,7 @@ from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
 from declarai_like._outputs.output import Output
 from declarai_like.messages import Message
-from declarai_like.middleware.base import stack
+from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
@@ -74,7 +74,7 @@ class Direct:
         """
         from declarai_like.streams import Stream
 
-        return Stream(self._prepared(messages, prompt, output_type, tools, model, params))
+        return Stream(self._prepare_stream(messages, prompt, output_type, tools, model, params))
 
     def astream(
         self,
@@ -89,7 +89,7 @@ class Direct:
         """Do what `stream` does, in an event loop."""
         from declarai_like.streams import AsyncStream
 
-        return AsyncStream(self._prepared(messages, prompt, output_type, tools, model, params))
+        return AsyncStream(self._prepare_stream(messages, prompt, output_type, tools, model, params))
 
     @overload
     def complete(
@@ -119,7 +119,7 @@ class Direct:
     ) -> Any:
         """Do what `complete` does, in an event loop: await it, or iterate it when it streams."""
         call = self._continue(prompt, model, params, streaming=streaming)
-        return runner.astream(call) if streaming else _response(call)
+        return runner.astream(call) if streaming else _await_response(call)
 
     def _ask(
         self,
@@ -129,9 +129,9 @@ class Direct:
         model: str | None,
         params: Mapping[str, Any],
     ) -> Call[Any]:
-        return self._prepare(*self._asked(messages, output_type, tools, model, params))
+        return self._prepare(*self._build_request(messages, output_type, tools, model, params))
 
-    def _asked(
+    def _build_request(
         self,
         messages: str | Iterable[Message | Mapping[str, Any]],
         output_type: Any,
@@ -153,7 +153,7 @@ class Direct:
         )
         return request, output
 
-    def _prepared(  # noqa: PLR0917 - the arguments of two callers, as they came
+    def _prepare_stream(  # noqa: PLR0917 - the arguments of two callers, as they came
         self,
         messages: str | Iterable[Message | Mapping[str, Any]],
         prompt: str | list[str] | None,
@@ -164,11 +164,11 @@ class Direct:
     ) -> Callable[[], Call[Any]]:
         """Check the arguments of a stream now, and make a call of them each time it is entered."""
         if prompt is None:
-            request, output = self._asked(messages, output_type, tools, model, params, streaming=True)
-            return lambda: self._prepare(request, output, narrate=True)
+            request, output = self._build_request(messages, output_type, tools, model, params, streaming=True)
+            return lambda: self._prepare(request, output, as_events=True)
         if messages or tools or output_type is not str:
             raise TypeError("prompt= continues a text: it goes with no messages, no tools and no output_type")
-        return lambda: self._continue(prompt, model, params, streaming=True, narrate=True)
+        return lambda: self._continue(prompt, model, params, streaming=True, as_events=True)
 
     def _continue(
         self,
@@ -177,18 +177,20 @@ class Direct:
         params: Mapping[str, Any],
         *,
         streaming: bool,
-        narrate: bool = False,
+        as_events: bool = False,
     ) -> Call[Any]:
         request = self._request(params, model=model, streaming=streaming).replace(kind="completion", prompt=prompt)
-        return self._prepare(request, Output.of(str), narrate=narrate)
+        return self._prepare(request, Output.of(str), as_events=as_events)
 
     def _request(self, params: Mapping[str, Any], *, model: str | None = None, streaming: bool) -> Request:
         return self.options.request(self.llm, params, model=model, streaming=streaming)
 
-    def _prepare(self, request: Request, output: Output[Any], *, narrate: bool = False) -> Call[Any]:
-        middlewares = stack(self.options, self, {})
-        return Call(request.replace(output=output), output, middlewares=middlewares, narrate=narrate, lenient=True)
+    def _prepare(self, request: Request, output: Output[Any], *, as_events: bool = False) -> Call[Any]:
+        middlewares = build_stack(self.options, self, {})
+        return Call(
+            request.replace(output=output), output, middlewares=middlewares, as_events=as_events, returns_refusals=True
+        )
 
 
-async def _response(call: Call[Any]) -> LLMResponse:
+async def _await_response(call: Call[Any]) -> LLMResponse:
     return (await runner.arun(call)).response

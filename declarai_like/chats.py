@@ -18,7 +18,7 @@ from declarai_like.errors import DeclaraiError, DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import stored
 from declarai_like.messages import Message, MessageRole
-from declarai_like.middleware.base import stack
+from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class _System:
     """The system prompt: on the class as declared, on an instance with its values; to be set on an instance."""
 
     def __get__(self, chat: Chat | None, owner: type[Chat]) -> str:
-        return owner.__chat__.system if chat is None else chat._shown_system({})  # noqa: SLF001 - a chat's own property
+        return owner.__chat__.system if chat is None else chat._system_or_source({})  # noqa: SLF001 - a chat's own property
 
     def __set__(self, chat: Chat, text: str | None) -> None:
         chat._session.system = inspect.cleandoc(text or "")  # noqa: SLF001 - a chat's own property
@@ -140,9 +140,9 @@ class Chat:
         whole history is shown.
         """
         self._refuse_unknown(values, f"{self.__name__}.compile")
-        opening = self._opening(self._shown_system(values))
+        opening = self._opening(self._system_or_source(values))
         new = [] if message is None else [Message(message)]
-        return {"messages": [*opening, *self._fitted(self.conversation, [*opening, *new]), *new]}
+        return {"messages": [*opening, *self._apply_window(self.conversation, [*opening, *new]), *new]}
 
     def add_message(self, message: str, role: str | MessageRole = MessageRole.user, *, pinned: bool = False) -> None:
         """Add a message to the history; a pinned one is sent whatever the window leaves out.
@@ -167,11 +167,11 @@ class Chat:
         system prompt for this turn; `llm_params` are the model's parameters for it. A chat with `async def send`
         gives a coroutine, or an async generator. Raises `TypeError` for a name that the prompt does not ask for.
         """
-        return self._answer(self._call(*self._told(args, kwargs)))
+        return self._answer(self._call(*self._split_arguments(args, kwargs)))
 
     def asend(self, *args: Any, **kwargs: Any) -> Any:
         """Do what `send` does, in an event loop: await it, or iterate it on a streaming chat."""
-        return _aspoken(self._call(*self._told(args, kwargs)))
+        return _start_async_turn(self._call(*self._split_arguments(args, kwargs)))
 
     def stream(self, *args: Any, **kwargs: Any) -> Stream[Any] | Any:
         """Give a turn as a stream of events, to be entered with `with` (`async with` on an async chat)."""
@@ -179,15 +179,15 @@ class Chat:
 
         if self.__chat__.is_async:
             return self.astream(*args, **kwargs)
-        told = self._told(args, kwargs)
-        return Stream(lambda: self._call(*told, streaming=True, narrate=True))
+        arguments = self._split_arguments(args, kwargs)
+        return Stream(lambda: self._call(*arguments, streaming=True, as_events=True))
 
     def astream(self, *args: Any, **kwargs: Any) -> AsyncStream[Any]:
         """Give a turn as a stream of events, to be entered with `async with`."""
         from declarai_like.streams import AsyncStream
 
-        told = self._told(args, kwargs)
-        return AsyncStream(lambda: self._call(*told, streaming=True, narrate=True))
+        arguments = self._split_arguments(args, kwargs)
+        return AsyncStream(lambda: self._call(*arguments, streaming=True, as_events=True))
 
     def undo(self) -> tuple[Message, ...]:
         """Take back the last turn, and give what it was; raises `HistoryError` if there is none."""
@@ -208,7 +208,7 @@ class Chat:
     def aregenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """Do what `regenerate` does, in an event loop."""
         self._refuse_unknown(values, f"{self.__name__}.aregenerate")
-        return _aspoken(self._call(None, values, llm_params))
+        return _start_async_turn(self._call(None, values, llm_params))
 
     def fork(self) -> Any:
         """Give a second conversation that begins with a copy of this one, kept in memory."""
@@ -224,9 +224,9 @@ class Chat:
         return ChatState(InMemoryMessageHistory(), declared.keep_partial, declared.window)
 
     def _answer(self, call: Call[Any]) -> Any:
-        return _aspoken(call) if self.__chat__.is_async else _spoken(call)
+        return _start_async_turn(call) if self.__chat__.is_async else _start_turn(call)
 
-    def _told(
+    def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[str, Mapping[str, Any], Mapping[str, Any] | None]:
         """Part the arguments of a `send` into the message, the prompt's values, and the model's parameters."""
@@ -248,7 +248,7 @@ class Chat:
         llm_params: Mapping[str, Any] | None,
         *,
         streaming: bool | None = None,
-        narrate: bool = False,
+        as_events: bool = False,
     ) -> Call[Any]:
         """Put one turn together, the last one again if there is no message; nothing is sent yet."""
         declared = self.__chat__
@@ -258,7 +258,7 @@ class Chat:
             provider,
             llm_params,
             streaming=streaming,
-            messages=(*self._opening(self._rendered_system(values)), Message(message or "")),
+            messages=(*self._opening(self._render_system(values)), Message(message or "")),
             response_format=output.response_format(options.format),
             name=self.__name__,
             prompt_version=version_of(self._system_text()),
@@ -269,10 +269,10 @@ class Chat:
         return Call(
             request,
             output,
-            middlewares=stack(options, self, arguments),
+            middlewares=build_stack(options, self, arguments),
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
-            narrate=narrate,
+            as_events=as_events,
             conversation=Conversation(self._session, self.greeting, again=message is None),
         )
 
@@ -283,7 +283,7 @@ class Chat:
         text = "\n".join(filter(None, [system, instructions]))
         return [Message(text, MessageRole.system)] if text else []
 
-    def _fitted(self, history: list[Message], rest: list[Message]) -> list[Message]:
+    def _apply_window(self, history: list[Message], rest: list[Message]) -> list[Message]:
         """Leave out what the window would, if it can tell without asking a model."""
         window = self._session.window
         if window is None:
@@ -299,7 +299,7 @@ class Chat:
         own = self._session.system
         return self.__chat__.system if own is None else own
 
-    def _rendered_system(self, values: Mapping[str, Any]) -> str:
+    def _render_system(self, values: Mapping[str, Any]) -> str:
         """Fill the system prompt; raises `TypeError` if a value is missing."""
         text, where = self._system_text(), self.__chat__.where
         placeholders = placeholders_of(text, where)
@@ -315,9 +315,9 @@ class Chat:
                 "give it to the constructor or to send, or set it as an attribute"
             ) from error
 
-    def _shown_system(self, values: Mapping[str, Any]) -> str:
+    def _system_or_source(self, values: Mapping[str, Any]) -> str:
         try:
-            return self._rendered_system(values)
+            return self._render_system(values)
         except TypeError:  # a value is still missing: it may come with a `send`
             return self._system_text()
 
@@ -337,7 +337,7 @@ class Chat:
             )
 
 
-def _spoken(call: Call[Any]) -> Any:
+def _start_turn(call: Call[Any]) -> Any:
     """Make a turn: give its value, or the generator of its responses."""
     if not call.request.stream:
         return runner.run(call).value
@@ -346,16 +346,16 @@ def _spoken(call: Call[Any]) -> Any:
     return steps
 
 
-def _aspoken(call: Call[Any]) -> Any:
+def _start_async_turn(call: Call[Any]) -> Any:
     """Make a turn in an event loop: give the coroutine of its value, or the async generator of its responses."""
     if not call.request.stream:
-        return _value(call)
+        return _await_value(call)
     steps = runner.astream(call)
     call.answer.stream = ref(steps)
     return steps
 
 
-async def _value(call: Call[Any]) -> Any:
+async def _await_value(call: Call[Any]) -> Any:
     return (await runner.arun(call)).value
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
-from declarai_like._buffers import Span, Text, partial_json
+from declarai_like._buffers import GrowingText, ListPrefix, partial_json
 from declarai_like.responses import typed
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class _Shared:
     """An event that shares what grows with the events after it: it is compared and pickled by what it shows."""
 
     __slots__ = ()
-    _shown: ClassVar[tuple[str, ...]]
+    _fields: ClassVar[tuple[str, ...]]
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self._shown)
+        return tuple(getattr(self, name) for name in self._fields)
 
     def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if type(other) is type(self) else NotImplemented
@@ -54,11 +54,11 @@ class _Shared:
         return hash((type(self), self._values()[0]))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self._shown, self._values(), strict=True))
+        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self._values(), strict=True))
         return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self), self._values())
+        return _restore, (type(self), self._values())
 
     @classmethod
     def _of(cls, *values: Any) -> Any:
@@ -66,12 +66,12 @@ class _Shared:
         raise NotImplementedError  # pragma: no cover - every event defines it
 
 
-def _restored(kind: type[_Shared], values: tuple[Any, ...]) -> Any:
+def _restore(kind: type[_Shared], values: tuple[Any, ...]) -> Any:
     """Make an event again, when it is unpickled."""
     return kind._of(*values)  # noqa: SLF001 - of this module
 
 
-class _Kept:
+class _FixedPartial:
     """The typed value of a text that grows no more."""
 
     __slots__ = ("_items", "_value")
@@ -96,7 +96,7 @@ class ChunkEvent(_Shared):
     """The answer so far."""
     _snapshot: Callable[[], Completion]
     type: ClassVar[Literal["chunk"]] = "chunk"
-    _shown: ClassVar[tuple[str, ...]] = ("raw", "response", "snapshot")
+    _fields: ClassVar[tuple[str, ...]] = ("raw", "response", "snapshot")
 
     @property
     def chunk(self) -> Any:
@@ -116,10 +116,10 @@ class ChunkEvent(_Shared):
 
     @classmethod
     def _of(cls, raw: dict[str, Any], response: LLMResponse, snapshot: Completion) -> ChunkEvent:
-        return cls(raw, response, partial(_given, snapshot))
+        return cls(raw, response, partial(_identity, snapshot))
 
 
-def _given(snapshot: Completion) -> Completion:
+def _identity(snapshot: Completion) -> Completion:
     return snapshot
 
 
@@ -129,11 +129,11 @@ class ContentDeltaEvent(_Shared):
 
     delta: str
     choice_index: int
-    _text: Text
+    _text: GrowingText
     _end: int
     _parsed: Partial | None
     type: ClassVar[Literal["content.delta"]] = "content.delta"
-    _shown: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot", "parsed", "items")
+    _fields: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot", "parsed", "items")
 
     @property
     def content(self) -> str:
@@ -143,7 +143,7 @@ class ContentDeltaEvent(_Shared):
     @property
     def snapshot(self) -> str:
         """The text so far."""
-        return self._text.upto(self._end)
+        return self._text.prefix(self._end)
 
     @property
     def parsed(self) -> Any:
@@ -157,7 +157,7 @@ class ContentDeltaEvent(_Shared):
 
     @classmethod
     def _of(cls, delta: str, choice: int, snapshot: str, parsed: Any, items: list[Any]) -> ContentDeltaEvent:
-        return cls(delta, choice, Text(snapshot), 1, None if parsed is None else _Kept(parsed, items))
+        return cls(delta, choice, GrowingText(snapshot), 1, None if parsed is None else _FixedPartial(parsed, items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +195,19 @@ class ReasoningDeltaEvent(_Shared):
 
     delta: str
     choice_index: int
-    _text: Text
+    _text: GrowingText
     _end: int
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
-    _shown: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot")
+    _fields: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot")
 
     @property
     def snapshot(self) -> str:
         """The thinking so far."""
-        return self._text.upto(self._end)
+        return self._text.prefix(self._end)
 
     @classmethod
     def _of(cls, delta: str, choice: int, snapshot: str) -> ReasoningDeltaEvent:
-        return cls(delta, choice, Text(snapshot), 1)
+        return cls(delta, choice, GrowingText(snapshot), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,7 @@ class FunctionToolCallArgumentsDoneEvent:
 class _LogprobsDeltaEvent(_Shared):
     choice_index: int
     _new: tuple[TokenLogprob, ...]
-    _span: Span
+    _span: ListPrefix
 
     @property
     def snapshot(self) -> list[TokenLogprob]:
@@ -269,7 +269,7 @@ class _LogprobsDeltaEvent(_Shared):
 
     @classmethod
     def _of(cls, choice: int, new: list[TokenLogprob], snapshot: list[TokenLogprob]) -> Any:
-        return cls(choice, tuple(new), Span(snapshot, len(snapshot)))
+        return cls(choice, tuple(new), ListPrefix(snapshot, len(snapshot)))
 
 
 class LogprobsContentDeltaEvent(_LogprobsDeltaEvent):
@@ -277,7 +277,7 @@ class LogprobsContentDeltaEvent(_LogprobsDeltaEvent):
 
     __slots__ = ()
     type: ClassVar[Literal["logprobs.content.delta"]] = "logprobs.content.delta"
-    _shown: ClassVar[tuple[str, ...]] = ("choice_index", "content", "snapshot")
+    _fields: ClassVar[tuple[str, ...]] = ("choice_index", "content", "snapshot")
 
     @property
     def content(self) -> list[TokenLogprob]:
@@ -290,7 +290,7 @@ class LogprobsRefusalDeltaEvent(_LogprobsDeltaEvent):
 
     __slots__ = ()
     type: ClassVar[Literal["logprobs.refusal.delta"]] = "logprobs.refusal.delta"
-    _shown: ClassVar[tuple[str, ...]] = ("choice_index", "refusal", "snapshot")
+    _fields: ClassVar[tuple[str, ...]] = ("choice_index", "refusal", "snapshot")
 
     @property
     def refusal(self) -> list[TokenLogprob]:

@@ -108,7 +108,7 @@ class Prompt(BaseModel):
     def __pydantic_init_subclass__(cls, *, llm: Direct | None = None, **config: Any) -> None:
         """Check the declaration, now that pydantic knows the fields."""
         super().__pydantic_init_subclass__(**config)
-        cls._declaration = _declared(cls)
+        cls._declaration = _read_class(cls)
 
     def messages(self) -> Sequence[Message | Mapping[str, Any]]:
         """Write the messages to send; override it for a conversation of your own."""
@@ -117,15 +117,15 @@ class Prompt(BaseModel):
             raise DefinitionError(
                 f"{declaration.where}: there is nothing to ask; write a docstring, a prompt_template, or messages()"
             )
-        text = self._filled(declaration.text)
+        text = self._fill(declaration.text)
         if not text.strip():
             raise DeclaraiError(f"{declaration.where}: these fields make an empty prompt; nothing was sent")
-        system = self._filled(declaration.system)
+        system = self._fill(declaration.system)
         return [*([Message(system, MessageRole.system)] if system else []), Message(text)]
 
     def compile(self) -> dict[str, list[Message]]:
         """Give the messages that would be sent, with what tells the model the output type."""
-        return {"messages": self._told()}
+        return {"messages": self._full_messages()}
 
     def request(self, **params: Unpack[CallParams]) -> Request:
         """Give exactly what `call` would send, without sending it."""
@@ -155,31 +155,31 @@ class Prompt(BaseModel):
     def events(self, **params: Unpack[CallParams]) -> Stream[Any]:
         """Give the answer as a stream of events, to be entered with `with`; nothing is sent before."""
         request = self._request(params, streaming=True)
-        return Stream(lambda: self._prepared(request, narrate=True))
+        return Stream(lambda: self._prepare(request, as_events=True))
 
     def aevents(self, **params: Unpack[CallParams]) -> AsyncStream[Any]:
         """Do what `events` does, in an event loop; to be entered with `async with`."""
         request = self._request(params, streaming=True)
-        return AsyncStream(lambda: self._prepared(request, narrate=True))
+        return AsyncStream(lambda: self._prepare(request, as_events=True))
 
     def _call(self, params: CallParams, *, streaming: bool = False) -> Call[Any]:
-        return self._prepared(self._request(params, streaming=streaming))
+        return self._prepare(self._request(params, streaming=streaming))
 
-    def _prepared(self, request: Request, *, narrate: bool = False) -> Call[Any]:
-        return self._bound()._prepare(request, self._declaration.output, narrate=narrate)  # noqa: SLF001 - one half of how an llm makes its calls
+    def _prepare(self, request: Request, *, as_events: bool = False) -> Call[Any]:
+        return self._require_llm()._prepare(request, self._declaration.output, as_events=as_events)  # noqa: SLF001 - one half of how an llm makes its calls
 
     def _request(self, params: CallParams, *, streaming: bool = False) -> Request:
-        llm, output = self._bound(), self._declaration.output
+        llm, output = self._require_llm(), self._declaration.output
         told: dict[str, Any] = {**self.call_params, **params}
         model, tools = told.pop("model", None), told.pop("tools", None)
         return llm._request(told, model=model, streaming=streaming).replace(  # noqa: SLF001 - one half of how an llm makes its calls
-            messages=tuple(self._told()),
+            messages=tuple(self._full_messages()),
             response_format=output.response_format(llm.options.format),
             tools=tuple(tools or ()),
             name=type(self).__name__,
         )
 
-    def _bound(self) -> Direct:
+    def _require_llm(self) -> Direct:
         llm: Direct | None = self.llm
         if llm is None:
             name = type(self).__name__
@@ -189,7 +189,7 @@ class Prompt(BaseModel):
             )
         return llm
 
-    def _told(self) -> list[Message]:
+    def _full_messages(self) -> list[Message]:
         """Give the messages, with the words for the output type at the end of the system's."""
         declaration, llm = self._declaration, self.llm
         messages = [Message.of(message) for message in self.messages()]
@@ -203,7 +203,7 @@ class Prompt(BaseModel):
             return [replace(first, message=f"{first.message}\n{words}"), *messages[1:]]
         return [Message(words, MessageRole.system), *messages] if words else messages
 
-    def _filled(self, text: str) -> str:
+    def _fill(self, text: str) -> str:
         """Fill a text with those attributes that it names."""
         where, variables = self._declaration.where, self._declaration.variables
         values = {name: getattr(self, name) for name in text_names(text, where, variables) & variables}
@@ -214,7 +214,7 @@ _bases: WeakValueDictionary[int, type[Prompt]] = WeakValueDictionary()
 """The base of each model's prompts, by the model's `id`: a base keeps its model alive, so the `id` is its own."""
 
 
-def bound_to(llm: Direct) -> type[Prompt]:
+def prompt_base(llm: Direct) -> type[Prompt]:
     """Give the base class of the prompts that ask this model, always the same one."""
     base = _bases.get(id(llm))
     if base is None:
@@ -223,7 +223,7 @@ def bound_to(llm: Direct) -> type[Prompt]:
     return base
 
 
-def _declared(cls: type[Prompt]) -> _Declaration:
+def _read_class(cls: type[Prompt]) -> _Declaration:
     """Read and check a prompt class; raises `DefinitionError`."""
     where = _where(cls)
     if taken := sorted(_NOT_FIELDS.intersection(cls.model_fields)):

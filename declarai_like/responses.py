@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
 
-from declarai_like._buffers import Head, Progress, Span, Text
+from declarai_like._buffers import AnswerMetadata, GrowingText, ListPrefix, Progress
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ class LLMResponse:
     'complete'
     """
 
-    __slots__ = ("_end", "_head", "_parsed", "_progress", "_text", "content", "outcome", "raw_response")
+    __slots__ = ("_end", "_metadata", "_parsed", "_progress", "_text", "content", "outcome", "raw_response")
 
     content: str
     outcome: Outcome
     raw_response: dict[str, Any]
-    _text: Text
+    _text: GrowingText
     _end: int
     _progress: Progress
-    _head: Head
+    _metadata: AnswerMetadata
     _parsed: Parsed | Exception | Partial | None
 
     def __init__(
@@ -80,18 +80,20 @@ class LLMResponse:
         logprobs = Logprobs.of(logprobs) if isinstance(logprobs, dict) else cast("Logprobs | None", logprobs)
         self.raw_response = {} if raw_response is None else raw_response
         self.content = response if content is None else content
-        self._text = Text(response)
+        self._text = GrowingText(response)
         self._end = 1
-        self._head = Head(model=model, usage=usage if usage is None or isinstance(usage, Usage) else Usage.of(usage))
+        self._metadata = AnswerMetadata(
+            model=model, usage=usage if usage is None or isinstance(usage, Usage) else Usage.of(usage)
+        )
         self._progress = Progress(
             role=role,
             finish_reason=finish_reason,
             refusal=refusal,
-            reasoning=None if reasoning is None else (Text(reasoning), 1),
+            reasoning=None if reasoning is None else (GrowingText(reasoning), 1),
             tool_calls=tuple(call if isinstance(call, ToolCall) else ToolCall(**call) for call in tool_calls),
             logprobs=_span(None if logprobs is None else logprobs.content),
             refusal_logprobs=_span(None if logprobs is None else logprobs.refusal),
-            legacy_logprobs=None if logprobs is None or logprobs.tokens is None else Span([logprobs.legacy()], 1),
+            legacy_logprobs=None if logprobs is None or logprobs.tokens is None else ListPrefix([logprobs.legacy()], 1),
         )
         self._parsed = None if parsed is None else Parsed(parsed)
         self.outcome = outcome or outcome_of(finish_reason, refusal)
@@ -99,7 +101,7 @@ class LLMResponse:
     @property
     def response(self) -> str:
         """All the text so far; the whole text once the answer has ended."""
-        return self._text.upto(self._end)
+        return self._text.prefix(self._end)
 
     @property
     def parsed(self) -> Any:
@@ -125,7 +127,7 @@ class LLMResponse:
     @property
     def model(self) -> str | None:
         """The model that answered, as the provider names it."""
-        return self._head.model
+        return self._metadata.model
 
     @property
     def role(self) -> str:
@@ -141,7 +143,7 @@ class LLMResponse:
     def reasoning(self) -> str | None:
         """The model's thinking so far, for providers that show it."""
         span = self._progress.reasoning
-        return None if span is None else span[0].upto(span[1])
+        return None if span is None else span[0].prefix(span[1])
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -156,22 +158,22 @@ class LLMResponse:
     @property
     def usage(self) -> Usage | None:
         """The tokens that the call has cost; `None` when the provider never said."""
-        return self._head.usage
+        return self._metadata.usage
 
     @property
     def prompt_tokens(self) -> int | None:
         """The tokens of the prompt; `None` when the provider never said."""
-        return None if self._head.usage is None else self._head.usage.prompt_tokens
+        return None if self._metadata.usage is None else self._metadata.usage.prompt_tokens
 
     @property
     def completion_tokens(self) -> int | None:
         """The tokens of the answer; `None` when the provider never said."""
-        return None if self._head.usage is None else self._head.usage.completion_tokens
+        return None if self._metadata.usage is None else self._metadata.usage.completion_tokens
 
     @property
     def total_tokens(self) -> int | None:
         """The tokens of both; `None` when the provider never said."""
-        return None if self._head.usage is None else self._head.usage.total_tokens
+        return None if self._metadata.usage is None else self._metadata.usage.total_tokens
 
     @property
     def cost(self) -> float | None:
@@ -257,8 +259,8 @@ class LLMResponse:
         return f"LLMResponse(response={self.response!r}, content={self.content!r}, outcome={self.outcome!r})"
 
 
-def _span(tokens: tuple[TokenLogprob, ...] | None) -> Span | None:
-    return None if tokens is None else Span(list(tokens), len(tokens))
+def _span(tokens: tuple[TokenLogprob, ...] | None) -> ListPrefix | None:
+    return None if tokens is None else ListPrefix(list(tokens), len(tokens))
 
 
 def logprobs_of(progress: Progress) -> Logprobs | None:

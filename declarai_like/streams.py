@@ -24,24 +24,24 @@ __all__ = ["AsyncStream", "Stream"]
 T = TypeVar("T")
 
 
-class _Record(Generic[T]):
+class _StreamState(Generic[T]):
     """What a stream has brought so far, and how it ended."""
 
     def __init__(self, prepare: Callable[[], Call[T]]) -> None:
         self._prepare = prepare
         self._call: Call[T] | None = None
         self._events: list[StreamEvent] = []
-        self._told = 0
+        self._position = 0
         """How many events have been given to the one who iterates the stream itself."""
         self._ended = False
-        self._left = False
+        self._is_closed = False
         """Whether it ended because the reader left."""
         self._error: Exception | None = None
 
     def _begin(self) -> Call[T]:
         self._call = call = self._prepare()
-        self._events, self._told = [], 0
-        self._ended, self._left, self._error = False, False, None
+        self._events, self._position = [], 0
+        self._ended, self._is_closed, self._error = False, False, None
         return call
 
     def _end(self, error: BaseException | None = None) -> None:
@@ -49,12 +49,12 @@ class _Record(Generic[T]):
         if error is None or isinstance(error, Exception):
             self._ended, self._error = True, error
         else:
-            self._leave()
+            self._mark_closed()
 
-    def _leave(self) -> None:
+    def _mark_closed(self) -> None:
         """Note that the reader has left before the end: the answer is no success."""
         if not self._ended:
-            self._ended = self._left = True
+            self._ended = self._is_closed = True
             self._error = StreamInterrupted(
                 "the stream was closed before its end: read it to the end to get its result",
                 phase="stream",
@@ -62,7 +62,7 @@ class _Record(Generic[T]):
                 completion=self.current_completion_snapshot,
             )
 
-    def _may_read(self) -> bool:
+    def _can_read(self) -> bool:
         """Say whether more can come; raises the error that the stream ended with."""
         if self._error is not None:
             raise self._error
@@ -77,7 +77,7 @@ class _Record(Generic[T]):
     def outcome(self) -> Outcome:
         """How the stream ended; `"streaming"` before its end."""
         response = self.response
-        if self._left:
+        if self._is_closed:
             return "cancelled"
         if response is None:
             return "interrupted" if self._error is not None else "streaming"
@@ -132,7 +132,7 @@ def _items_of(event: StreamEvent, seen: list[Any]) -> list[Any]:
     return new
 
 
-class Stream(_Record[T]):
+class Stream(_StreamState[T]):
     """The events of one call: `with task.stream(...) as stream: for event in stream: ...`.
 
     Entering sends the request, leaving closes the connection, entering again sends again. The views (`responses`,
@@ -157,15 +157,15 @@ class Stream(_Record[T]):
         return self
 
     def __next__(self) -> StreamEvent:
-        while self._told == len(self._events):
+        while self._position == len(self._events):
             if not self._advance():
                 raise StopIteration
-        self._told += 1
-        return self._events[self._told - 1]
+        self._position += 1
+        return self._events[self._position - 1]
 
     def _advance(self) -> bool:
         """Read the next chunk's events; say whether there was one. Raises the stream's error at its end."""
-        if not self._may_read():
+        if not self._can_read():
             return False
         if self._steps is None:
             self._steps = runner.stream(self._begin())
@@ -188,13 +188,13 @@ class Stream(_Record[T]):
         """Close the connection at once; closing twice is fine."""
         if self._steps is not None:
             self._steps.close()
-        self._leave()
+        self._mark_closed()
 
     def until_done(self) -> Stream[T]:
         """Read the stream to its end."""
         while self._advance():
             pass
-        self._told = len(self._events)
+        self._position = len(self._events)
         return self
 
     def get_final_completion(self) -> Completion:
@@ -252,7 +252,7 @@ class Stream(_Record[T]):
         yield from buffer.close()
 
 
-class AsyncStream(_Record[T]):
+class AsyncStream(_StreamState[T]):
     """The events of one call in an event loop: `async with task.stream(...) as stream: async for event in stream`.
 
     It does what `Stream` does.
@@ -274,15 +274,15 @@ class AsyncStream(_Record[T]):
         return self
 
     async def __anext__(self) -> StreamEvent:
-        while self._told == len(self._events):
+        while self._position == len(self._events):
             if not await self._advance():
                 raise StopAsyncIteration
-        self._told += 1
-        return self._events[self._told - 1]
+        self._position += 1
+        return self._events[self._position - 1]
 
     async def _advance(self) -> bool:
         """Read the next chunk's events; say whether there was one. Raises the stream's error at its end."""
-        if not self._may_read():
+        if not self._can_read():
             return False
         if self._steps is None:
             self._steps = runner.astream(self._begin())
@@ -306,7 +306,7 @@ class AsyncStream(_Record[T]):
         """Close the connection at once; closing twice is fine."""
         if self._steps is not None:
             await self._steps.aclose()
-        self._leave()
+        self._mark_closed()
 
     aclose = close
 
@@ -314,7 +314,7 @@ class AsyncStream(_Record[T]):
         """Read the stream to its end."""
         while await self._advance():
             pass
-        self._told = len(self._events)
+        self._position = len(self._events)
         return self
 
     async def get_final_completion(self) -> Completion:

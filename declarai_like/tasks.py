@@ -14,7 +14,7 @@ from declarai_like._calls.flow import Call
 from declarai_like._outputs.output import Output
 from declarai_like._prompting.rendering import Prompt, reask
 from declarai_like._prompting.signatures import Signature
-from declarai_like.middleware.base import stack
+from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _Declared(NamedTuple):
+class TaskDeclaration(NamedTuple):
     """What a task was declared with; its copies share it."""
 
     signature: Signature
@@ -63,7 +63,7 @@ class BaseTask(Generic[P, T, R]):
 
     def __init__(
         self,
-        declared: _Declared,
+        declared: TaskDeclaration,
         options: Options,
         *,
         origin: tuple[Any, ...] | None = None,
@@ -94,7 +94,7 @@ class BaseTask(Generic[P, T, R]):
 
     def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
         """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
-        args, own, _ = self._told(args, kwargs)
+        args, own, _ = self._split_arguments(args, kwargs)
         return {"messages": list(self._declared.prompt.outline(self._declared.signature.bind_partial(args, own)))}
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
@@ -103,12 +103,12 @@ class BaseTask(Generic[P, T, R]):
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> FutureTask[R]:
         """Give the call with its arguments, to be made later; raises `TypeError` now if they do not fit."""
-        self._checked(args, kwargs)
+        self._check_arguments(args, kwargs)
         return FutureTask(self, args, kwargs)
 
     async def arun(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call in an event loop and give all that it brought."""
-        return await runner.arun(self._remembered(self._call(args, kwargs)))
+        return await runner.arun(self._remember(self._call(args, kwargs)))
 
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call in an event loop and give its value."""
@@ -118,7 +118,7 @@ class BaseTask(Generic[P, T, R]):
         """Give the call as a stream of events, to be entered with `async with`; nothing is sent before."""
         from declarai_like.streams import AsyncStream
 
-        return AsyncStream(self._prepared(args, kwargs))
+        return AsyncStream(self._prepare_stream(args, kwargs))
 
     @property
     def llm_response(self) -> LLMResponse | None:
@@ -146,12 +146,12 @@ class BaseTask(Generic[P, T, R]):
         raise NotImplementedError  # pragma: no cover - each kind of task has its own
 
     def _call(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, streaming: bool = False, narrate: bool = False
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, streaming: bool = False, as_events: bool = False
     ) -> Call[T]:
         """Bind the arguments and put the call together; nothing is sent yet."""
         signature, output, prompt, provider = self._declared
         options = self._options
-        args, own, llm_params = self._told(args, kwargs)
+        args, own, llm_params = self._split_arguments(args, kwargs)
         arguments = signature.bind(args, own)
         request = options.request(
             provider,
@@ -166,13 +166,13 @@ class BaseTask(Generic[P, T, R]):
         return Call(
             request,
             output,
-            middlewares=stack(options, self, arguments),
+            middlewares=build_stack(options, self, arguments),
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
-            narrate=narrate,
+            as_events=as_events,
         )
 
-    def _told(
+    def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any] | None]:
         """Part the function's arguments from `llm_params`, and leave out the `self` of `Class.method(self, ...)`."""
@@ -182,18 +182,18 @@ class BaseTask(Generic[P, T, R]):
             return args, kwargs, None
         return args, {name: kwargs[name] for name in kwargs if name != "llm_params"}, kwargs["llm_params"]
 
-    def _checked(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` if the arguments do not fit, `DefinitionError` if the model's parameters are none."""
-        args, own, llm_params = self._told(args, kwargs)
+        args, own, llm_params = self._split_arguments(args, kwargs)
         self._declared.signature.bind(args, own)
         self._options.params(llm_params)
 
-    def _prepared(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
+    def _prepare_stream(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
         """Check the arguments now, and make a call of them each time the stream is entered."""
-        self._checked(args, kwargs)
-        return lambda: self._remembered(self._call(args, kwargs, streaming=True, narrate=True))
+        self._check_arguments(args, kwargs)
+        return lambda: self._remember(self._call(args, kwargs, streaming=True, as_events=True))
 
-    def _remembered(self, call: Call[T]) -> Call[T]:
+    def _remember(self, call: Call[T]) -> Call[T]:
         """Note that this call is the last one in this context."""
         alive = {home: answer for home, answer in (_LATEST.get() or {}).items() if home() is not None}
         _LATEST.set({**alive, self._home: call.answer})
@@ -203,13 +203,13 @@ class BaseTask(Generic[P, T, R]):
     def _latest(self) -> Answer | None:
         return (_LATEST.get() or {}).get(self._home)
 
-    def _varied(self, changes: Mapping[str, Any]) -> Any:
+    def _with_changes(self, changes: Mapping[str, Any]) -> Any:
         """Make a task of the same function that asks differently."""
-        options, declared = self._options.over(**changes), self._declared
+        options, declared = self._options.merge(**changes), self._declared
         if options.templates != self._options.templates:
             declared = declared._replace(prompt=Prompt.of(declared.signature, declared.output, options.templates))
         family = _FAMILIES[declared.signature.is_async, options.streaming]
-        origin = (BaseTask._varied, (self, dict(changes)))
+        origin = (BaseTask._with_changes, (self, dict(changes)))
         return family(declared, options, origin=origin, is_bound=self._is_bound)
 
     def _bind_to(self, instance: Any) -> Any:
@@ -234,13 +234,13 @@ class _BlockingTask(BaseTask[P, T, R]):
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
-        return runner.run(self._remembered(self._call(args, kwargs)))
+        return runner.run(self._remember(self._call(args, kwargs)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
         """Give the call as a stream of events, to be entered with `with`; nothing is sent before."""
         from declarai_like.streams import Stream
 
-        return Stream(self._prepared(args, kwargs))
+        return Stream(self._prepare_stream(args, kwargs))
 
     @overload
     def with_options(self, *, streaming: Literal[True], **options: Unpack[TaskOptions]) -> StreamingTask[P, T]: ...
@@ -250,14 +250,14 @@ class _BlockingTask(BaseTask[P, T, R]):
     def with_options(self, *, streaming: None = None, **options: Unpack[TaskOptions]) -> Self: ...
     def with_options(self, *, streaming: bool | None = None, **options: Unpack[TaskOptions]) -> Any:
         """Give a new task that asks differently; `llm_params` are merged over the declared ones."""
-        return self._varied({"streaming": streaming, **options})
+        return self._with_changes({"streaming": streaming, **options})
 
 
 class Task(_BlockingTask[P, T, T]):
     """A plain function as a task: calling it asks the model and gives the declared type."""
 
     def _start(self, call: Call[T]) -> T:
-        return runner.run(self._remembered(call)).value
+        return runner.run(self._remember(call)).value
 
     @overload
     def __get__(self, instance: None, owner: type) -> Task[P, T]: ...
@@ -271,7 +271,7 @@ class StreamingTask(_BlockingTask[P, T, Generator["LLMResponse", None, None]]):
     """A plain function as a streaming task: calling it gives a generator of growing responses."""
 
     def _start(self, call: Call[T]) -> Generator[LLMResponse, None, None]:
-        steps = runner.stream(self._remembered(call))
+        steps = runner.stream(self._remember(call))
         call.answer.stream = ref(steps)
         return steps
 
@@ -302,14 +302,14 @@ class _AwaitingTask(BaseTask[P, T, R]):
     def with_options(self, *, streaming: None = None, **options: Unpack[TaskOptions]) -> Self: ...
     def with_options(self, *, streaming: bool | None = None, **options: Unpack[TaskOptions]) -> Any:
         """Give a new task that asks differently; `llm_params` are merged over the declared ones."""
-        return self._varied({"streaming": streaming, **options})
+        return self._with_changes({"streaming": streaming, **options})
 
 
 class AsyncTask(_AwaitingTask[P, T, Coroutine[Any, Any, T]]):
     """A coroutine function as a task: `await` it."""
 
     async def _start(self, call: Call[T]) -> T:
-        return (await runner.arun(self._remembered(call))).value
+        return (await runner.arun(self._remember(call))).value
 
     @overload
     def __get__(self, instance: None, owner: type) -> AsyncTask[P, T]: ...
@@ -323,7 +323,7 @@ class AsyncStreamingTask(_AwaitingTask[P, T, AsyncGenerator["LLMResponse", None]
     """A coroutine function as a streaming task: calling it gives an async generator of growing responses."""
 
     def _start(self, call: Call[T]) -> AsyncGenerator[LLMResponse, None]:
-        steps = runner.astream(self._remembered(call))
+        steps = runner.astream(self._remember(call))
         call.answer.stream = ref(steps)
         return steps
 
@@ -355,7 +355,7 @@ class FutureTask(Generic[R]):
     @property
     def task_kwargs(self) -> dict[str, Any]:
         """The arguments that were given, by name, `llm_params` among them."""
-        args, own, llm_params = self._task._told(self._args, self._kwargs)  # noqa: SLF001 - the task that planned this
+        args, own, llm_params = self._task._split_arguments(self._args, self._kwargs)  # noqa: SLF001 - the task that planned this
         given = self._task._declared.signature.signature.bind(*args, **own).arguments  # noqa: SLF001 - the same
         return {**given, **({} if llm_params is None else {"llm_params": llm_params})}
 
@@ -401,4 +401,6 @@ def make_task(function: Any, provider: Provider, options: Options) -> Any:
         where=signature.where,
     )
     prompt = Prompt.of(signature, output, options.templates)
-    return _FAMILIES[signature.is_async, options.streaming](_Declared(signature, output, prompt, provider), options)
+    return _FAMILIES[signature.is_async, options.streaming](
+        TaskDeclaration(signature, output, prompt, provider), options
+    )

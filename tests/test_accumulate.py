@@ -11,7 +11,7 @@ from wire_format import USAGE, chunk, of_choices, responses, text, told, tool, t
 from declarai_like import errors
 from declarai_like._outputs.output import Output
 from declarai_like._wire.accumulator import DONE, Accumulator
-from declarai_like._wire.event_builder import Narrator
+from declarai_like._wire.event_builder import EventBuilder
 from declarai_like.completions import FinishReason, Usage
 
 ROLE = chunk("", role="assistant")
@@ -452,7 +452,7 @@ def test_error_in_a_choice_is_raised_after_its_chunk_is_told(fields):
     accumulator.feed(chunk("a"))
     with pytest.raises(errors.ProviderError):
         accumulator.feed(raw)
-    narrator = Narrator(Accumulator())
+    narrator = EventBuilder(Accumulator())
     assert types(narrator.feed(chunk("a")) + narrator.feed(raw)) == ["chunk", "content.delta"] * 2
     with pytest.raises(errors.ProviderError):
         narrator.feed(chunk("b"))
@@ -492,7 +492,7 @@ def test_partial_values_can_be_read_in_any_order():
 )
 def test_answer_that_is_not_of_its_type_says_so_after_the_last_event(chunks, kind):
     accumulator = Accumulator(Output.of(Point))
-    narrator = Narrator(accumulator)
+    narrator = EventBuilder(accumulator)
     for one in [*chunks, of_choices(usage=USAGE), DONE]:
         narrator.feed(one)
     last = narrator.finish()

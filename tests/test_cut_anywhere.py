@@ -16,7 +16,7 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like._wire.codecs.chat import ChunkDecoder
-from declarai_like._wire.event_builder import Narrator
+from declarai_like._wire.event_builder import EventBuilder
 from declarai_like.testing import LLMServer, bytes_reply
 
 REAL = Path(__file__).parent / "wire" / "real"
@@ -97,7 +97,7 @@ def check(body, response, error, *, lossy=False):
 
 def read(body, choices, narrate):
     accumulator = Accumulator(choices=choices)
-    reader = Narrator(accumulator) if narrate else accumulator
+    reader = EventBuilder(accumulator) if narrate else accumulator
     decoder = ChunkDecoder()
     try:
         for one in [*decoder.feed(body), *([] if decoder.done else decoder.close())]:

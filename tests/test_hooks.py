@@ -12,7 +12,7 @@ from wire_format import chunk, of_choices, text, tool
 
 import declarai_like as declarai
 from declarai_like._wire.accumulator import DONE, Accumulator
-from declarai_like._wire.event_builder import Narrator
+from declarai_like._wire.event_builder import EventBuilder
 from declarai_like._wire.hooks import Hooked
 from declarai_like.errors import DefinitionError, StreamInterrupted
 from declarai_like.middleware import observe, redact, rewrite
@@ -172,7 +172,7 @@ def test_without_filters_observers_see_the_very_chunks():
 
 
 def test_events_show_what_the_filter_gave():
-    reader = Hooked(Narrator(Accumulator()), (Upper,), ())
+    reader = Hooked(EventBuilder(Accumulator()), (Upper,), ())
     told = [event for one in (chunk("ab"), chunk(finish="stop"), DONE) for event in reader.feed(one) or ()]
     reader.finish()
     kinds = [event.type for event in told]

@@ -13,24 +13,24 @@ def around(request, send):
 
 
 def test_nothing_told_changes_nothing():
-    assert Options().over() == Options()
+    assert Options().merge() == Options()
 
 
 def test_none_changes_nothing_but_a_time():
-    options = Options(model="m", retries=2).over(model=None, retries=None, timeout=None)
+    options = Options(model="m", retries=2).merge(model=None, retries=None, timeout=None)
     assert (options.model, options.retries, options.limits.timeout) == ("m", 2, None)
 
 
 def test_mappings_are_merged_and_not_changed():
     declared = {"seed": 1, "top_p": 1}
-    options = Options().over(llm_params=declared, templates={"task": "{{ text }}"})
-    over = options.over(llm_params={"top_p": 0}, templates={"text": "x"})
+    options = Options().merge(llm_params=declared, templates={"task": "{{ text }}"})
+    over = options.merge(llm_params={"top_p": 0}, templates={"text": "x"})
     assert (over.llm_params, over.templates) == ({"seed": 1, "top_p": 0}, {"task": "{{ text }}", "text": "x"})
     assert (options.llm_params, declared) == ({"seed": 1, "top_p": 1}, {"seed": 1, "top_p": 1})
 
 
 def test_times_hold_for_whole_answers_and_streams():
-    options = Options().over(timeout=3, connect_timeout=1, first_chunk_timeout=2, idle_timeout=None)
+    options = Options().merge(timeout=3, connect_timeout=1, first_chunk_timeout=2, idle_timeout=None)
     assert options.limits == options.stream_limits == Limits(timeout=3, connect=1, first_chunk=2, idle=None)
 
 
@@ -39,23 +39,23 @@ def test_only_whole_answers_have_a_limit_by_default():
 
 
 def test_request_timeout_is_another_word_for_timeout():
-    assert Options().over(request_timeout=2).limits.timeout == 2
-    assert Options().over(request_timeout=2, timeout=3).limits.timeout == 3
+    assert Options().merge(request_timeout=2).limits.timeout == 2
+    assert Options().merge(request_timeout=2, timeout=3).limits.timeout == 3
 
 
 def test_middlewares_may_be_functions_classes_and_objects():
     listed = [around, TaskMiddleware, retry(1)]
-    assert Options().over(middlewares=listed).middlewares == tuple(listed)
+    assert Options().merge(middlewares=listed).middlewares == tuple(listed)
 
 
 @pytest.mark.parametrize("mode", ["auto", "json_schema"])
 def test_typed_answers_are_asked_for_by_their_schema(mode):
-    assert Options().over(output=mode).format == "json_schema"
+    assert Options().merge(output=mode).format == "json_schema"
 
 
 @pytest.mark.parametrize("mode", ["json_object", "prompt"])
 def test_typed_answers_can_be_asked_for_otherwise(mode):
-    assert Options().over(output=mode).format == mode
+    assert Options().merge(output=mode).format == mode
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_typed_answers_can_be_asked_for_otherwise(mode):
 )
 def test_what_is_wrong_is_told_with_what_was_expected(name, value, message):
     with pytest.raises(DefinitionError, match=message):
-        Options().over(**{name: value})
+        Options().merge(**{name: value})
 
 
 def test_params_of_a_call_are_a_new_dict():
-    options = Options().over(llm_params={"seed": 1})
+    options = Options().merge(llm_params={"seed": 1})
     options.params(None)["seed"] = 2
     assert (options.params({}), options.params({"top_p": 1})) == ({"seed": 1}, {"seed": 1, "top_p": 1})

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 import declarai_like as declarai
 from declarai_like._cli._prompt_lock import changes, dump, is_declared, load, lock, merged
-from declarai_like._prompting.texts import compiled, written
+from declarai_like._prompting.texts import compile_messages, format_messages
 from declarai_like.errors import ConfigurationError
 from declarai_like.prompts import Prompt
 from declarai_like.testing import assert_prompt
@@ -355,9 +355,9 @@ def test_nothing_is_written_when_it_is_switched_off(tmp_path, monkeypatch, value
     ],
 )
 def test_chats_and_class_prompts_have_prompts_too(target, arguments, roles):
-    messages = compiled(target, arguments)
+    messages = compile_messages(target, arguments)
     assert [message.role for message in messages] == roles
-    assert_prompt(target, written(messages), **arguments)
+    assert_prompt(target, format_messages(messages), **arguments)
 
 
 def test_lock_is_readable_json():

@@ -450,7 +450,7 @@ def test_middleware_may_answer_without_a_provider(way, openai):
         yield
 
     llm = openai()
-    llm.options = llm.options.over(middlewares=[answering])
+    llm.options = llm.options.merge(middlewares=[answering])
     stream = open_stream(way, llm)
     assert way.events(stream) == []
     assert way.do(stream.result()) == "made up"

@@ -7,7 +7,7 @@ from typing import Any
 
 from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.codecs.chat import ChunkDecoder
-from declarai_like._wire.event_builder import Narrator
+from declarai_like._wire.event_builder import EventBuilder
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
@@ -58,7 +58,7 @@ def responses(*chunks: Any, done: bool = True, **options: Any) -> list[Any]:
 def told(*chunks: Any, done: bool = True, **options: Any) -> tuple[list[Any], Any]:
     """Read chunks as a stream of events does: all events, and the completion."""
     accumulator = Accumulator(**options)
-    narrator = Narrator(accumulator)
+    narrator = EventBuilder(accumulator)
     events = [event for one in [*chunks, *([DONE] if done else [])] for event in narrator.feed(one) or ()]
     return [*events, *narrator.last(narrator.finish())], accumulator.completion
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
 
-__all__ = ["Spent", "begin", "end", "limits", "scopes"]
+__all__ = ["Spent", "active_budgets", "count_answer", "count_request", "limits"]
 
 
 class Spent:
@@ -47,12 +47,12 @@ _lock = Lock()  # one for all blocks: a request is counted in each of them, or i
 _scopes: ContextVar[tuple[Spent, ...]] = ContextVar("declarai_like_limits", default=())
 
 
-def scopes() -> tuple[Spent, ...]:
+def active_budgets() -> tuple[Spent, ...]:
     """Give the blocks that hold here, the outermost first."""
     return _scopes.get()
 
 
-def begin(blocks: tuple[Spent, ...]) -> None:
+def count_request(blocks: tuple[Spent, ...]) -> None:
     """Count a request; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
     with _lock:
         told = ((name, most, getattr(block, name)) for block in blocks for name, most in block.most.items())
@@ -65,7 +65,7 @@ def begin(blocks: tuple[Spent, ...]) -> None:
             block.requests += 1
 
 
-def end(blocks: tuple[Spent, ...], request: Request, response: LLMResponse | None) -> None:
+def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMResponse | None) -> None:
     """Count the tokens of an answer; none for a request that brought nothing."""
     if not blocks or response is None:
         return

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from declarai_like._outputs.output import Output
-    from declarai_like._wire.event_builder import Narrator
+    from declarai_like._wire.event_builder import EventBuilder
     from declarai_like._wire.hooks import Hooked
     from declarai_like.completions import Completion
     from declarai_like.memory import MessageHistory
@@ -98,8 +98,8 @@ class Call(Generic[T]):
         middlewares: Sequence[Middleware] = (),
         retries: int = 0,
         reask: Callable[[str, str], tuple[Message, ...]] | None = None,
-        narrate: bool = False,
-        lenient: bool = False,
+        as_events: bool = False,
+        returns_refusals: bool = False,
         conversation: ConversationTurn | None = None,
     ) -> None:
         self.request = request
@@ -107,33 +107,33 @@ class Call(Generic[T]):
         self.middlewares = middlewares
         self.retries = 0 if request.stream or reask is None else retries
         self.reask = reask
-        self.narrate = narrate
+        self.as_events = as_events
         """Whether the stream is read as events."""
-        self.lenient = lenient
+        self.returns_refusals = returns_refusals
         """Whether a refusal and an empty answer are told by the response only, and not raised."""
         self.conversation = conversation
         self.attempts: list[Attempt] = []
         self.seconds = 0.0
         """How long the last request took, to the end of its stream."""
         self._clock: Callable[[], float] = float
-        self._budgets = budgets.scopes()
+        self._budgets = budgets.active_budgets()
         self.answer = Answer()
         self.result: Result[T] | None = None
-        self._reader: Accumulator | Narrator | None = None
+        self._reader: Accumulator | EventBuilder | None = None
 
-    def begin(self, request: Request) -> Accumulator | Narrator | Hooked:
+    def begin(self, request: Request) -> Accumulator | EventBuilder | Hooked:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
         strict = [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
         choices = prompts * (request.params.get("n") or 1)
         self.answer.accumulator = accumulator = Accumulator(self.output, choices=choices, strict_tools=strict)
-        self._reader = _narrator(accumulator) if self.narrate else accumulator
-        return _hooked(self._reader, request) if request.observers or request.filters else self._reader
+        self._reader = _event_builder(accumulator) if self.as_events else accumulator
+        return _add_hooks(self._reader, request) if request.observers or request.filters else self._reader
 
     def last(self, response: LLMResponse) -> Any:
         """Give what the reader of a stream gets at its end."""
         if self._reader is None:  # a middleware has answered
-            return [] if self.narrate else response
+            return [] if self.as_events else response
         return self._reader.last(response)
 
     def is_last(self, raw: dict[str, Any]) -> bool:
@@ -152,7 +152,7 @@ class Call(Generic[T]):
         """The answer so far; `None` before its first chunk."""
         return self.answer.response
 
-    def broke(self, error: BaseException) -> BaseException:
+    def interrupt(self, error: BaseException) -> BaseException:
         """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
         accumulator = self.answer.accumulator
         return error if accumulator is None else accumulator.interrupt(error)
@@ -165,7 +165,7 @@ class Call(Generic[T]):
         self._clock = clock
         send: Next = self._send
         for middleware in reversed(self.middlewares):
-            send = _around(middleware, send)
+            send = _wrap(middleware, send)
         return self._ask(self.request, send) if self.conversation is None else self._take_turn(self.conversation, send)
 
     def _take_turn(self, conversation: ConversationTurn, send: Next) -> Generator[Operation, Any, Result[T]]:
@@ -207,20 +207,20 @@ class Call(Generic[T]):
         """Ask, and ask again while the answer is not of its type."""
         request, retries = first, self.retries
         while True:
-            response = _checked((yield from send(request)))
+            response = _require_response((yield from send(request)))
             try:
                 value = self._value(response)
             except OutputError as error:
-                self._failed(error, response)
+                self._record_failure(error, response)
                 if type(error) is not OutputError or not retries or self.reask is None:
                     raise
                 retries -= 1
                 again = self.reask(response.response, error.message)
                 request = first.replace(messages=(*first.messages, *again))
             else:
-                return self._succeeded(value, response, request)
+                return self._conclude(value, response, request)
 
-    def _succeeded(self, value: T, response: LLMResponse, request: Request) -> Result[T]:
+    def _conclude(self, value: T, response: LLMResponse, request: Request) -> Result[T]:
         for attempt in self.attempts:  # they are told, not raised: what they hold of the frames is not needed
             attempt.error.__traceback__ = None
         self.result = Result(value, response, tuple(self.attempts), request.messages)
@@ -228,16 +228,16 @@ class Call(Generic[T]):
         return self.result
 
     def _value(self, response: LLMResponse) -> T:
-        if self.lenient and (response.refusal or not response.response):
+        if self.returns_refusals and (response.refusal or not response.response):
             raise_known(response)
-            return None  # type: ignore[return-value]  # who is lenient looks at the response
+            return None  # type: ignore[return-value]  # who is returns_refusals looks at the response
         return value_of(response, self.output)
 
-    def _failed(self, error: OutputError, response: LLMResponse) -> None:
+    def _record_failure(self, error: OutputError, response: LLMResponse) -> None:
         error.response, error.completion = response, self.completion
-        self._note(error, response)
+        self._record_attempt(error, response)
 
-    def _note(self, error: OutputError | ProviderError, response: LLMResponse | None) -> None:
+    def _record_attempt(self, error: OutputError | ProviderError, response: LLMResponse | None) -> None:
         """Keep a try that failed; the error tells all of them."""
         text, usage = ("", None) if response is None else (response.response, response.usage)
         self.attempts.append(Attempt(error, text, usage, self.seconds))
@@ -265,16 +265,16 @@ class Call(Generic[T]):
 
     def _send_once(self, request: Request) -> Flow:
         """Send, count what it costs, and keep what went wrong."""
-        budgets.begin(self._budgets)
+        budgets.count_request(self._budgets)
         started = self._clock()
         try:
             response: LLMResponse = yield Send(_provider(request), request)
         except ProviderError as error:
             self.seconds = self._clock() - started
-            self._note(error, error.response)
+            self._record_attempt(error, error.response)
             raise
         finally:
-            budgets.end(self._budgets, request, self.response)
+            budgets.count_answer(self._budgets, request, self.response)
         self.seconds = self._clock() - started
         return response
 
@@ -296,21 +296,21 @@ def _check_size(request: Request) -> None:
         )
 
 
-def _hooked(reader: Accumulator | Narrator, request: Request) -> Hooked:
+def _add_hooks(reader: Accumulator | EventBuilder, request: Request) -> Hooked:
     from declarai_like._wire.hooks import Hooked  # most calls have none
 
     return Hooked(reader, request.filters, request.observers)
 
 
-def _narrator(accumulator: Accumulator) -> Narrator:
+def _event_builder(accumulator: Accumulator) -> EventBuilder:
     from declarai_like._wire.event_builder import (
-        Narrator,  # the events cost import time that most programs need not spend
+        EventBuilder,  # the events cost import time that most programs need not spend
     )
 
-    return Narrator(accumulator)
+    return EventBuilder(accumulator)
 
 
-def _around(middleware: Middleware, send: Next) -> Next:
+def _wrap(middleware: Middleware, send: Next) -> Next:
     """Put a middleware around what it sends by; raises `DefinitionError` if it is no generator function."""
 
     def step(request: Request) -> Flow:
@@ -327,7 +327,7 @@ def _around(middleware: Middleware, send: Next) -> Next:
     return step
 
 
-def _checked(response: Any) -> LLMResponse:
+def _require_response(response: Any) -> LLMResponse:
     if isinstance(response, LLMResponse):
         return response
     raise DefinitionError(

@@ -1,4 +1,4 @@
-"""What can be told to a provider or a task, and how the one is laid over the other."""
+"""What can be given to a provider or a task, and how the one is laid over the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
 
 
 class TaskOptions(TypedDict, total=False):
-    """What a task may be told beside `streaming`; time limits are in seconds, `None` is no limit."""
+    """What a task may be given beside `streaming`; time limits are in seconds, `None` is no limit."""
 
     model: str
     llm_params: Mapping[str, Any]
@@ -38,7 +38,7 @@ class TaskOptions(TypedDict, total=False):
 
 
 class ProviderOptions(TypedDict, total=False):
-    """What a provider may be told for all its tasks; time limits are in seconds, `None` is no limit."""
+    """What a provider may be given for all its tasks; time limits are in seconds, `None` is no limit."""
 
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
@@ -57,7 +57,7 @@ class ProviderOptions(TypedDict, total=False):
 
 
 class LocalOptions(TypedDict, total=False):
-    """What the embedded model may be told; time limits are in seconds, `None` is no limit."""
+    """What the embedded model may be given; time limits are in seconds, `None` is no limit."""
 
     n_ctx: int
     n_parallel: int
@@ -79,7 +79,7 @@ _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_t
 _SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "slots"}
 _LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
 _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
-_OWN_DOORS = {
+_RESERVED_PARAMS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
     "model": "give model=",
     "stream": "give streaming=, or call what is named stream",
@@ -93,7 +93,7 @@ class Options:
     streaming: bool = False
     model: str | None = None
     llm_params: Mapping[str, Any] = field(default_factory=dict)
-    outer: tuple[Any, ...] = ()
+    provider_middlewares: tuple[Any, ...] = ()
     """The provider's middlewares, which stand around the task's own."""
     middlewares: tuple[Any, ...] = ()
     retries: int = 0
@@ -103,7 +103,7 @@ class Options:
     limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
     stream_limits: Limits = field(default_factory=Limits)
 
-    def over(self, **changes: Any) -> Options:
+    def merge(self, **changes: Any) -> Options:
         """Give these options with changes laid over them; mappings are merged, `None` changes nothing but a limit.
 
         `request_timeout` is declarai's word for `timeout`. Raises `DefinitionError` for a name that is no option,
@@ -111,42 +111,42 @@ class Options:
         """
         if "request_timeout" in changes:
             changes.setdefault("timeout", changes.pop("request_timeout"))
-        told = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
-        for name, value in told.items():
+        given = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
+        for name, value in given.items():
             _check(name, value)
-        limits = {_LIMITS[name]: told.pop(name) for name in _LIMITS.keys() & told.keys()}
+        limits = {_LIMITS[name]: given.pop(name) for name in _LIMITS.keys() & given.keys()}
         if limits.get("slots") is not None:  # one queue for all that share these options
             limits["slots"] = FairQueue(limits["slots"])
-        if "llm_params" in told:
-            told["llm_params"] = self.params(told["llm_params"])
-        if "templates" in told:
-            told["templates"] = {**self.templates, **told["templates"]}
-        if "middlewares" in told:
-            told["middlewares"] = tuple(map(_checked, told["middlewares"]))
+        if "llm_params" in given:
+            given["llm_params"] = self.params(given["llm_params"])
+        if "templates" in given:
+            given["templates"] = {**self.templates, **given["templates"]}
+        if "middlewares" in given:
+            given["middlewares"] = tuple(map(_check_middleware, given["middlewares"]))
         return replace(
             self,
             limits=self.limits.replace(**limits),
             stream_limits=self.stream_limits.replace(**limits),
-            **told,
+            **given,
         )
 
     @classmethod
-    def of_provider(cls, *, streaming: bool, **told: Any) -> Options:
+    def of_provider(cls, *, streaming: bool, **given: Any) -> Options:
         """Give the options of all tasks of a provider; its middlewares stand around theirs."""
-        options = cls(streaming=streaming).over(**told)
-        return replace(options, outer=options.middlewares, middlewares=())
+        options = cls(streaming=streaming).merge(**given)
+        return replace(options, provider_middlewares=options.middlewares, middlewares=())
 
     def params(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Merge the model's parameters of one call over the declared ones; neither is changed.
 
-        Raises `DefinitionError` for what is no mapping, and for a parameter that has a door of its own.
+        Raises `DefinitionError` for what is no mapping, and for a parameter that has a instead of its own.
         """
         if not given:
             return dict(self.llm_params)
         _check("llm_params", given)
-        for name, door in _OWN_DOORS.items():
+        for name, instead in _RESERVED_PARAMS.items():
             if name in given:
-                raise DefinitionError(f"{name!r} is no parameter of the model here: {door}")
+                raise DefinitionError(f"{name!r} is no parameter of the model here: {instead}")
         return {**self.llm_params, **given}
 
     def request(
@@ -213,7 +213,7 @@ def _check(name: str, value: Any) -> None:
         raise DefinitionError(f"{name}: expected {what}, got {value!r:.200}")
 
 
-def _checked(middleware: Any) -> Any:
+def _check_middleware(middleware: Any) -> Any:
     """Check that this can stand around a call."""
     if isinstance(middleware, type) and not issubclass(middleware, TaskMiddleware):
         raise DefinitionError(f"expected a subclass of TaskMiddleware, got the class {middleware.__name__}")

@@ -31,12 +31,12 @@ class Waiter:
     reader: Reader
 
     @classmethod
-    def here(cls, reader: Reader) -> Waiter:
+    def current(cls, reader: Reader) -> Waiter:
         """Name the thread and the task that ask."""
         return cls(threading.current_thread(), _running_task(), reader)
 
     @property
-    def has_left(self) -> bool:
+    def is_abandoned(self) -> bool:
         """Whether nobody can read the turn any more: the event loop is about to close it."""
         return self.reader is not None and self.reader() is None
 
@@ -44,7 +44,7 @@ class Waiter:
         """Say whether this one cannot go on while the other waits: a thread that waits stops all its tasks."""
         if not awaiting:
             return self.thread is other.thread
-        return (self.thread, self.task) == (other.thread, other.task) and not self.has_left
+        return (self.thread, self.task) == (other.thread, other.task) and not self.is_abandoned
 
 
 class Ticket(Future[None]):
@@ -73,11 +73,11 @@ class FairQueue:
 
         Raises `HistoryError`, or `LimitExceeded` if there are several slots, if this thread would wait for itself.
         """
-        return self._join(Waiter.here(reader), awaiting=False)
+        return self._join(Waiter.current(reader), awaiting=False)
 
     def aenter(self, reader: Reader = None) -> Ticket:
         """Do what `enter` does, to wait in an event loop; raises the same if this task would wait for itself."""
-        return self._join(Waiter.here(reader), awaiting=True)
+        return self._join(Waiter.current(reader), awaiting=True)
 
     def leave(self, ticket: Ticket) -> None:
         """End a turn and let the next one in that still waits."""
@@ -100,7 +100,7 @@ class FairQueue:
         with self._lock:
             ahead = [other.waiter for other in (*self._inside, *self._waiting) if not other.cancelled()]
             if sum(waiter.blocks(me, awaiting=awaiting) for waiter in ahead) >= slots:
-                raise self._refusal()
+                raise self._deadlock_error()
             if len(self._inside) < slots:
                 self._inside.append(ticket)
                 ticket.set_result(None)
@@ -108,7 +108,7 @@ class FairQueue:
                 self._waiting.append(ticket)
         return ticket
 
-    def _refusal(self) -> HistoryError | LimitExceeded:
+    def _deadlock_error(self) -> HistoryError | LimitExceeded:
         """Tell who would wait for what only it can end."""
         if self._slots is None:
             return HistoryError(

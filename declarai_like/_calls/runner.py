@@ -41,7 +41,7 @@ class Deadline:
         """The seconds that the call still has; `None` without an end."""
         return None if self._at is None else max(0.0, self._at - time.monotonic())
 
-    def over(self, doing: str) -> ProviderTimeout:
+    def error(self, doing: str) -> ProviderTimeout:
         """Give the error for a call whose time has run out."""
         return ProviderTimeout(f"the call's time of {self._timeout} s is over{doing}: raise timeout=")
 
@@ -49,13 +49,13 @@ class Deadline:
         """Say whether the call still has time after so many seconds."""
         return self._at is None or time.monotonic() + seconds < self._at
 
-    def limit(self, request: Request) -> Request:
+    def shorten(self, request: Request) -> Request:
         """Give a request no more time than the call has left; raises `ProviderTimeout` if there is none."""
         left = self.left
         if left is None:
             return request
         if not left:
-            raise self.over("")
+            raise self.error("")
         return request.replace(limits=request.limits.replace(timeout=left))
 
 
@@ -69,7 +69,7 @@ def run(call: Call[T]) -> Result[T]:
             try:
                 result = _perform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.broke(error))
+                resume = partial(flow.throw, call.interrupt(error))
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
@@ -88,7 +88,7 @@ async def arun(call: Call[T]) -> Result[T]:
             try:
                 result = await _aperform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.broke(error))
+                resume = partial(flow.throw, call.interrupt(error))
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
@@ -100,9 +100,9 @@ async def arun(call: Call[T]) -> Result[T]:
 def _perform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
     """Perform one operation, and give what answers it."""
     if not isinstance(operation, Send):
-        return _serve(operation, deadline)
+        return _perform_local(operation, deadline)
     accumulator = call.begin(operation.request)
-    body = stand_in_for(operation.provider).send(deadline.limit(operation.request))
+    body = stand_in_for(operation.provider).send(deadline.shorten(operation.request))
     accumulator.feed(body)
     accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
     return accumulator.finish()
@@ -111,15 +111,15 @@ def _perform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
 async def _aperform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
     """Perform one operation, and give what answers it."""
     if not isinstance(operation, Send):
-        return await _aserve(operation, deadline)
+        return await _aperform_local(operation, deadline)
     accumulator = call.begin(operation.request)
-    body = await stand_in_for(operation.provider).asend(deadline.limit(operation.request))
+    body = await stand_in_for(operation.provider).asend(deadline.shorten(operation.request))
     accumulator.feed(body)
     accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
     return accumulator.finish()
 
 
-def _serve(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
+def _perform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
     """Perform an operation that asks no provider."""
     if isinstance(operation, Sleep):
         if not deadline.allows(operation.seconds):
@@ -134,51 +134,51 @@ def _serve(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) ->
     if isinstance(operation, Ask):
         return run(operation.call)
     if not isinstance(operation, Enter):
-        raise _foreign(operation)
+        raise _unknown_operation(operation)
     ticket = operation.queue.enter(operation.reader)
     try:
-        _waited(ticket, deadline)
+        _wait_for_ticket(ticket, deadline)
     except BaseException:
         operation.queue.give_up(ticket)
         raise
     return ticket
 
 
-async def _aserve(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
+async def _aperform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
     """Perform an operation that asks no provider."""
     if isinstance(operation, Sleep):
         if not deadline.allows(operation.seconds):
             return False
-        await _asleep(operation.seconds)
+        await _async_sleep(operation.seconds)
         return True
     if isinstance(operation, Load):
         return await operation.memory.ahistory()
     if isinstance(operation, Store):
         write = operation.memory.areplace if operation.replaces else operation.memory.aadd_messages
-        return await _finished(write(operation.messages))
+        return await _await_to_the_end(write(operation.messages))
     if isinstance(operation, Ask):
         return await arun(operation.call)
     if not isinstance(operation, Enter):
-        raise _foreign(operation)
+        raise _unknown_operation(operation)
     ticket = operation.queue.aenter(operation.reader)
     try:
-        await _awaited(ticket, deadline)
+        await _await_ticket(ticket, deadline)
     except BaseException:
         operation.queue.give_up(ticket)
         raise
     return ticket
 
 
-def _waited(ticket: Future[None], deadline: Deadline) -> None:
+def _wait_for_ticket(ticket: Future[None], deadline: Deadline) -> None:
     from concurrent.futures import TimeoutError as TooLate  # Python 3.10 has three of this name
 
     try:
         ticket.result(deadline.left)
     except TooLate:
-        raise deadline.over(", spent on waiting for its turn") from None
+        raise deadline.error(", spent on waiting for its turn") from None
 
 
-async def _awaited(ticket: Future[None], deadline: Deadline) -> None:
+async def _await_ticket(ticket: Future[None], deadline: Deadline) -> None:
     from asyncio import wait, wrap_future
 
     # Not `wait_for`: before Python 3.12 it loses a cancellation that comes when the ticket has just been called.
@@ -186,10 +186,10 @@ async def _awaited(ticket: Future[None], deadline: Deadline) -> None:
     done, _ = await wait([future], timeout=deadline.left)
     if not done:
         future.cancel()
-        raise deadline.over(", spent on waiting for its turn")
+        raise deadline.error(", spent on waiting for its turn")
 
 
-async def _finished(writing: Coroutine[Any, Any, None]) -> None:
+async def _await_to_the_end(writing: Coroutine[Any, Any, None]) -> None:
     """Await what a thread does and nobody can stop: who is cancelled meanwhile leaves when it is done."""
     from asyncio import CancelledError, create_task, shield, wait
 
@@ -201,13 +201,13 @@ async def _finished(writing: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-async def _asleep(seconds: float) -> None:
+async def _async_sleep(seconds: float) -> None:
     from asyncio import sleep
 
     await sleep(seconds)
 
 
-def _foreign(operation: object) -> DefinitionError:
+def _unknown_operation(operation: object) -> DefinitionError:
     return DefinitionError(
         f"expected an operation from a middleware, got {operation!r:.80}: write `yield from send(request)`"
     )
@@ -228,7 +228,7 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
                     accumulator = call.begin(operation.request)
                     feed = accumulator.feed
                     provider = stand_in_for(operation.provider)
-                    with closing(provider.stream(deadline.limit(operation.request))) as chunks:
+                    with closing(provider.stream(deadline.shorten(operation.request))) as chunks:
                         for chunk in chunks:
                             response = feed(chunk)
                             if response is not None:
@@ -237,7 +237,7 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
                 else:
                     result = _perform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.broke(error))
+                resume = partial(flow.throw, call.interrupt(error))
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
@@ -292,7 +292,7 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
                     accumulator = call.begin(operation.request)
                     feed = accumulator.feed
                     provider = stand_in_for(operation.provider)
-                    async with aclosing(provider.astream(deadline.limit(operation.request))) as chunks:
+                    async with aclosing(provider.astream(deadline.shorten(operation.request))) as chunks:
                         async for chunk in chunks:
                             response = feed(chunk)
                             if response is not None:
@@ -301,7 +301,7 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
                 else:
                     result = await _aperform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.broke(error))
+                resume = partial(flow.throw, call.interrupt(error))
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:

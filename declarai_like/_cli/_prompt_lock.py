@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 from declarai_like._prompting.rendering import output_instructions
-from declarai_like._prompting.texts import difference
+from declarai_like._prompting.texts import unified_diff
 from declarai_like.chats import Chat
 from declarai_like.errors import ConfigurationError
 from declarai_like.messages import Message, MessageRole
@@ -169,7 +169,7 @@ def _within(prompts: Mapping[str, Any], modules: Iterable[str]) -> dict[str, Any
 def _change(name: str, before: Any, now: Any) -> Change:
     old, new = ([] if entry is None else _json(entry).splitlines() for entry in (before, now))
     kind: Literal["new", "changed", "gone"] = "new" if before is None else "gone" if now is None else "changed"
-    return Change(name, kind, difference(old, new, names=(f"{name} (locked)", f"{name} (now)")))
+    return Change(name, kind, unified_diff(old, new, names=(f"{name} (locked)", f"{name} (now)")))
 
 
 def _entry(target: Any) -> dict[str, Any]:

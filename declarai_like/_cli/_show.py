@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._cli._console import speaker
 from declarai_like._cli._targets import find
-from declarai_like._prompting.texts import compiled
+from declarai_like._prompting.texts import compile_messages
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import ConfigurationError
 
@@ -31,7 +31,7 @@ def show(target: str, arguments: Iterable[str], *, as_json: bool = False, as_req
     task = find(target)
     try:
         given = dict(_argument(text, task) for text in arguments)
-        messages = compiled(task, given)
+        messages = compile_messages(task, given)
     except TypeError as exc:
         raise TypeError(f"{exc} (arguments are given as --arg name=value)") from exc
     if as_request:

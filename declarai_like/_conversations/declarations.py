@@ -156,7 +156,7 @@ def _asked(llm: Any, where: str) -> tuple[Provider, Options]:
 def _laid(base: Options, layers: tuple[Mapping[str, Any], ...]) -> Options:
     options = base
     for layer in layers:
-        options = options.over(**layer)
+        options = options.merge(**layer)
     return options
 
 

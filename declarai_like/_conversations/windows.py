@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from declarai_like._calls.operations import Ask
-from declarai_like._prompting.rendering import said
+from declarai_like._prompting.rendering import render_packaged
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import DefinitionError
 from declarai_like.messages import Message, MessageRole
@@ -109,7 +109,7 @@ class Summarise:
         if not early:
             return kept
         summary = yield from self._summary(early, notes)
-        return [Message(said("summary", summary=summary), MessageRole.system), *kept]
+        return [Message(render_packaged("summary", summary=summary), MessageRole.system), *kept]
 
     def _summary(self, early: list[Message], notes: dict[str, Any]) -> Generator[Operation, Any, str]:
         """Give the summary of the early messages; the task is asked for those that it does not know yet."""
@@ -120,7 +120,7 @@ class Summarise:
             known, summary = [], ""
         new = early[len(known) :]
         if new:
-            text = said("transcript", summary=summary, messages=new)
+            text = render_packaged("transcript", summary=summary, messages=new)
             result = yield Ask(self.task._call((text,), {}))  # noqa: SLF001 - a call within ours, made by who makes ours
             summary = str(result.value)
             notes["summary"] = (early, summary)

@@ -98,14 +98,14 @@ class Prompt:
         doc = signature.doc
         self._where = signature.where
         self._output = output
-        self._templates = _checked(templates or {}, signature.where)
+        self._templates = _check_templates(templates or {}, signature.where)
         self._names = tuple(signature.signature.parameters)
-        self._text = _Text.of(doc.text, self._names, signature.where)
+        self._text = TextTemplate.of(doc.text, self._names, signature.where)
         self._listed = tuple(name for name in self._names if name not in self._text.names)
         self._optional = signature.variadic
         self._parameters = {name: text for name, text in doc.params.items() if text}
         self._examples = tuple(_example(example, signature, output) for example in doc.examples)
-        self._refuse_silence()
+        self._require_instruction()
 
     @classmethod
     def of(cls, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None) -> Prompt:
@@ -149,9 +149,9 @@ class Prompt:
         return tuple(messages)
 
     def _message(self, text: str, values: Mapping[str, Any]) -> Message:
-        inputs = {name: _shown(values[name]) for name in self._listed if values[name] or name not in self._optional}
+        inputs = {name: _to_text(values[name]) for name in self._listed if values[name] or name not in self._optional}
         variables = {"text": text, "parameters": self._parameters, "inputs": inputs}
-        words = _say("task", self._templates, variables, self._where)
+        words = _render_template("task", self._templates, variables, self._where)
         if not words.strip():
             raise DeclaraiError(f"{self._where}: these arguments make an empty prompt; nothing was sent")
         return Message(words, MessageRole.user)
@@ -159,7 +159,7 @@ class Prompt:
     def _plain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {name: _plain(value, name, self._where) for name, value in arguments.items()}
 
-    def _refuse_silence(self) -> None:
+    def _require_instruction(self) -> None:
         """Refuse a task that says nothing, and a template of the user's that leaves out arguments."""
         if not self._text.source and not self._listed:
             raise DefinitionError(
@@ -179,7 +179,7 @@ def render_text(text: str, values: Mapping[str, Any], *, fields: Collection[str]
     A single-brace field without a value stays; Jinja without a value raises `DeclaraiError`.
     """
     plain = {name: _plain(value, name, where) for name, value in values.items()}
-    return _Text(text, where, _is_jinja(text), frozenset(fields)).fill(plain)
+    return TextTemplate(text, where, _is_jinja(text), frozenset(fields)).fill(plain)
 
 
 @lru_cache(maxsize=256)
@@ -192,7 +192,7 @@ def version_of(*texts: str) -> str:
 
 def check_text(text: str, fields: Collection[str], where: str) -> None:
     """Raise `DefinitionError` for Jinja that is wrong or uses a variable that is none of `fields`."""
-    _Text.of(text, fields, where)
+    TextTemplate.of(text, fields, where)
 
 
 def text_names(text: str, where: str, fields: Collection[str] = ()) -> frozenset[str]:
@@ -211,31 +211,31 @@ def output_instructions(output: OutputLike, *, chat: bool, templates: Mapping[st
     description = output.description
     if output.is_text:
         told = description or "text" in templates
-        return _say("text", templates, {"description": description}) if told else ""
+        return _render_template("text", templates, {"description": description}) if told else ""
     if output.is_scalar:
-        return _say("scalar", templates, {"type": output.type_name, "description": description})
+        return _render_template("scalar", templates, {"type": output.type_name, "description": description})
     schema = _json(output.schema)
     key = output.key if output.wrapped else ""
     variables = {"key": key, "schema": schema, "description": description}
-    return _say("chat_json" if chat else "json", templates, variables)
+    return _render_template("chat_json" if chat else "json", templates, variables)
 
 
-def said(stem: str, **variables: Any) -> str:
+def render_packaged(stem: str, **variables: Any) -> str:
     """Say what the template of this name says, for what is neither a task nor a type."""
-    return _say(stem, {}, variables)
+    return _render_template(stem, {}, variables)
 
 
 def reask(
     answer: str, error: str, output: OutputLike, templates: Mapping[str, str] | None = None
 ) -> tuple[Message, ...]:
     """Show the model its answer and what is wrong with it; an empty answer is not shown."""
-    words = _say("reask", templates or {}, {"error": error, "type": output.type_name})
+    words = _render_template("reask", templates or {}, {"error": error, "type": output.type_name})
     shown = (Message(answer, MessageRole.assistant),) if answer.strip() else ()
     return (*shown, Message(words, MessageRole.user))
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class TextTemplate:
     """A text with places for values; `names` are the parameters that it shows itself."""
 
     source: str
@@ -244,7 +244,7 @@ class _Text:
     names: frozenset[str]
 
     @classmethod
-    def of(cls, source: str, fields: Collection[str], where: str) -> _Text:
+    def of(cls, source: str, fields: Collection[str], where: str) -> TextTemplate:
         """Check a text against the names of its parameters."""
         is_jinja = _is_jinja(source)
         names = _jinja_names(source, where) if is_jinja else set(_FIELD.findall(source))
@@ -254,7 +254,7 @@ class _Text:
 
     def fill(self, values: Mapping[str, Any]) -> str:
         if self.is_jinja:
-            return _rendered(self.source, values, self.where)
+            return _render(self.source, values, self.where)
         return _FIELD.sub(lambda match: self._field(match, values), self.source) if self.names else self.source
 
     def outline(self, values: Mapping[str, Any], missing: Mapping[str, str]) -> str:
@@ -268,7 +268,7 @@ class _Text:
 
     def _field(self, match: re.Match[str], values: Mapping[str, Any]) -> str:
         name = match[1]
-        return _shown(values[name]) if name in self.names and name in values else match[0]
+        return _to_text(values[name]) if name in self.names and name in values else match[0]
 
 
 def _is_jinja(text: str) -> bool:
@@ -282,12 +282,12 @@ def _plain(value: Any, name: str, where: str) -> Any:
     from pydantic_core import to_jsonable_python
 
     try:
-        return to_jsonable_python(_ordered(value), by_alias=False, fallback=_ordered)
+        return to_jsonable_python(_to_builtin(value), by_alias=False, fallback=_to_builtin)
     except (ValueError, RecursionError) as exc:
         raise TypeError(f"{where}: the argument {name!r} cannot be written for the model: {exc}") from exc
 
 
-def _ordered(value: Any) -> Any:
+def _to_builtin(value: Any) -> Any:
     """Turn what only behaves like a collection into one; a set always in the same order."""
     if isinstance(value, AbstractSet):
         return sorted(value, key=str)
@@ -298,7 +298,7 @@ def _ordered(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _shown(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
@@ -306,12 +306,12 @@ def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-def _printed(value: Any) -> Any:
+def _json_for_jinja(value: Any) -> Any:
     """Print lists and dictionaries in Jinja as JSON, not as Python."""
     return _json(value) if isinstance(value, dict | list) else value
 
 
-def _checked(templates: Mapping[str, str], where: str) -> dict[str, str]:
+def _check_templates(templates: Mapping[str, str], where: str) -> dict[str, str]:
     for stem, source in templates.items():
         if stem not in _TEMPLATES:
             raise DefinitionError(f"{where}: there is no template {stem!r}; the templates are: {', '.join(_TEMPLATES)}")
@@ -320,28 +320,28 @@ def _checked(templates: Mapping[str, str], where: str) -> dict[str, str]:
     return dict(templates)
 
 
-def _say(stem: str, templates: Mapping[str, str], variables: Mapping[str, Any], where: str = "") -> str:
-    source = templates[stem] if stem in templates else _packaged(stem)
-    return _rendered(source, variables, where, f"template {stem!r}")
+def _render_template(stem: str, templates: Mapping[str, str], variables: Mapping[str, Any], where: str = "") -> str:
+    source = templates[stem] if stem in templates else _read_template(stem)
+    return _render(source, variables, where, f"template {stem!r}")
 
 
 @cache
-def _packaged(stem: str) -> str:
+def _read_template(stem: str) -> str:
     from importlib.resources import files
 
     return (files("declarai_like._prompting") / "templates" / f"{stem}.j2").read_text("utf-8")
 
 
-def _rendered(source: str, values: Mapping[str, Any], *where: str) -> str:
+def _render(source: str, values: Mapping[str, Any], *where: str) -> str:
     try:
-        return _compiled(source).render(values)
+        return _compile(source).render(values)
     except Exception as exc:  # a template can fail in any way; here that becomes our error
         place = ", ".join(filter(None, where))
         raise DeclaraiError(f"{place}: the template cannot be rendered: {exc}") from exc
 
 
 @lru_cache(maxsize=1024)
-def _compiled(source: str) -> Template:
+def _compile(source: str) -> Template:
     return _environment().from_string(source)
 
 
@@ -383,7 +383,7 @@ def _environment() -> Environment:
             return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
 
     # Prompts are no HTML: escaping would show `&lt;` to the model.
-    environment = PlainDataEnvironment(undefined=StrictUndefined, autoescape=False, finalize=_printed)
+    environment = PlainDataEnvironment(undefined=StrictUndefined, autoescape=False, finalize=_json_for_jinja)
     environment.filters["tojson"] = _json
     del environment.globals["lipsum"]
     return environment
@@ -416,5 +416,5 @@ def _answer(value: Any, output: OutputLike) -> str:
     if output.is_text:
         return output.encode(value)
     bare = output.is_scalar or not output.wrapped
-    text = json.dumps(value if bare else {output.key: value}, default=_ordered)
+    text = json.dumps(value if bare else {output.key: value}, default=_to_builtin)
     return output.encode(output.parse(text).value)

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from declarai_like.messages import Message
 
-__all__ = ["compiled", "difference", "written"]
+__all__ = ["compile_messages", "format_messages", "unified_diff"]
 
 
-def compiled(target: Any, arguments: Mapping[str, Any]) -> list[Message]:
+def compile_messages(target: Any, arguments: Mapping[str, Any]) -> list[Message]:
     """Give the messages of a task, or of a chat or prompt (an instance, or its class, which is given the arguments).
 
     For a chat, `message` among the arguments is what the user says next.
@@ -28,11 +28,11 @@ def compiled(target: Any, arguments: Mapping[str, Any]) -> list[Message]:
     return messages
 
 
-def written(messages: Iterable[Message]) -> str:
+def format_messages(messages: Iterable[Message]) -> str:
     """Write messages one below the other, each under its role; line breaks around a message are left out."""
     return "\n\n".join(f"{message.role}:\n" + message.message.strip("\n") for message in messages) + "\n"
 
 
-def difference(old: Sequence[str], new: Sequence[str], *, names: tuple[str, str]) -> str:
+def unified_diff(old: Sequence[str], new: Sequence[str], *, names: tuple[str, str]) -> str:
     """Give the unified diff of two texts, by line; empty if they are equal."""
     return "\n".join(difflib.unified_diff(old, new, *names, lineterm=""))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from declarai_like._buffers import Head
+from declarai_like._buffers import AnswerMetadata
 from declarai_like._wire.choices import SURROGATE, ChoiceState, Step, completion_of, delta_of, text_of
 from declarai_like.completions import Usage
 from declarai_like.errors import (
@@ -53,7 +53,7 @@ class Accumulator:
         self.done = False
         """Whether the other side said that the stream is whole."""
         self._wanted = choices
-        self._head = Head()
+        self._metadata = AnswerMetadata()
         self._states: dict[int, ChoiceState] = {}
         self.failure: ProviderError | None = None
         """The error that the other side told inside of a choice."""
@@ -97,7 +97,7 @@ class Accumulator:
                     response._text = state.text  # noqa: SLF001
                     response._end = len(pieces)  # noqa: SLF001
                     response._progress = state.progress  # noqa: SLF001
-                    response._head = self._head  # noqa: SLF001
+                    response._metadata = self._metadata  # noqa: SLF001
                     response._parsed = state.view  # noqa: SLF001
                     return response
             except (AttributeError, KeyError, TypeError, ValueError):
@@ -124,7 +124,7 @@ class Accumulator:
             raise failure
         self.failure = failure
         self._raw = raw
-        self._head = _head_of(self._head, raw)
+        self._metadata = _update_metadata(self._metadata, raw)
         steps, whole = [], False
         for index, choice in choices_of(raw):
             steps.append(self._state(index).absorb(choice))
@@ -143,7 +143,7 @@ class Accumulator:
 
     def _find_steady(self) -> ChoiceState | None:
         first = self._states.get(0)
-        if first is None or len(self._states) > 1 or first.progress.finish_reason or not self._head.model:
+        if first is None or len(self._states) > 1 or first.progress.finish_reason or not self._metadata.model:
             return None
         self._text = first.text.pieces
         return first
@@ -156,7 +156,7 @@ class Accumulator:
         response.content = _content_of(raw)
         response.outcome = "streaming"
         response._text, response._end = state.text, len(state.text.pieces)  # noqa: SLF001
-        response._progress, response._head = state.progress, self._head  # noqa: SLF001
+        response._progress, response._metadata = state.progress, self._metadata  # noqa: SLF001
         response._parsed = state.view  # noqa: SLF001
         return response
 
@@ -173,7 +173,7 @@ class Accumulator:
             return None
         if self._final is not None:
             return self._final
-        self._head = _head_of(self._head, self._raw)
+        self._metadata = _update_metadata(self._metadata, self._raw)
         return self.show(self._raw)
 
     @property
@@ -181,12 +181,12 @@ class Accumulator:
         """The answer so far as the wire sees it, with all its choices; `None` before the first chunk."""
         if self._raw is None:
             return None
-        self._head = _head_of(self._head, self._raw)  # the fast way leaves it as it was
+        self._metadata = _update_metadata(self._metadata, self._raw)  # the fast way leaves it as it was
         return self.snapshot()()
 
     def snapshot(self) -> Callable[[], Completion]:
         """Hold fast the answer as it stands; the completion is built when it is asked for."""
-        return partial(completion_of, self._head, [state.frame() for state in self.states])
+        return partial(completion_of, self._metadata, [state.snapshot() for state in self.states])
 
     @property
     def states(self) -> list[ChoiceState]:
@@ -214,7 +214,7 @@ class Accumulator:
     def _conclude(self) -> LLMResponse:
         for state in self._states.values():
             state.conclude(self.output, self.strict_tools)
-        self._head = _head_of(self._head, self._raw or {})
+        self._metadata = _update_metadata(self._metadata, self._raw or {})
         # A stream that is whole but never said why it stopped gets one more step, which brings nothing.
         self._final = final = self.show(self._last or {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]})
         first = self._state(0)
@@ -236,7 +236,7 @@ class Accumulator:
         A connection that breaks, or a wait that gets too long, after the first chunk is a `StreamInterrupted`.
         """
         if isinstance(error, ProviderError) and error.__suppress_context__:
-            error.__context__ = None  # an exception from below, whose frames hold the key
+            error.__context__ = None  # an exception from below, whose snapshots hold the key
         response = self.response
         if response is not None and response.outcome == "streaming":
             response.outcome = "interrupted" if isinstance(error, ProviderError) else "cancelled"
@@ -294,9 +294,9 @@ def _provider_error(error: Any, raw: Chunk) -> ProviderError:
     )
 
 
-def _head_of(known: Head, raw: Chunk) -> Head:
+def _update_metadata(known: AnswerMetadata, raw: Chunk) -> AnswerMetadata:
     usage = raw.get("usage")
-    return Head(
+    return AnswerMetadata(
         known.id or raw.get("id") or None,
         known.model or raw.get("model") or None,
         known.created or raw.get("created") or None,

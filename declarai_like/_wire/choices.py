@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from declarai_like._buffers import Progress, Span, Text
+from declarai_like._buffers import GrowingText, ListPrefix, Progress
 from declarai_like._wire.tool_calls import Fragment, ToolCalls, as_text, is_json_object, json_or_none
 from declarai_like.completions import (
     Choice,
@@ -22,7 +22,7 @@ from declarai_like.responses import Parsed, logprobs_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from declarai_like._buffers import Head
+    from declarai_like._buffers import AnswerMetadata
     from declarai_like._outputs.output import Output
     from declarai_like._outputs.partials import Partials
 
@@ -49,7 +49,7 @@ class PartialView:
 
     __slots__ = ("_output", "_partials", "_seen", "_text")
 
-    def __init__(self, text: Text, output: Output[Any]) -> None:
+    def __init__(self, text: GrowingText, output: Output[Any]) -> None:
         self._text = text
         self._output = output
         self._partials: Partials[Any] | None = None
@@ -95,11 +95,11 @@ class ChoiceState:
 
     def __init__(self, index: int, output: Output[Any] | None) -> None:
         self.index = index
-        self.text = Text()
+        self.text = GrowingText()
         self.spoke = False
         """Whether a content was sent at all, if only an empty one."""
         self.progress = Progress()
-        self.reasoning = Text()
+        self.reasoning = GrowingText()
         self.tokens: list[TokenLogprob] = []
         self.refusal_tokens: list[TokenLogprob] = []
         self.legacy_logprobs: list[Mapping[str, Any]] = []
@@ -157,7 +157,7 @@ class ChoiceState:
         if output is not None:
             self.parsed = self._read(output)
         elif strict_tools and reason in _CUTS:
-            self.error = _CUTS[reason](f"the answer was cut ({reason}): {self.text.upto(self.concluded)!r:.200}")
+            self.error = _CUTS[reason](f"the answer was cut ({reason}): {self.text.prefix(self.concluded)!r:.200}")
         calls = tuple(_with_arguments(call, strict_tools) for call in self.progress.tool_calls)
         self.progress = self.progress._replace(tool_calls=calls)
         bad = [call for call in calls if call.name in strict_tools and call.parsed_arguments is None]
@@ -165,7 +165,7 @@ class ChoiceState:
             self.error = _arguments_error(bad[0])
 
     def _read(self, output: Output[Any]) -> Parsed | None:
-        text, progress = self.text.upto(len(self.text.pieces)), self.progress
+        text, progress = self.text.prefix(len(self.text.pieces)), self.progress
         if progress.finish_reason == "content_filter":
             self.error = ContentFiltered(f"the provider's content filter cut the answer {text!r:.200}")
         elif text and not progress.refusal and not progress.tool_calls:
@@ -177,18 +177,18 @@ class ChoiceState:
             self.error = OutputTruncated(f"the token limit was reached before any {output.type_name} was written")
         return None
 
-    def frame(self) -> Frame:
+    def snapshot(self) -> ChoiceSnapshot:
         """Hold fast this choice as it stands."""
         parsed = None if self.parsed is None else self.parsed.value
         end = len(self.text.pieces)
-        return Frame(self.index, self.text, end, self.spoke or end > 0, self.progress, parsed)
+        return ChoiceSnapshot(self.index, self.text, end, self.spoke or end > 0, self.progress, parsed)
 
 
-class Frame(NamedTuple):
+class ChoiceSnapshot(NamedTuple):
     """One choice at one moment; costs little, for it shares the text."""
 
     choice_index: int
-    text: Text
+    text: GrowingText
     end: int
     spoke: bool
     progress: Progress
@@ -200,20 +200,22 @@ class Frame(NamedTuple):
         reasoning = progress.reasoning
         message = CompletionMessage(
             role=progress.role or "assistant",
-            content=self.text.upto(self.end) if self.spoke else None,
+            content=self.text.prefix(self.end) if self.spoke else None,
             refusal=progress.refusal,
             parsed=self.parsed,
             tool_calls=progress.tool_calls or None,
-            reasoning=None if reasoning is None else reasoning[0].upto(reasoning[1]),
+            reasoning=None if reasoning is None else reasoning[0].prefix(reasoning[1]),
             function_call=progress.function_call,
         )
         return Choice(self.choice_index, message, progress.finish_reason, logprobs_of(progress))
 
 
-def completion_of(head: Head, frames: Iterable[Frame]) -> Completion:
+def completion_of(metadata: AnswerMetadata, snapshots: Iterable[ChoiceSnapshot]) -> Completion:
     """Show a completion as it stood."""
-    choices = tuple(frame.choice() for frame in frames)
-    return Completion(head.id, head.model, head.created, head.system_fingerprint, head.usage, choices)
+    choices = tuple(snapshot.choice() for snapshot in snapshots)
+    return Completion(
+        metadata.id, metadata.model, metadata.created, metadata.system_fingerprint, metadata.usage, choices
+    )
 
 
 def delta_of(choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -232,15 +234,15 @@ def text_of(content: Any) -> str:
     return ""
 
 
-def _grow(text: Text, piece: str) -> None:
+def _grow(text: GrowingText, piece: str) -> None:
     if piece:
         text.pieces.append(piece)
         if not text.surrogates and not piece.isascii() and SURROGATE.search(piece):
             text.surrogates = True
 
 
-def _span(entries: list[Any]) -> Span | None:
-    return Span(entries, len(entries)) if entries else None
+def _span(entries: list[Any]) -> ListPrefix | None:
+    return ListPrefix(entries, len(entries)) if entries else None
 
 
 def _merge_function_call(known: Mapping[str, Any] | None, delta: Any) -> Mapping[str, Any] | None:

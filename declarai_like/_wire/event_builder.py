@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from declarai_like.responses import LLMResponse
 
 
-class Narrator:
+class EventBuilder:
     """Tells what an accumulator takes in, as lists of events: `feed` each chunk, then `finish`, then `last`."""
 
     __slots__ = ("_accumulator", "_done_calls", "_done_choices")
@@ -94,9 +94,9 @@ class Narrator:
         state.conclude(self._accumulator.output, self._accumulator.strict_tools)
         index, progress = state.index, state.progress
         if progress.reasoning:
-            yield events.ReasoningDoneEvent(progress.reasoning[0].upto(progress.reasoning[1]), index)
+            yield events.ReasoningDoneEvent(progress.reasoning[0].prefix(progress.reasoning[1]), index)
         if state.text.pieces:
-            yield events.ContentDoneEvent(state.text.upto(len(state.text.pieces)), index, state.frame().parsed)
+            yield events.ContentDoneEvent(state.text.prefix(len(state.text.pieces)), index, state.snapshot().parsed)
         if progress.refusal:
             yield events.RefusalDoneEvent(progress.refusal, index)
         if progress.logprobs:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from declarai_like._wire.accumulator import Accumulator
-    from declarai_like._wire.event_builder import Narrator
+    from declarai_like._wire.event_builder import EventBuilder
     from declarai_like.requests import Observer, TextFilter
     from declarai_like.responses import LLMResponse
 
@@ -28,7 +28,7 @@ class Hooked:
 
     def __init__(
         self,
-        reader: Accumulator | Narrator,
+        reader: Accumulator | EventBuilder,
         filters: Sequence[Callable[[], TextFilter]],
         observers: Sequence[Observer],
     ) -> None:

@@ -171,7 +171,7 @@ async def perform(
 def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer) -> Job:
     declared, options = task._declared, task._options  # noqa: SLF001 - what a task was declared with has no public name
     if isinstance(llm, str):
-        options = options.over(model=llm)
+        options = options.merge(model=llm)
     elif llm is not None:
         options, declared = replace(options, model=None), declared._replace(provider=llm.llm)
     prompt, bound = held_out(declared.signature, declared.output, options.templates, case)

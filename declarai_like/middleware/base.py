@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["Flow", "Middleware", "Next", "TaskMiddleware"]
 
 
-def bound(middleware: Any, task: Any, arguments: Mapping[str, Any]) -> Middleware:
+def make_middleware(middleware: Any, task: Any, arguments: Mapping[str, Any]) -> Middleware:
     """Make the middleware of one call: a `TaskMiddleware` class is instantiated, a function stands for itself."""
     if isinstance(middleware, type):
         return middleware(task, arguments)  # type: ignore[no-any-return]  # checked where it was listed
     return middleware  # type: ignore[no-any-return]  # checked where it was listed
 
 
-def stack(options: Options, task: Any, arguments: Mapping[str, Any]) -> list[Middleware]:
+def build_stack(options: Options, task: Any, arguments: Mapping[str, Any]) -> list[Middleware]:
     """Make the middlewares of one call; innermost the built-in retry, unless one is listed."""
-    middlewares = [bound(middleware, task, arguments) for middleware in (*options.outer, *options.middlewares)]
+    middlewares = [
+        make_middleware(middleware, task, arguments)
+        for middleware in (*options.provider_middlewares, *options.middlewares)
+    ]
     if not any(isinstance(middleware, Retry) for middleware in middlewares):
         middlewares.append(Retry(options.max_retries))
     return middlewares

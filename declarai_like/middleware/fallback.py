@@ -32,7 +32,7 @@ class Fallback:
             except ProviderError as error:
                 if error.response is not None or not (self._when is None or self._when(error)):
                     raise
-            request = _to(llm, request)
+            request = _redirect(llm, request)
         return (yield from send(request))
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ def fallback(*llms: Any, when: Callable[[ProviderError], bool] | None = None) ->
     return Fallback(llms, when)
 
 
-def _to(llm: Any, request: Request) -> Request:
+def _redirect(llm: Any, request: Request) -> Request:
     """Turn a request to another model."""
     provider, options = llm.llm, llm.options
     return request.replace(

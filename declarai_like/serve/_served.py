@@ -101,7 +101,7 @@ class ModelDoor:
     ) -> Call[Any]:
         """Put a call of messages together."""
         told = limited(self.llm.options.llm_params, params, self.max_tokens)
-        request, output = self.llm._asked(messages, str, tools, None, told, streaming=streaming)
+        request, output = self.llm._build_request(messages, str, tools, None, told, streaming=streaming)
         return self.llm._prepare(request, output)
 
     def complete(self, prompt: str | list[str], params: Mapping[str, Any], *, streaming: bool) -> Call[Any]:

@@ -52,7 +52,7 @@ class FakeLLM(Declarai):
         if isinstance(replies, str):
             raise DefinitionError(f"expected a list of replies, got the text {replies!r:.80}: write FakeLLM([...])")
         self._script = ScriptedProvider(replies, delay=delay, model=model)
-        self._start(self._script, Options(max_retries=0).over(**options))
+        self._start(self._script, Options(max_retries=0).merge(**options))
 
     @property
     def requests(self) -> list[Request]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from declarai_like._prompting.texts import compiled, difference, written
+from declarai_like._prompting.texts import compile_messages, format_messages, unified_diff
 
 _UPDATE = "DECLARAI_UPDATE_PROMPTS"
 
@@ -21,7 +21,7 @@ def assert_prompt(task: Any, snapshot: str | Path, /, **arguments: Any) -> None:
     chat or a class prompt, or the class of one, which is given the arguments. No model is asked.
     """
     __tracebackhide__ = True
-    text = written(compiled(task, arguments))
+    text = format_messages(compile_messages(task, arguments))
     if isinstance(snapshot, Path):
         _compare_with_file(text, snapshot, _name(task))
     else:
@@ -45,7 +45,7 @@ def _compare_with_file(text: str, path: Path, name: str) -> None:
 def _compare(text: str, snapshot: str, name: str, where: str, *, advice: str) -> None:
     __tracebackhide__ = True
     if text != snapshot:
-        diff = difference(snapshot.splitlines(), text.splitlines(), names=(where, f"{name} now"))
+        diff = unified_diff(snapshot.splitlines(), text.splitlines(), names=(where, f"{name} now"))
         raise AssertionError(f"the prompt of {name} is not its snapshot; if that is meant, {advice}:\n{diff}")
 
 
