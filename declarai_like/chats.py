@@ -11,10 +11,11 @@ from weakref import ref
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
 from declarai_like._conversations.conversation import ChatState, Conversation, begun, without_last_turn
-from declarai_like._conversations.declarations import Declaration, declare, placeholders_of, sending, sharing
+from declarai_like._conversations.declarations import Declaration, declare, sending, sharing
+from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
-from declarai_like._prompting.rendering import output_instructions, reask, render_text, version_of
-from declarai_like.errors import DeclaraiError, DefinitionError
+from declarai_like._prompting.rendering import output_instructions, reask, version_of
+from declarai_like.errors import DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import stored
 from declarai_like.messages import Message, MessageRole
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from declarai_like.streams import AsyncStream, Stream
 
 __all__ = ["Chat", "LastTurns", "Summarise", "TokenBudget"]
-
-_MISSING: Any = object()
 
 
 class _System:
@@ -108,7 +107,7 @@ class Chat:
             session.keep_partial = keep_partial
         if window is not None:
             session.window = window_of(window)
-        self._refuse_unknown(values, self.__name__)
+        self._system_prompt().refuse_unknown(values, self.__name__)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -139,7 +138,7 @@ class Chat:
         A prompt that lacks a value is shown as it was written; where the window would have to ask a model first, the
         whole history is shown.
         """
-        self._refuse_unknown(values, f"{self.__name__}.compile")
+        self._system_prompt().refuse_unknown(values, f"{self.__name__}.compile")
         opening = self._opening(self._system_or_source(values))
         new = [] if message is None else [Message(message)]
         return {"messages": [*opening, *self._apply_window(self.conversation, [*opening, *new]), *new]}
@@ -202,12 +201,12 @@ class Chat:
 
         Raises `HistoryError` if nothing has been said yet.
         """
-        self._refuse_unknown(values, f"{self.__name__}.regenerate")
+        self._system_prompt().refuse_unknown(values, f"{self.__name__}.regenerate")
         return self._answer(self._call(None, values, llm_params))
 
     def aregenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """Do what `regenerate` does, in an event loop."""
-        self._refuse_unknown(values, f"{self.__name__}.aregenerate")
+        self._system_prompt().refuse_unknown(values, f"{self.__name__}.aregenerate")
         return _start_async_turn(self._call(None, values, llm_params))
 
     def fork(self) -> Any:
@@ -238,7 +237,7 @@ class Chat:
             raise TypeError(f"{self.__name__}.send() takes one message, {len(given)} were given")
         if not isinstance(given[0], str):
             raise TypeError(f"{self.__name__}.send() takes a text as its message, got {given[0]!r:.80}")
-        self._refuse_unknown(values, f"{self.__name__}.send")
+        self._system_prompt().refuse_unknown(values, f"{self.__name__}.send")
         return given[0], values, llm_params
 
     def _call(
@@ -254,14 +253,15 @@ class Chat:
         declared = self.__chat__
         provider, options, output = declared.require_provider(), declared.options, declared.output
         streaming = options.streaming if streaming is None else streaming
+        system = self._system_prompt()
         request = options.request(
             provider,
             llm_params,
             streaming=streaming,
-            messages=(*self._opening(self._render_system(values)), Message(message or "")),
+            messages=(*self._opening(system.render(values)), Message(message or "")),
             response_format=output.response_format(options.format),
             name=self.__name__,
-            prompt_version=version_of(self._system_text()),
+            prompt_version=version_of(system.text),
             conversation=getattr(self._session.memory, "session_id", None),
             output=output,
         )
@@ -294,47 +294,13 @@ class Chat:
             history = done.value
         return history
 
-    def _system_text(self) -> str:
-        """Give the system prompt as it was written."""
+    def _system_prompt(self) -> SystemPrompt:
+        """Give the system prompt as it was written, with what the instance knows of its values."""
         own = self._session.system
-        return self.__chat__.system if own is None else own
-
-    def _render_system(self, values: Mapping[str, Any]) -> str:
-        """Fill the system prompt; raises `TypeError` if a value is missing."""
-        text, where = self._system_text(), self.__chat__.where
-        placeholders = placeholders_of(text, where)
-        known = {**self._attributes(placeholders), **values}
-        try:
-            return render_text(text, known, fields=known.keys(), where=where)
-        except DeclaraiError as error:
-            missing = sorted(placeholders - known.keys())
-            if not missing:
-                raise
-            raise TypeError(
-                f"{where}: the system prompt needs {', '.join(map(repr, missing))}: "
-                "give it to the constructor or to send, or set it as an attribute"
-            ) from error
+        return SystemPrompt(self.__chat__.system if own is None else own, self, self.__chat__)
 
     def _system_or_source(self, values: Mapping[str, Any]) -> str:
-        try:
-            return self._render_system(values)
-        except TypeError:  # a value is still missing: it may come with a `send`
-            return self._system_text()
-
-    def _attributes(self, names: frozenset[str]) -> dict[str, Any]:
-        """Give those of the names that are attributes of the instance, and not the chat's own or methods."""
-        found = {name: getattr(self, name, _MISSING) for name in names if not hasattr(Chat, name)}
-        return {name: value for name, value in found.items() if value is not _MISSING and not callable(value)}
-
-    def _refuse_unknown(self, values: Mapping[str, Any], caller: str) -> None:
-        """Raise `TypeError` for a value that neither the system prompt nor a parent's asks for."""
-        own = placeholders_of(self._system_text(), self.__chat__.where)
-        placeholders = self.__chat__.placeholders | own.difference(dir(Chat))
-        if unknown := sorted(values.keys() - placeholders):
-            raise TypeError(
-                f"{caller}() got an unexpected keyword argument {unknown[0]!r}; "
-                f"the system prompt asks for: {', '.join(sorted(placeholders)) or 'nothing'}"
-            )
+        return self._system_prompt().render_or_source(values)
 
 
 def _start_turn(call: Call[Any]) -> Any:

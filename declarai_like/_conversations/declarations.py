@@ -47,6 +47,8 @@ class Declaration:
     greeting: str | None = None
     placeholders: frozenset[str] = frozenset()
     """The names that the system prompts of this class and of its parents ask for."""
+    taken: frozenset[str] = frozenset()
+    """The names of a chat's own members, which no system prompt can ask for."""
     output: Output[Any] = field(default_factory=lambda: Output.of(str))
     reply_to: str = "message"
     """The name that the class gives to the message in its `send`."""
@@ -88,6 +90,7 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         system=system,
         greeting=parent.greeting if greeting is None else greeting,
         placeholders=parent.placeholders | _check_placeholders(system, where, taken),
+        taken=taken,
         open_memory=_opener(mine["chat_history"]) if "chat_history" in mine else parent.open_memory,
         keep_partial=mine.get("keep_partial", parent.keep_partial),
         window=window_of(mine.get("window", parent.window)),
