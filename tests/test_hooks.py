@@ -13,7 +13,7 @@ from wire_format import chunk, of_choices, text, tool
 import declarai_like as declarai
 from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.event_builder import EventBuilder
-from declarai_like._wire.hooks import Hooked
+from declarai_like._wire.hooks import HookedReader
 from declarai_like.errors import DefinitionError, StreamInterrupted
 from declarai_like.middleware import observe, redact, rewrite
 from declarai_like.middleware.hooks import Redactor
@@ -49,7 +49,7 @@ class Upper:
 
 def read(*chunks, filters=(Upper,), observers=(), done=True):
     """Read chunks through hooks, as a plain generator does."""
-    reader = Hooked(Accumulator(), filters, observers)
+    reader = HookedReader(Accumulator(), filters, observers)
     steps = [reader.feed(one) for one in [*chunks, *([DONE] if done else [])]]
     return [*(step for step in steps if step is not None), reader.finish()]
 
@@ -71,7 +71,7 @@ def test_held_back_text_of_a_stream_without_a_finish_reason_is_shown_at_its_end(
 
 
 def test_held_back_text_of_a_stream_that_breaks_off_is_never_shown():
-    reader = Hooked(Accumulator(), (Upper,), ())
+    reader = HookedReader(Accumulator(), (Upper,), ())
     reader.feed(chunk("ab"))
     with pytest.raises(StreamInterrupted):
         reader.finish()
@@ -103,7 +103,7 @@ def test_each_field_has_a_filter_of_its_own():
 def test_each_choice_has_a_filter_of_its_own():
     observed = []
     chunks = [of_choices(*(chunk(letter, index=index)["choices"][0] for index, letter in enumerate("ab")))]
-    reader = Hooked(Accumulator(choices=2), (Upper,), (observed.append,))
+    reader = HookedReader(Accumulator(choices=2), (Upper,), (observed.append,))
     for one in [*chunks, *chunks, DONE]:
         reader.feed(one)
     contents = [[choice["delta"]["content"] for choice in one["choices"]] for one in observed]
@@ -172,7 +172,7 @@ def test_without_filters_observers_see_the_very_chunks():
 
 
 def test_events_show_what_the_filter_gave():
-    reader = Hooked(EventBuilder(Accumulator()), (Upper,), ())
+    reader = HookedReader(EventBuilder(Accumulator()), (Upper,), ())
     told = [event for one in (chunk("ab"), chunk(finish="stop"), DONE) for event in reader.feed(one) or ()]
     reader.finish()
     kinds = [event.type for event in told]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from declarai_like._outputs.output import Output
     from declarai_like._wire.event_builder import EventBuilder
-    from declarai_like._wire.hooks import Hooked
+    from declarai_like._wire.hooks import HookedReader
     from declarai_like.completions import Completion
     from declarai_like.memory import MessageHistory
     from declarai_like.messages import Message
@@ -121,7 +121,7 @@ class Call(Generic[T]):
         self.result: Result[T] | None = None
         self._reader: Accumulator | EventBuilder | None = None
 
-    def begin(self, request: Request) -> Accumulator | EventBuilder | Hooked:
+    def begin(self, request: Request) -> Accumulator | EventBuilder | HookedReader:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
         strict = [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
@@ -296,10 +296,10 @@ def _check_size(request: Request) -> None:
         )
 
 
-def _add_hooks(reader: Accumulator | EventBuilder, request: Request) -> Hooked:
-    from declarai_like._wire.hooks import Hooked  # most calls have none
+def _add_hooks(reader: Accumulator | EventBuilder, request: Request) -> HookedReader:
+    from declarai_like._wire.hooks import HookedReader  # most calls have none
 
-    return Hooked(reader, request.filters, request.observers)
+    return HookedReader(reader, request.filters, request.observers)
 
 
 def _event_builder(accumulator: Accumulator) -> EventBuilder:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from declarai_like.requests import Observer, TextFilter
     from declarai_like.responses import LLMResponse
 
-__all__ = ["Hooked"]
+__all__ = ["HookedReader"]
 
 _TEXTS = ("reasoning_content", "reasoning", "refusal", "content")
 
 
-class Hooked:
+class HookedReader:
     """Reads chunks as the reader behind it does, after the filters and the observers have had them."""
 
     __slots__ = ("_ended", "_filters", "_observers", "_reader", "_texts")
