@@ -47,7 +47,7 @@ def output_content(completion: Completion) -> dict[str, str]:
     messages = [
         {
             "role": choice.message.role,
-            "parts": _said(choice),
+            "parts": _output_parts(choice),
             "finish_reason": _REASONS.get(choice.finish_reason or "", choice.finish_reason or "unknown"),
         }
         for choice in completion.choices
@@ -72,7 +72,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
     return _text(part.get("text")) if part.get("type") == "text" else {"type": part.get("type")}
 
 
-def _said(choice: Choice) -> list[dict[str, Any]]:
+def _output_parts(choice: Choice) -> list[dict[str, Any]]:
     message = choice.message
     thought = [{"type": "reasoning", "content": message.reasoning}] if message.reasoning else []
     texts = [_text(text) for text in (message.content, message.refusal) if text]

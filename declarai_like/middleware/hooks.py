@@ -103,13 +103,13 @@ class Redactor:
     def feed(self, text: str) -> str:
         """Take the next piece; give what cannot be part of a secret any more."""
         self._text += text
-        return "".join(self._shown(len(self._text) - self._keep, at_end=False))
+        return "".join(self._release(len(self._text) - self._keep, at_end=False))
 
     def close(self) -> str:
         """Give the rest."""
-        return "".join(self._shown(len(self._text), at_end=True))
+        return "".join(self._release(len(self._text), at_end=True))
 
-    def _shown(self, border: int, *, at_end: bool) -> Iterator[str]:
+    def _release(self, border: int, *, at_end: bool) -> Iterator[str]:
         """Give the text up to the border, its secrets blanked out; one that may still grow stays."""
         text, end = self._text, self._end
         for match in self._pattern.finditer(text, end):
