@@ -28,7 +28,7 @@ lint: .venv/dev
 
 types: .venv/dev
 	$(BIN)/mypy
-	$(BIN)/mypy --strict tests/typing_api.py
+	$(BIN)/mypy --strict tests/project/typing_api.py
 	$(BIN)/pyright
 
 imports: .venv/dev
@@ -59,7 +59,7 @@ bench-serve: .venv/dev  ## Serve 500 clients at once, beside a bare Starlette ap
 	$(BIN)/python benchmarks/serve_load.py --check
 
 matrix: .venv/dev  ## Test the wheel on Python 3.10 to 3.13, with the oldest and the newest dependencies
-	$(BIN)/python tests/matrix.py
+	$(BIN)/python tests/project/matrix.py
 
 build: .venv/dev  ## Build the wheel and the sdist into dist/
 	$(BIN)/python -m build

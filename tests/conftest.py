@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from contextlib import ExitStack
 from types import FunctionType
 
 import pytest
@@ -44,6 +45,21 @@ def llm(openai):
 @pytest.fixture
 def streaming_llm(openai):
     return openai(stream=True)
+
+
+@pytest.fixture
+def site():
+    """Serve an app on a port of its own, until the test ends."""
+    from serve.clients import Site
+
+    with ExitStack() as stack:
+
+        def serving(app):
+            made = Site(app)
+            stack.callback(made.close)
+            return made
+
+        yield serving
 
 
 class Blocking:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "benchmarks" / "peers"
 RESULTS = json.loads((PEERS / "results.json").read_text("utf-8"))
 MODULES = ("adapters", "cases", "payloads", "plots", "report", "run", "environments", "server", "serve", "worker")

@@ -1,4 +1,4 @@
-"""Every recorded and hand-made byte stream in `tests/wire`, played four ways, read blocking and awaiting."""
+"""Every recorded and hand-made byte stream in `tests/wire/cases`, played four ways, read blocking and awaiting."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like.testing import LLMServer, bytes_reply
 
-WIRE = Path(__file__).parent / "wire"
+WIRE = Path(__file__).parent / "cases"
 CASES = sorted(path.with_suffix("") for path in [*WIRE.glob("*.json"), *WIRE.glob("real/*.json")])
 WAYS = ["as written", "byte by byte", "in one read", "cut at random"]
 ERRORS = {
@@ -242,7 +242,7 @@ def perform(case: Path, how: str, server: LLMServer, llm: Any, *, awaiting: bool
 
 
 def main() -> int:
-    """Play everything without pytest and print the score: `python tests/test_conformance.py`."""
+    """Play everything without pytest and print the score: `python tests/wire/test_conformance.py`."""
     plays = [(case, how, awaiting) for case in CASES for how in WAYS for awaiting in (False, True)]
     failed = 0
     with LLMServer() as server:

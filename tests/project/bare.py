@@ -1,4 +1,4 @@
-"""What must hold where nothing but the wheel is installed; `tests/matrix.py` runs it there, with the README's path."""
+"""What must hold where nothing but the wheel is installed; `tests/project/matrix.py` runs it there, with the README's path."""
 
 import importlib.util
 import os

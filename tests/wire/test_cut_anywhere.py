@@ -19,7 +19,7 @@ from declarai_like._wire.codecs.chat import ChunkDecoder
 from declarai_like._wire.event_builder import EventBuilder
 from declarai_like.testing import LLMServer, bytes_reply
 
-REAL = Path(__file__).parent / "wire" / "real"
+REAL = Path(__file__).parent / "cases" / "real"
 OURS = sse(
     chunk("", role="assistant"),
     chunk("Hel"),

@@ -1,13 +1,13 @@
 """Test the wheel on every Python that it is for, with the oldest and the newest dependencies that it allows.
 
-    python tests/matrix.py                      every row; exit code 1 if one fails
-    python tests/matrix.py --fast               without what takes long: the embedded model, faults, killed writers
-    python tests/matrix.py --only 3.12-lowest   this row only; may be given more than once
-    python tests/matrix.py --list               the rows
+    python tests/project/matrix.py                      every row; exit code 1 if one fails
+    python tests/project/matrix.py --fast               without what takes long: the embedded model, faults, killed writers
+    python tests/project/matrix.py --only 3.12-lowest   this row only; may be given more than once
+    python tests/project/matrix.py --list               the rows
 
 Wheel and sdist are built once. The tests run from the unpacked sdist, without its package, so what they test is the
 wheel. `lowest` has the oldest allowed version of each dependency and extra; `bare` has the wheel alone, where
-`tests/packaging/bare.py` says what must hold, and `bare-lowest` the oldest core dependencies (an extra may want newer
+`tests/project/bare.py` says what must hold, and `bare-lowest` the oldest core dependencies (an extra may want newer
 ones). Environments and logs are kept in `.matrix/`. It needs Python 3.11, and uv from the dependency group `dev`.
 """
 
@@ -30,7 +30,7 @@ from tempfile import TemporaryDirectory
 
 import tomllib
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".matrix"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -166,7 +166,7 @@ def check(row: Row, wheel: Path, source: Path, options: list[str]) -> None:
         if row.kind.startswith("bare"):
             with TemporaryDirectory() as empty:
                 code = run(
-                    [python, "-I", source / "tests/packaging/bare.py", source / "README.md"],
+                    [python, "-I", source / "tests/project/bare.py", source / "README.md"],
                     row,
                     cwd=Path(empty),
                     check=False,

@@ -27,7 +27,7 @@ import declarai_like
 from declarai_like._calls.options import LocalOptions, ProviderOptions, TaskOptions
 from declarai_like._cli._parser import argument_parser
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 FENCE = re.compile(

@@ -244,7 +244,7 @@ def test_sockets_of_others_are_left_alone():
 
 @pytest.mark.local_model
 def test_demo_streams_and_ranks():
-    demo = Path(__file__).parents[1] / "examples" / "demo.py"
+    demo = Path(__file__).parents[2] / "examples" / "demo.py"
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, demo],
         capture_output=True,

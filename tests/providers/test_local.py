@@ -72,7 +72,7 @@ def test_what_the_model_refuses_names_its_file(llm):
 
 @pytest.mark.parametrize("example", ["demo", "extraction"])
 def test_example_runs(example):
-    script = Path(__file__).parents[1] / "examples" / f"{example}.py"
+    script = Path(__file__).parents[2] / "examples" / f"{example}.py"
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)  # noqa: S603 - our own example
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "Anna Berg" in ended.stdout or "rank(" in ended.stdout

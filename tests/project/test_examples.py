@@ -17,7 +17,7 @@ import pytest
 
 from declarai_like.testing import broken_off, error_reply, stream_reply, text_reply
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py"]
 LONGER = {"test_my_tasks.py"}  # a module of tests

@@ -1,4 +1,4 @@
-"""What is in the wheel and the sdist. `tests/matrix.py` installs them and runs everything against them."""
+"""What is in the wheel and the sdist. `tests/project/matrix.py` installs them and runs everything against them."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 
 import declarai_like as declarai
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "declarai_like"
 VERSION = declarai.__version__
 EXTRAS = {"local", "redis", "postgresql", "mongodb", "serve", "otel", "prices", "cli", "testing", "all"}
