@@ -1,0 +1,1 @@
+"""What tasks of all kinds have in common."""

@@ -1,0 +1,240 @@
+"""What all kinds of task can do."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial, update_wrapper
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast, overload
+from weakref import ref
+
+from declarai_like._calls import runner
+from declarai_like._calls.flow import Call
+from declarai_like._prompting.rendering import reask
+from declarai_like._tasks.declarations import TaskDeclaration
+from declarai_like._tasks.latest import latest_answer, remember_answer
+from declarai_like._tasks.plans import FutureTask
+from declarai_like.middleware.base import build_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from declarai_like._calls.flow import Answer
+    from declarai_like._calls.options import Options
+    from declarai_like.messages import Message
+    from declarai_like.providers.base import Provider
+    from declarai_like.requests import Request
+    from declarai_like.responses import LLMResponse, Result
+    from declarai_like.streams import AsyncStream
+
+__all__ = ["BaseTask"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class BaseTask(Generic[P, T, R]):
+    """What all tasks can do. A task is built once, shared by every thread, and never changed.
+
+    `R` is what a call gives at once: a value, a generator, a coroutine, or an async generator.
+    """
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[..., Any]
+    is_declarai = True
+    kinds: ClassVar[dict[tuple[bool, bool], type[BaseTask[Any, Any, Any]]]] = {}
+    """The classes of tasks: by whether they are awaited, and whether they stream."""
+
+    def __init_subclass__(cls, *, kind: tuple[bool, bool] | None = None) -> None:
+        """Enter a class among the kinds."""
+        super().__init_subclass__()
+        if kind is not None:
+            BaseTask.kinds[kind] = cls
+
+    @classmethod
+    def of(cls, function: Any, provider: Provider, options: Options) -> Any:
+        """Make a task of this kind of a function."""
+        return cls(TaskDeclaration.of(function, provider, options.templates), options)
+
+    def __init__(
+        self,
+        declared: TaskDeclaration,
+        options: Options,
+        *,
+        origin: tuple[Any, ...] | None = None,
+        is_bound: bool = False,
+        home: ref[Any] | None = None,
+    ) -> None:
+        self._declared = declared
+        self._options = options
+        self._origin = origin
+        """How this task is made of another one: a function and its arguments; `None` if it was declared."""
+        self._is_bound = is_bound
+        self._home = home or ref(self)
+        """The task that remembers: a method is bound anew at each access, so the class's own remembers for it."""
+        update_wrapper(cast("Any", self), declared.signature.function)
+        if is_bound:
+            self.__signature__ = declared.signature.signature
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, llm_params: Mapping[str, Any], **kwargs: Any) -> R: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        """Ask the model; `llm_params=` is merged over the declared ones for this call.
+
+        Arguments that do not fit raise `TypeError` at once. A generator sends the request when it is first read.
+        """
+        return self._start(self._call(args, kwargs, streaming=self._options.streaming))
+
+    def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
+        """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
+        args, own, _ = self._split_arguments(args, kwargs)
+        return {"messages": list(self._declared.prompt.outline(self._declared.signature.bind_partial(args, own)))}
+
+    def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
+        """Give exactly what would be sent, without sending it."""
+        return self._call(args, kwargs, streaming=self._options.streaming).request
+
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> FutureTask[R]:
+        """Give the call with its arguments, to be made later; raises `TypeError` now if they do not fit."""
+        self._check_arguments(args, kwargs)
+        return FutureTask(self, args, kwargs, self._name_arguments(args, kwargs))
+
+    async def arun(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
+        """Make the call in an event loop and give all that it brought."""
+        return await runner.arun(self._remember(self._call(args, kwargs)))
+
+    async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make the call in an event loop and give its value."""
+        return (await self.arun(*args, **kwargs)).value
+
+    def astream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[T]:
+        """Give the call as a stream of events, to be entered with `async with`; nothing is sent before."""
+        from declarai_like.streams import AsyncStream
+
+        return AsyncStream(self._prepare_stream(args, kwargs))
+
+    @property
+    def llm_response(self) -> LLMResponse | None:
+        """The answer of the last call in this thread or async context, as far as it has come; else `None`."""
+        answer = self._latest
+        return None if answer is None else answer.response
+
+    @property
+    def llm_stream_response(self) -> Any:
+        """The generator of the last call in this thread or async context, while somebody holds it; else `None`."""
+        answer = self._latest
+        return None if answer is None or answer.stream is None else answer.stream()
+
+    @property
+    def llm_params(self) -> dict[str, Any]:
+        """The model's parameters as declared, a copy."""
+        return dict(self._options.llm_params)
+
+    @property
+    def provider(self) -> Provider:
+        """The provider that this task asks."""
+        return self._declared.provider
+
+    def _start(self, call: Call[T]) -> R:
+        raise NotImplementedError  # pragma: no cover - each kind of task has its own
+
+    def _call(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, streaming: bool = False, as_events: bool = False
+    ) -> Call[T]:
+        """Bind the arguments and put the call together; nothing is sent yet."""
+        signature, output, prompt, provider = self._declared
+        options = self._options
+        args, own, llm_params = self._split_arguments(args, kwargs)
+        arguments = signature.bind(args, own)
+        request = options.request(
+            provider,
+            llm_params,
+            streaming=streaming,
+            messages=prompt.render(arguments),
+            response_format=output.response_format(options.format),
+            name=signature.name,
+            prompt_version=prompt.version,
+            output=output,
+        )
+        return Call(
+            request,
+            output,
+            middlewares=build_stack(options, self, arguments),
+            retries=options.retries,
+            reask=partial(reask, output=output, templates=options.templates),
+            as_events=as_events,
+        )
+
+    def _split_arguments(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any] | None]:
+        """Part the function's arguments from `llm_params`, and leave out the `self` of `Class.method(self, ...)`."""
+        if self._declared.signature.is_method and not self._is_bound:
+            args = args[1:]
+        if "llm_params" not in kwargs or self._declared.signature.takes("llm_params"):
+            return args, kwargs, None
+        return args, {name: kwargs[name] for name in kwargs if name != "llm_params"}, kwargs["llm_params"]
+
+    def _name_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the arguments that were given, by name, `llm_params` among them."""
+        args, own, llm_params = self._split_arguments(args, kwargs)
+        given = self._declared.signature.signature.bind(*args, **own).arguments
+        return {**given, **({} if llm_params is None else {"llm_params": llm_params})}
+
+    def _check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise `TypeError` if the arguments do not fit, `DefinitionError` if the model's parameters are none."""
+        args, own, llm_params = self._split_arguments(args, kwargs)
+        self._declared.signature.bind(args, own)
+        self._options.params(llm_params)
+
+    def _prepare_stream(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
+        """Check the arguments now, and make a call of them each time the stream is entered."""
+        self._check_arguments(args, kwargs)
+        return lambda: self._remember(self._call(args, kwargs, streaming=True, as_events=True))
+
+    def _remember(self, call: Call[T]) -> Call[T]:
+        """Note that this call is the last one in this context."""
+        remember_answer(self._home, call.answer)
+        return call
+
+    @property
+    def _latest(self) -> Answer | None:
+        return latest_answer(self._home)
+
+    def _with_changes(self, changes: Mapping[str, Any]) -> Any:
+        """Make a task of the same function that asks differently."""
+        options, declared = self._options.merge(**changes), self._declared
+        if options.templates != self._options.templates:
+            declared = declared.with_templates(options.templates)
+        kind = self.kinds[declared.signature.is_async, options.streaming]
+        origin = (BaseTask._with_changes, (self, dict(changes)))
+        return kind(declared, options, origin=origin, is_bound=self._is_bound)
+
+    def _bind_to(self, instance: Any) -> Any:
+        """Give this task as a method; a function without `self` stays as it is."""
+        if instance is None or self._is_bound or not self._declared.signature.is_method:
+            return self
+        origin = (BaseTask._bind_to, (self, instance))
+        return type(self)(self._declared, self._options, origin=origin, is_bound=True, home=self._home)
+
+    def __reduce__(self) -> Any:
+        """Pickle as functions do: by name, and by value where cloudpickle does that; a copy by what it is a copy of."""
+        if self._origin is None and _has_no_module(self) and _is_cloudpickle(sys._getframe(1)):  # noqa: SLF001 - who asks
+            return self.of, (self.__wrapped__, self._declared.provider, self._options)
+        return self._origin or self.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._declared.signature.where}>"
+
+
+def _has_no_module(task: Any) -> bool:
+    """Say whether no other process can import this: it is a script's, a notebook's, or a function's own."""
+    return task.__module__ == "__main__" or "<locals>" in task.__qualname__
+
+
+def _is_cloudpickle(frame: Any) -> bool:
+    """Say whether this frame is cloudpickle's; it asks as pickle does, but takes functions by value."""
+    return str(frame.f_globals.get("__name__", "")).startswith("cloudpickle")
