@@ -127,11 +127,12 @@ def _refuse_strays(cases: Iterable[Case], tasks: Iterable[str], where: str) -> N
 
 def _model(text: str) -> Declarai | str:
     """Read `provider:model`, the name of a provider, or another model of the task's own provider."""
-    from declarai_like._declarai import _BUILTIN, Declarai
+    from declarai_like._declarai import Declarai
+    from declarai_like._declarai.opening import provider_names
     from declarai_like.providers.base import _REGISTERED
 
     provider, _, model = text.partition(":")
-    known = {*_BUILTIN, *(name for name, _ in _REGISTERED)}
+    known = {*provider_names(), *(name for name, _ in _REGISTERED)}
     return Declarai(provider, model or None) if provider in known else text
 
 

@@ -1,0 +1,8 @@
+"""How a model is got, to declare tasks and chats on."""
+
+from __future__ import annotations
+
+from declarai_like._declarai.factories import azure_openai, local, offline, openai
+from declarai_like._declarai.model import Declarai, StreamingDeclarai
+
+__all__ = ["Declarai", "StreamingDeclarai", "azure_openai", "local", "offline", "openai"]

@@ -1,0 +1,158 @@
+"""The providers by their names: `openai()`, `azure_openai()`, `local()`, `offline()`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from declarai_like._declarai.model import Declarai
+from declarai_like._declarai.opening import open_azure_openai, open_local, open_offline, open_openai
+from declarai_like.providers.base import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Unpack
+
+    from declarai_like._calls.options import LocalOptions, ProviderOptions
+    from declarai_like._declarai.model import StreamingDeclarai
+
+__all__ = ["azure_openai", "local", "offline", "openai"]
+
+
+@overload
+def openai(
+    model: str | None = None,
+    version: str | None = None,
+    openai_token: str | Secret | None = None,
+    *,
+    stream: Literal[True],
+    base_url: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[ProviderOptions],
+) -> StreamingDeclarai: ...
+@overload
+def openai(
+    model: str | None = None,
+    version: str | None = None,
+    openai_token: str | Secret | None = None,
+    *,
+    stream: bool | None = None,
+    base_url: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[ProviderOptions],
+) -> Declarai: ...
+def openai(
+    model: str | None = None,
+    version: str | None = None,
+    openai_token: str | Secret | None = None,
+    *,
+    base_url: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    stream: bool | None = None,
+    **options: Unpack[ProviderOptions],
+) -> Any:
+    """Use a model of OpenAI's, or of any server that speaks its format (`base_url=`).
+
+    The key is `openai_token`, else the environment's `DECLARAI_OPENAI_API_KEY`, else its `OPENAI_API_KEY`, read when
+    it is first needed; the model is `model`, else the environment's `DECLARAI_OPENAI_MODEL`. `stream=True` makes all
+    tasks stream. Time limits are in seconds: `timeout` (or `request_timeout`) for a whole call with its
+    `max_retries`, `connect_timeout`, `first_chunk_timeout`, and `idle_timeout` between two chunks.
+    `max_concurrency` is how many calls are made at a time, `max_prompt_chars` and `max_answer_bytes` how long prompts
+    and answers may be; `middlewares` stand around those of each task. `http_client` and `http_async_client` are the
+    HTTP library's own clients, for proxies and other transports.
+    """
+    openai_token = None if openai_token is None else Secret(openai_token)
+    opened = open_openai(
+        model=model,
+        version=version,
+        openai_token=openai_token,
+        base_url=base_url,
+        headers=headers,
+        stream=stream,
+        **options,
+    )
+    return Declarai.of(*opened)
+
+
+@overload
+def azure_openai(
+    deployment_name: str | None = None,
+    azure_openai_key: str | Secret | None = None,
+    azure_openai_api_base: str | None = None,
+    api_version: str | None = None,
+    *,
+    stream: Literal[True],
+    model: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[ProviderOptions],
+) -> StreamingDeclarai: ...
+@overload
+def azure_openai(
+    deployment_name: str | None = None,
+    azure_openai_key: str | Secret | None = None,
+    azure_openai_api_base: str | None = None,
+    api_version: str | None = None,
+    *,
+    stream: bool | None = None,
+    model: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[ProviderOptions],
+) -> Declarai: ...
+def azure_openai(
+    deployment_name: str | None = None,
+    azure_openai_key: str | Secret | None = None,
+    azure_openai_api_base: str | None = None,
+    api_version: str | None = None,
+    *,
+    model: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    stream: bool | None = None,
+    **options: Unpack[ProviderOptions],
+) -> Any:
+    """Use a deployment of Azure OpenAI.
+
+    What is not given comes from the environment: `DECLARAI_AZURE_OPENAI_DEPLOYMENT_NAME`,
+    `DECLARAI_AZURE_OPENAI_KEY`, `DECLARAI_AZURE_OPENAI_API_BASE`, `DECLARAI_AZURE_OPENAI_API_VERSION`. The
+    deployment's name may be given as `model=` too; the other arguments are those of `openai`. Raises
+    `ConfigurationError` at once if deployment, key or address is told nowhere.
+    """
+    azure_openai_key = None if azure_openai_key is None else Secret(azure_openai_key)
+    opened = open_azure_openai(
+        deployment_name=deployment_name,
+        azure_openai_key=azure_openai_key,
+        azure_openai_api_base=azure_openai_api_base,
+        api_version=api_version,
+        model=model,
+        headers=headers,
+        stream=stream,
+        **options,
+    )
+    return Declarai.of(*opened)
+
+
+@overload
+def local(model: str | None = None, *, stream: Literal[True], **options: Unpack[LocalOptions]) -> StreamingDeclarai: ...
+@overload
+def local(model: str | None = None, *, stream: bool | None = None, **options: Unpack[LocalOptions]) -> Declarai: ...
+def local(model: str | None = None, *, stream: bool | None = None, **options: Unpack[LocalOptions]) -> Any:
+    """Use a model that runs in this process on llama.cpp; no key, no network.
+
+    `model` is the path of a GGUF file, else the environment's `DECLARAI_LOCAL_MODEL`, else the model that
+    `declarai-like pull` has fetched. `n_ctx` is how many tokens a conversation may have, `n_parallel` how many
+    calls are computed at a time. Raises `ConfigurationError` if there is no such model; it is loaded at the first
+    call, which raises `MissingExtra` if `declarai-like[local]` is not installed. A small model may not find its end,
+    so an answer is cut at 1,024 tokens unless `llm_params` says otherwise.
+    """
+    return Declarai.of(*open_local(model=model, stream=stream, **options))
+
+
+@overload
+def offline(seed: int = 0, *, stream: Literal[True], **options: Unpack[ProviderOptions]) -> StreamingDeclarai: ...
+@overload
+def offline(seed: int = 0, *, stream: bool | None = None, **options: Unpack[ProviderOptions]) -> Declarai: ...
+def offline(seed: int = 0, *, stream: bool | None = None, **options: Unpack[ProviderOptions]) -> Any:
+    """Use no model: answers are made up, of the declared type, always the same ones for a request and a `seed`.
+
+    With `DECLARAI_OFFLINE=1` in the environment all other providers do so too.
+    """
+    return Declarai.of(*open_offline(seed=seed, stream=stream, **options))

@@ -1,0 +1,145 @@
+"""How each provider is opened: its own arguments, and the options of all its tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._calls.options import Options, ProviderOptions
+from declarai_like.errors import ConfigurationError
+from declarai_like.providers.azure import AzureOpenAIProvider
+from declarai_like.providers.base import LLMSettings, Secret, registered
+from declarai_like.providers.offline import OfflineProvider, is_offline, or_offline
+from declarai_like.providers.openai import OpenAIProvider, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from declarai_like.providers.base import Provider
+
+    Opened: TypeAlias = tuple[Provider, Options]
+
+__all__ = [
+    "open_azure_openai",
+    "open_local",
+    "open_offline",
+    "open_openai",
+    "open_provider",
+    "provider_names",
+    "wrap_secrets",
+]
+
+
+def open_provider(name: str, *, model: str | None, version: str | None, **settings: Any) -> Opened:
+    """Open a provider by its name; raises `ConfigurationError` for an unknown one."""
+    if name in _OPENERS:
+        given = {"model": model, "version": version}
+        return _OPENERS[name](**{key: value for key, value in given.items() if value is not None}, **settings)
+    provider = or_offline(registered(name, LLMSettings(name, model or "default", version).model, settings))
+    return provider, _lay_options(provider.streaming, {key: settings[key] for key in _OF_TASKS & settings.keys()})
+
+
+def open_openai(
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    openai_token: Secret | None = None,
+    base_url: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    stream: bool | None = None,
+    http_client: Any = None,
+    http_async_client: Any = None,
+    **options: Any,
+) -> Opened:
+    """Open OpenAI, or a server that speaks its format."""
+    model = model or environment("DECLARAI_OPENAI_MODEL")
+    if not model:
+        raise ConfigurationError("no model: give model=, or set the environment variable DECLARAI_OPENAI_MODEL")
+    provider = OpenAIProvider(
+        LLMSettings("openai", model, version).model,
+        key=openai_token,
+        base_url=base_url,
+        headers=headers,
+        streaming=bool(stream),
+        http_client=http_client,
+        http_async_client=http_async_client,
+    )
+    return or_offline(provider), _lay_options(stream, options)
+
+
+def open_azure_openai(
+    *,
+    deployment_name: str | None = None,
+    azure_openai_key: Secret | None = None,
+    azure_openai_api_base: str | None = None,
+    api_version: str | None = None,
+    model: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    stream: bool | None = None,
+    http_client: Any = None,
+    http_async_client: Any = None,
+    **options: Any,
+) -> Opened:
+    """Open a deployment of Azure OpenAI."""
+    name = deployment_name or model
+    name = name or environment(
+        "DECLARAI_AZURE_OPENAI_DEPLOYMENT_NAME", "AZURE_OPENAI_DEPLOYMENT_NAME", "DEPLOYMENT_NAME"
+    )
+    if not name:
+        raise ConfigurationError(
+            "no deployment: give deployment_name=, or set DECLARAI_AZURE_OPENAI_DEPLOYMENT_NAME in the environment"
+        )
+    provider = AzureOpenAIProvider(
+        name,
+        endpoint=azure_openai_api_base,
+        api_version=api_version,
+        key=azure_openai_key,
+        headers=headers,
+        streaming=bool(stream),
+        http_client=http_client,
+        http_async_client=http_async_client,
+    )
+    if not is_offline():
+        provider.check()
+    return or_offline(provider), _lay_options(stream, options)
+
+
+def open_local(*, model: str | None = None, stream: bool | None = None, **options: Any) -> Opened:
+    """Open a model that runs in this process."""
+    from declarai_like.providers.local import LocalProvider
+
+    options["llm_params"] = {"max_tokens": 1024, **(options.get("llm_params") or {})}
+    server = {name: options.pop(name) for name in ("n_ctx", "n_parallel", "n_gpu_layers") if name in options}
+    if is_offline():
+        return OfflineProvider(name="local", model=model or "offline"), _lay_options(stream, options)
+    return LocalProvider.of(model, streaming=bool(stream), **server), _lay_options(stream, options)
+
+
+def open_offline(*, seed: int = 0, stream: bool | None = None, **options: Any) -> Opened:
+    """Open a model that makes its answers up."""
+    return OfflineProvider(seed=seed), _lay_options(stream, options)
+
+
+def wrap_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Wrap the keys, so that no frame of ours holds one that a report of an error could show."""
+    return {name: Secret(value) if name in _KEYS and value else value for name, value in settings.items()}
+
+
+def provider_names() -> frozenset[str]:
+    """Give the names of the providers that are built in."""
+    return frozenset(_OPENERS)
+
+
+def _lay_options(stream: bool | None, given: Mapping[str, Any]) -> Options:  # noqa: FBT001 - the public argument
+    """Lay a provider's options over the defaults."""
+    return Options.of_provider(streaming=bool(stream), **given)
+
+
+_OPENERS: dict[str, Callable[..., Opened]] = {
+    "openai": open_openai,
+    "azure-openai": open_azure_openai,
+    "azure_openai": open_azure_openai,
+    "local": open_local,
+}
+_KEYS = frozenset({"openai_token", "azure_openai_key"})
+_OF_TASKS = ProviderOptions.__annotations__.keys() - {"http_client", "http_async_client"}
