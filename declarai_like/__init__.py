@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.budgets import limits
     from declarai_like._declarai import Declarai, azure_openai, local, offline, openai
-    from declarai_like._prompting.signatures import magic
+    from declarai_like._prompting.magic import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
     from declarai_like.messages import Message, MessageRole
@@ -74,7 +74,7 @@ _HOMES = {
     "fallback": "middleware",
     "limits": "_calls.budgets",
     "local": "_declarai",
-    "magic": "_prompting.signatures",
+    "magic": "_prompting.magic",
     "offline": "_declarai",
     "openai": "_declarai",
     "register_llm": "providers.base",

@@ -14,7 +14,8 @@ from declarai_like._conversations.conversation import ChatState, Conversation, b
 from declarai_like._conversations.declarations import Declaration, declare, sending, sharing
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
-from declarai_like._prompting.rendering import output_instructions, reask, version_of
+from declarai_like._prompting.instructions import output_instructions, reask
+from declarai_like._prompting.rendering import version_of
 from declarai_like.errors import DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import stored

@@ -22,7 +22,8 @@ from pydantic import BaseModel, create_model
 
 from declarai_like._calls import runner
 from declarai_like._outputs.output import Output
-from declarai_like._prompting.rendering import check_text, output_instructions, render_text, text_names
+from declarai_like._prompting.instructions import output_instructions
+from declarai_like._prompting.text_templates import check_text, render_text, text_names
 from declarai_like.errors import DeclaraiError, DefinitionError
 from declarai_like.messages import Message, MessageRole
 from declarai_like.streams import AsyncStream, Stream

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-from declarai_like._prompting.rendering import output_instructions
+from declarai_like._prompting.instructions import output_instructions
 from declarai_like._prompting.texts import unified_diff
 from declarai_like.chats import Chat
 from declarai_like.errors import ConfigurationError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.options import Options
 from declarai_like._conversations.windows import Window, window_of
 from declarai_like._outputs.output import Output
-from declarai_like._prompting.rendering import check_text, text_names
 from declarai_like._prompting.signatures import Signature
+from declarai_like._prompting.text_templates import check_text, text_names
 from declarai_like.errors import DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import MessageHistory, stored

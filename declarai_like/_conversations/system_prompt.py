@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._conversations.declarations import placeholders_of
-from declarai_like._prompting.rendering import render_text
+from declarai_like._prompting.text_templates import render_text
 from declarai_like.errors import DeclaraiError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from declarai_like._calls.operations import Ask
-from declarai_like._prompting.rendering import render_packaged
+from declarai_like._prompting.instructions import render_packaged
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import DefinitionError
 from declarai_like.messages import Message, MessageRole

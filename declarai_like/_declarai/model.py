@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, ov
 from declarai_like._calls.options import Options
 from declarai_like._declarai.opening import open_azure_openai, open_openai, open_provider, wrap_secrets
 from declarai_like._direct import Direct
-from declarai_like._prompting.signatures import magic
+from declarai_like._prompting.magic import magic
 from declarai_like.providers.base import Secret
 from declarai_like.tasks import make_task
 

@@ -7,74 +7,27 @@ that the text after them is kept, and their entries are read by `docstring_parse
 
 from __future__ import annotations
 
-import ast
 import inspect
-import json
 import re
 import textwrap
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from declarai_like._prompting.docstring_blocks import FIELD, TITLE, cut_blocks
+from declarai_like._prompting.examples import read_example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["Docstring", "Example", "parse_docstring"]
+    from declarai_like._prompting.examples import Example
 
-# Patterns are compiled when first used: together they cost more than the rest of the import.
-_TITLE = (
-    r"[ \t]*(?:(?P<inputs>Args|Arguments|Params|Parameters|Keyword Args|Keyword Arguments|Other Parameters)"
-    r"|(?P<outputs>Returns?|Yields?)|Raises?|Exceptions?|Warns?)(?P<colon>:?)[ \t]*"
-)
-_EXAMPLES_TITLE = r"[ \t]*Examples?:?[ \t]*"
-_RULE = r"[ \t]*-{3,}[ \t]*"
-_FIELD = (
-    r"[ \t]*[:@](?:"
-    r"(?P<param>param|parameter|arg|argument|key|keyword|kwarg)[ \t]+(?P<name>[^:\n]*[^:\s])"
-    r"|(?P<returns>returns?|yields?)(?:[ \t]+(?P<subject>[^:\n]*[^:\s]))?"
-    r"|type[ \t]+[^:\n]+|(?:rtype|ytype|raises?|except|exception)(?:[ \t]+[^:\n]+)?"
-    r")[ \t]*:(?P<text>.*)"
-)
-_EXAMPLE = r"[ \t]*>>> "
+__all__ = ["Docstring", "parse_docstring"]
+
 _MARKER = re.compile(r"^[ \t]*(?:[:@][a-z]|>>> |[A-Z][a-z]+(?: [A-Z][a-z]+)?:?[ \t]*$)", re.MULTILINE)
-_QUOTED = r"\"[^\"]*\"|'[^']*'"
-_TEMPLATE_MARKS = ("{{", "{%", "{#")
 _TYPE = (
     r"(?:int|float|complex|bool|str|bytes|list|dict|tuple|set|frozenset|object|None"
     r"|[A-Z]\w*|\w+(?:\.\w+)+|[\w.]+\[.*\])(?:\s*\|.+)?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A doctest in a docstring: the source of the call, and the text that follows it."""
-
-    call: str
-    expected: str
-
-    def arguments(self, name: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return what the call of `name` is given; raises `ValueError` unless it is one call with literals."""
-        call = _parsed(self.call)
-        call = call.value if isinstance(call, ast.Await) else call
-        if not isinstance(call, ast.Call) or ast.unparse(call.func).rpartition(".")[2] != name:
-            raise ValueError(f"it must be one call of {name}()")
-        try:
-            args = tuple(map(ast.literal_eval, call.args))
-            return args, {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in call.keywords}
-        except ValueError as exc:
-            raise ValueError("its arguments must be literals") from exc
-
-    def value(self, *, as_text: bool) -> Any:
-        """Return the answer: a literal, the repr of a model, JSON, or `as_text` any words.
-
-        Raises `ValueError` if it is none of them.
-        """
-        if not self.expected:
-            raise ValueError("it shows no answer")
-        try:
-            value = ast.literal_eval(_Data().visit(_parsed(self.expected)))
-        except ValueError:
-            value = self.expected if as_text else json.loads(self.expected)
-        return self.expected if as_text and not isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +50,7 @@ def parse_docstring(doc: str | None) -> Docstring:
     if not _MARKER.search(text):
         return Docstring(text)
     reader = _Reader()
-    for kind, block in _blocks(text.splitlines()):
+    for kind, block in cut_blocks(text.splitlines()):
         reader.take(kind, block)
     return reader.docstring()
 
@@ -121,7 +74,7 @@ class _Reader:
         if kind == "field":
             self._field(block)
         elif kind == "example":
-            self.examples.append(_example(block))
+            self.examples.append(read_example(block))
 
     def docstring(self) -> Docstring:
         return Docstring(
@@ -133,7 +86,7 @@ class _Reader:
         )
 
     def _field(self, block: list[str]) -> None:
-        match = next(re.finditer(_FIELD, block[0]))
+        match = next(re.finditer(FIELD, block[0]))
         text = "\n".join([match["text"].strip(), textwrap.dedent("\n".join(block[1:]))]).strip()
         if match["param"]:
             self.params[match["name"].split()[-1].lstrip("\\*").rstrip("?")] = text
@@ -151,7 +104,7 @@ class _Reader:
             self.returns.append(text)
 
     def _section(self, kind: str, block: list[str]) -> bool:
-        title = next(re.finditer(_TITLE, block[0]))
+        title = next(re.finditer(TITLE, block[0]))
         body = textwrap.dedent("\n".join(block[1 if kind == "google" else 2 :])).strip("\n")
         if title["inputs"]:
             entries = _parameters(kind, body)
@@ -194,135 +147,6 @@ def _parameters(kind: str, body: str) -> dict[str, str] | None:
     return entries if all(map(str.isidentifier, entries)) else None
 
 
-def _parsed(source: str) -> ast.expr:
-    try:
-        return ast.parse(source, mode="eval").body
-    except SyntaxError as exc:
-        raise ValueError(f"{source!r} is no expression") from exc
-
-
-class _Data(ast.NodeTransformer):
-    """Rewrites `Pet(name="Rex")` to `{"name": "Rex"}`."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if node.args:
-            return node
-        keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in node.keywords]
-        return ast.Dict(keys, [keyword.value for keyword in node.keywords])
-
-
-def _example(block: list[str]) -> Example:
-    width = _indent(block[0])
-    lines = [line[width:] for line in block]
-    calls = 1 + next((n for n, line in enumerate(lines[1:]) if not line.startswith("...")), len(lines) - 1)
-    expected = ["" if line == "<BLANKLINE>" else line for line in lines[calls:]]
-    return Example("\n".join(line[4:] for line in lines[:calls]), "\n".join(expected).strip())
-
-
-def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Cut lines into text (line by line), fields, sections, examples, and empty headings."""
-    start = 0
-    while start < len(lines):
-        kind = _kind(lines, start)
-        end = _ENDS[kind](lines, start)
-        yield kind, list(lines[start:end])
-        start = end
-
-
-def _kind(lines: Sequence[str], at: int) -> str:
-    line = lines[at]
-    if re.match(_EXAMPLE, line) and not _is_template(line):
-        return "example"
-    if re.match(_FIELD, line):
-        return "field"
-    following = next((number for number in range(at + 1, len(lines)) if lines[number].strip()), at)
-    if re.fullmatch(_EXAMPLES_TITLE, line) and _starts_example(lines, following):
-        return "heading"
-    title = re.fullmatch(_TITLE, line)
-    if title and following == at + 1 and re.fullmatch(_RULE, lines[following]):
-        return "numpy"
-    return "google" if title and title["colon"] and _indent(lines[following]) > _indent(line) else "text"
-
-
-def _is_template(line: str) -> bool:
-    return any(mark in re.sub(_QUOTED, "", line) for mark in _TEMPLATE_MARKS)
-
-
-def _starts_example(lines: Sequence[str], at: int) -> bool:
-    rest = (line for line in lines[at:] if line.strip() and not re.fullmatch(_RULE, line))
-    return bool(re.match(_EXAMPLE, next(rest, "")))
-
-
-def _heading_end(lines: Sequence[str], start: int) -> int:
-    return start + 2 if re.fullmatch(_RULE, lines[start + 1]) else start + 1
-
-
-def _example_end(lines: Sequence[str], start: int) -> int:
-    for at in range(start + 1, len(lines)):
-        line = lines[at]
-        outside = not line.strip() or _indent(line) < _indent(lines[start])
-        if outside or _kind(lines, at) != "text":
-            return at
-    return len(lines)
-
-
-def _field_end(lines: Sequence[str], start: int) -> int:
-    """A field goes on in unindented lines until a blank line, and in deeper ones after it."""
-    end = start + 1
-    for at in range(start + 1, len(lines)):
-        line = lines[at]
-        deeper = _indent(line) > _indent(lines[start])
-        if not line.strip():
-            continue
-        foreign = at > end or line.startswith(_TEMPLATE_MARKS)
-        if _kind(lines, at) != "text" or (foreign and not deeper):
-            break
-        end = at + 1
-    return end
-
-
-def _google_end(lines: Sequence[str], start: int) -> int:
-    end = start + 1
-    for at in range(start + 1, len(lines)):
-        if lines[at].strip():
-            if _indent(lines[at]) <= _indent(lines[start]):
-                break
-            end = at + 1
-    return end
-
-
-def _numpy_end(lines: Sequence[str], start: int) -> int:
-    """Entries are not indented: a paragraph ends the section unless it looks like an entry."""
-    end = start + 2
-    for at in range(start + 2, len(lines)):
-        if not lines[at].strip():
-            continue
-        if _kind(lines, at) != "text" or (at > end > start + 2 and not _is_entry(lines, at, start)):
-            break
-        end = at + 1
-    return end
-
-
-def _is_entry(lines: Sequence[str], at: int, start: int) -> bool:
-    described = at + 1 < len(lines) and _indent(lines[at + 1]) > _indent(lines[at])
-    return described or " : " in lines[at] or _indent(lines[at]) > _indent(lines[start])
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
 def _joined(lines: list[str]) -> str:
     """Join a paragraph without the blank lines around it; its first line keeps its indentation."""
     return re.sub(r"\A(?:[ \t]*\n)+", "", "\n".join(lines)).rstrip()
-
-
-_ENDS: Mapping[str, Callable[[Sequence[str], int], int]] = {
-    "text": lambda _lines, start: start + 1,
-    "heading": _heading_end,
-    "example": _example_end,
-    "field": _field_end,
-    "google": _google_end,
-    "numpy": _numpy_end,
-}

@@ -9,7 +9,7 @@ from weakref import ref
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
-from declarai_like._prompting.rendering import reask
+from declarai_like._prompting.instructions import reask
 from declarai_like._tasks.declarations import TaskDeclaration
 from declarai_like._tasks.latest import latest_answer, remember_answer
 from declarai_like._tasks.plans import FutureTask

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from declarai_like._prompting.docstrings import Docstring, Example, parse_docstring
+from declarai_like._prompting.docstrings import Docstring, parse_docstring
+from declarai_like._prompting.examples import Example
 
 
 @pytest.mark.parametrize("doc", [None, "", "   \n  "])

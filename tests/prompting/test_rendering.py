@@ -16,8 +16,11 @@ import pytest
 from pydantic import BaseModel, Field
 
 from declarai_like._outputs.output import Output
-from declarai_like._prompting.rendering import Prompt, check_text, output_instructions, reask, render_text, text_names
-from declarai_like._prompting.signatures import Signature, magic
+from declarai_like._prompting.instructions import output_instructions, reask
+from declarai_like._prompting.magic import magic
+from declarai_like._prompting.rendering import Prompt
+from declarai_like._prompting.signatures import Signature
+from declarai_like._prompting.text_templates import check_text, render_text, text_names
 from declarai_like.errors import DeclaraiError, DefinitionError
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-import declarai_like._prompting.signatures as declarai
-from declarai_like._prompting.signatures import Magic, Signature, magic
-from declarai_like._prompting.signatures import magic as spell
+import declarai_like._prompting.magic as declarai
+from declarai_like._prompting.magic import Magic, magic
+from declarai_like._prompting.magic import magic as spell
+from declarai_like._prompting.signatures import Signature
 from declarai_like.errors import DefinitionError
 
 WORDS = "Describe the person"
@@ -502,7 +503,8 @@ def test_magic_called_for_real_says_that_it_is_a_placeholder():
 def test_declarations_on_the_command_line_work(how):
     code = """
 from __future__ import annotations
-from declarai_like._prompting.signatures import Signature, magic
+from declarai_like._prompting.magic import magic
+from declarai_like._prompting.signatures import Signature
 def f(x: str, y: int = 1) -> list[str]:
     "Find"
     return magic("key", x=x)
