@@ -57,8 +57,8 @@ class Declarai(Direct):
 
     def __init__(self, provider: str, model: str | None = None, version: str | None = None, **settings: Any) -> None:
         settings = _wrap_secrets(settings)
-        if provider in _BUILTIN:
-            made = _BUILTIN[provider](**_without_none(model=model, version=version), **settings)
+        if provider in BUILTIN:
+            made = BUILTIN[provider](**_without_none(model=model, version=version), **settings)
             self._start(made.llm, made.options)
         else:
             llm = or_offline(registered(provider, LLMSettings(provider, model or "default", version).model, settings))
@@ -81,7 +81,7 @@ class Declarai(Direct):
         """Make the model of a provider that is already built."""
         kind = StreamingDeclarai if (options or Options()).streaming else Declarai
         made = kind.__new__(kind)
-        made._start(llm, options or Options(streaming=llm.streaming))  # noqa: SLF001 - of this very class
+        made.llm, made.options = llm, options or Options(streaming=llm.streaming)
         return made
 
     @overload
@@ -372,7 +372,7 @@ def _options(stream: bool | None, told: Any) -> Options:  # noqa: FBT001 - the p
     return Options.of_provider(streaming=bool(stream), **told)
 
 
-_BUILTIN: dict[str, Any] = {
+BUILTIN: dict[str, Any] = {
     "openai": openai,
     "azure-openai": azure_openai,
     "azure_openai": azure_openai,

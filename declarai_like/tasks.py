@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextvars import ContextVar
 from functools import partial, update_wrapper
+from inspect import currentframe
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
 from weakref import ref
 
@@ -38,12 +38,13 @@ R = TypeVar("R")
 
 
 class TaskDeclaration(NamedTuple):
-    """What a task was declared with; its copies share it."""
+    """What a task was declared with, and how it asks: `with_options` changes the options only."""
 
     signature: Signature
     output: Output[Any]
     prompt: Prompt
     provider: Provider
+    options: Options
 
 
 # One variable for all tasks: a variable for each would never be freed. Each entry goes with its task.
@@ -64,20 +65,19 @@ class BaseTask(Generic[P, T, R]):
     def __init__(
         self,
         declared: TaskDeclaration,
-        options: Options,
         *,
         origin: tuple[Any, ...] | None = None,
         is_bound: bool = False,
         home: ref[Any] | None = None,
     ) -> None:
-        self._declared = declared
-        self._options = options
+        update_wrapper(cast("Any", self), declared.signature.function)
+        self.declared = declared
+        """What the rest of this package reads of a task."""
         self._origin = origin
         """How this task is made of another one: a function and its arguments; `None` if it was declared."""
         self._is_bound = is_bound
         self._home = home or ref(self)
         """The task that remembers: a method is bound anew at each access, so the class's own remembers for it."""
-        update_wrapper(cast("Any", self), declared.signature.function)
         if is_bound:
             self.__signature__ = declared.signature.signature
 
@@ -90,25 +90,25 @@ class BaseTask(Generic[P, T, R]):
 
         Arguments that do not fit raise `TypeError` at once. A generator sends the request when it is first read.
         """
-        return self._start(self._call(args, kwargs, streaming=self._options.streaming))
+        return self._start(self.prepare_call(args, kwargs, streaming=self.declared.options.streaming))
 
     def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
         """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
         args, own, _ = self._split_arguments(args, kwargs)
-        return {"messages": list(self._declared.prompt.outline(self._declared.signature.bind_partial(args, own)))}
+        return {"messages": list(self.declared.prompt.outline(self.declared.signature.bind_partial(args, own)))}
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Give exactly what would be sent, without sending it."""
-        return self._call(args, kwargs, streaming=self._options.streaming).request
+        return self.prepare_call(args, kwargs, streaming=self.declared.options.streaming).request
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> FutureTask[R]:
         """Give the call with its arguments, to be made later; raises `TypeError` now if they do not fit."""
         self._check_arguments(args, kwargs)
-        return FutureTask(self, args, kwargs)
+        return FutureTask(self, args, kwargs, self._name_arguments(args, kwargs))
 
     async def arun(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call in an event loop and give all that it brought."""
-        return await runner.arun(self._remember(self._call(args, kwargs)))
+        return await runner.arun(self._remember(self.prepare_call(args, kwargs)))
 
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call in an event loop and give its value."""
@@ -135,22 +135,24 @@ class BaseTask(Generic[P, T, R]):
     @property
     def llm_params(self) -> dict[str, Any]:
         """The model's parameters as declared, a copy."""
-        return dict(self._options.llm_params)
+        return dict(self.declared.options.llm_params)
 
     @property
     def provider(self) -> Provider:
         """The provider that this task asks."""
-        return self._declared.provider
+        return self.declared.provider
 
     def _start(self, call: Call[T]) -> R:
         raise NotImplementedError  # pragma: no cover - each kind of task has its own
 
-    def _call(
+    def prepare_call(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, streaming: bool = False, as_events: bool = False
     ) -> Call[T]:
-        """Bind the arguments and put the call together; nothing is sent yet."""
-        signature, output, prompt, provider = self._declared
-        options = self._options
+        """Bind the arguments and put the call together, to be made by somebody else; nothing is sent yet.
+
+        Raises `TypeError` if the arguments do not fit.
+        """
+        signature, output, prompt, provider, options = self.declared
         args, own, llm_params = self._split_arguments(args, kwargs)
         arguments = signature.bind(args, own)
         request = options.request(
@@ -176,22 +178,27 @@ class BaseTask(Generic[P, T, R]):
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any] | None]:
         """Part the function's arguments from `llm_params`, and leave out the `self` of `Class.method(self, ...)`."""
-        if self._declared.signature.is_method and not self._is_bound:
+        if self.declared.signature.is_method and not self._is_bound:
             args = args[1:]
-        if "llm_params" not in kwargs or self._declared.signature.takes("llm_params"):
+        if "llm_params" not in kwargs or self.declared.signature.takes("llm_params"):
             return args, kwargs, None
         return args, {name: kwargs[name] for name in kwargs if name != "llm_params"}, kwargs["llm_params"]
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` if the arguments do not fit, `DefinitionError` if the model's parameters are none."""
         args, own, llm_params = self._split_arguments(args, kwargs)
-        self._declared.signature.bind(args, own)
-        self._options.params(llm_params)
+        self.declared.signature.bind(args, own)
+        self.declared.options.params(llm_params)
+
+    def _name_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        args, own, llm_params = self._split_arguments(args, kwargs)
+        named = self.declared.signature.signature.bind(*args, **own).arguments
+        return {**named, **({} if llm_params is None else {"llm_params": llm_params})}
 
     def _prepare_stream(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
         """Check the arguments now, and make a call of them each time the stream is entered."""
         self._check_arguments(args, kwargs)
-        return lambda: self._remember(self._call(args, kwargs, streaming=True, as_events=True))
+        return lambda: self._remember(self.prepare_call(args, kwargs, streaming=True, as_events=True))
 
     def _remember(self, call: Call[T]) -> Call[T]:
         """Note that this call is the last one in this context."""
@@ -205,28 +212,30 @@ class BaseTask(Generic[P, T, R]):
 
     def _with_changes(self, changes: Mapping[str, Any]) -> Any:
         """Make a task of the same function that asks differently."""
-        options, declared = self._options.merge(**changes), self._declared
-        if options.templates != self._options.templates:
+        declared = self.declared._replace(options=self.declared.options.merge(**changes))
+        options = declared.options
+        if options.templates != self.declared.options.templates:
             declared = declared._replace(prompt=Prompt.of(declared.signature, declared.output, options.templates))
         family = _FAMILIES[declared.signature.is_async, options.streaming]
         origin = (BaseTask._with_changes, (self, dict(changes)))
-        return family(declared, options, origin=origin, is_bound=self._is_bound)
+        return family(declared, origin=origin, is_bound=self._is_bound)
 
     def _bind_to(self, instance: Any) -> Any:
         """Give this task as a method; a function without `self` stays as it is."""
-        if instance is None or self._is_bound or not self._declared.signature.is_method:
+        if instance is None or self._is_bound or not self.declared.signature.is_method:
             return self
         origin = (BaseTask._bind_to, (self, instance))
-        return type(self)(self._declared, self._options, origin=origin, is_bound=True, home=self._home)
+        return type(self)(self.declared, origin=origin, is_bound=True, home=self._home)
 
     def __reduce__(self) -> Any:
         """Pickle as functions do: by name, and by value where cloudpickle does that; a copy by what it is a copy of."""
-        if self._origin is None and _has_no_module(self) and _is_cloudpickle(sys._getframe(1)):  # noqa: SLF001 - who asks
-            return make_task, (self.__wrapped__, self._declared.provider, self._options)
+        asker = getattr(currentframe(), "f_back", None)
+        if self._origin is None and _has_no_module(self) and _is_cloudpickle(asker):
+            return make_task, (self.__wrapped__, self.declared.provider, self.declared.options)
         return self._origin or self.__qualname__
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._declared.signature.where}>"
+        return f"<{type(self).__name__} {self.declared.signature.where}>"
 
 
 class _BlockingTask(BaseTask[P, T, R]):
@@ -234,7 +243,7 @@ class _BlockingTask(BaseTask[P, T, R]):
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
-        return runner.run(self._remember(self._call(args, kwargs)))
+        return runner.run(self._remember(self.prepare_call(args, kwargs)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
         """Give the call as a stream of events, to be entered with `with`; nothing is sent before."""
@@ -343,10 +352,17 @@ class FutureTask(Generic[R]):
     `task_kwargs` are the arguments that were given, by name.
     """
 
-    def __init__(self, task: BaseTask[..., Any, R], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        task: BaseTask[..., Any, R],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        named: Mapping[str, Any],
+    ) -> None:
         self._task = task
         self._args = args
         self._kwargs = dict(kwargs)
+        self._named = named
 
     def __call__(self) -> R:
         """Make the call with the planned arguments; gives what the task gives."""
@@ -355,9 +371,7 @@ class FutureTask(Generic[R]):
     @property
     def task_kwargs(self) -> dict[str, Any]:
         """The arguments that were given, by name, `llm_params` among them."""
-        args, own, llm_params = self._task._split_arguments(self._args, self._kwargs)  # noqa: SLF001 - the task that planned this
-        given = self._task._declared.signature.signature.bind(*args, **own).arguments  # noqa: SLF001 - the same
-        return {**given, **({} if llm_params is None else {"llm_params": llm_params})}
+        return dict(self._named)
 
     @property
     def populated_prompt(self) -> dict[str, list[Message]]:
@@ -380,7 +394,7 @@ def _has_no_module(task: Any) -> bool:
 
 def _is_cloudpickle(frame: Any) -> bool:
     """Say whether this frame is cloudpickle's; it asks as pickle does, but takes functions by value."""
-    return str(frame.f_globals.get("__name__", "")).startswith("cloudpickle")
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith("cloudpickle")
 
 
 _FAMILIES: dict[tuple[bool, bool], type[BaseTask[Any, Any, Any]]] = {
@@ -401,6 +415,5 @@ def make_task(function: Any, provider: Provider, options: Options) -> Any:
         where=signature.where,
     )
     prompt = Prompt.of(signature, output, options.templates)
-    return _FAMILIES[signature.is_async, options.streaming](
-        TaskDeclaration(signature, output, prompt, provider), options
-    )
+    declared = TaskDeclaration(signature, output, prompt, provider, options)
+    return _FAMILIES[signature.is_async, options.streaming](declared)

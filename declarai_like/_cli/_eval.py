@@ -127,11 +127,11 @@ def _refuse_strays(cases: Iterable[Case], tasks: Iterable[str], where: str) -> N
 
 def _model(text: str) -> Declarai | str:
     """Read `provider:model`, the name of a provider, or another model of the task's own provider."""
-    from declarai_like._declarai import _BUILTIN, Declarai
-    from declarai_like.providers.base import _REGISTERED
+    from declarai_like._declarai import BUILTIN, Declarai
+    from declarai_like.providers.base import REGISTERED
 
     provider, _, model = text.partition(":")
-    known = {*_BUILTIN, *(name for name, _ in _REGISTERED)}
+    known = {*BUILTIN, *(name for name, _ in REGISTERED)}
     return Declarai(provider, model or None) if provider in known else text
 
 

@@ -75,24 +75,28 @@ def is_declared(target: Any) -> bool:
     """Say whether this is a task, or a chat or class prompt (the class or an instance) that has a model."""
     if isinstance(target, BaseTask):
         return True
-    cls = target if isinstance(target, type) else type(target)
+    cls = _class_of(target)
     if issubclass(cls, Chat):
-        return cls.__chat__.provider is not None
+        return cls.declared.provider is not None
     return issubclass(cls, Prompt) and cls.llm is not None and cls.__module__ != Prompt.__module__
+
+
+def _class_of(target: Any) -> type:
+    return target if isinstance(target, type) else type(target)
 
 
 def outline_request(target: Any) -> RequestOutline:
     """Read what `is_declared`."""
     params: dict[str, Any] = {}
     if isinstance(target, BaseTask):
-        declared, options = target._declared, target._options  # noqa: SLF001 - what a task was declared with has no public name
-        provider, output, kind = declared.provider, declared.output, "task"
-    elif hasattr(target, "__chat__"):
-        chat = target.__chat__
+        declared = target.declared
+        provider, output, kind, options = declared.provider, declared.output, "task", declared.options
+    elif issubclass(_class_of(target), Chat):
+        chat = target.declared
         provider, output, kind, options = chat.require_provider(), chat.output, "chat", chat.options
     else:
         provider, options = target.llm.llm, target.llm.options
-        output, kind, params = target._declaration.output, "prompt", dict(target.call_params)  # noqa: SLF001 - the same of a prompt
+        output, kind, params = target.__prompt__.output, "prompt", dict(target.call_params)
     model, tools = params.pop("model", None), params.pop("tools", None)
     return RequestOutline(
         kind=kind,  # type: ignore[arg-type]  # one of the three above
@@ -205,7 +209,7 @@ def _declared_messages(target: Any, outline: RequestOutline) -> list[Message]:
     if outline.kind == "chat":
         system, text = target.system, ""
     else:
-        declaration = target._declaration  # noqa: SLF001 - see `outline_request`
+        declaration = target.__prompt__
         system, text = declaration.system, declaration.text
     leads = outline.kind == "chat" or bool(system)
     instructions = output_instructions(outline.output, chat=leads, templates=outline.options.templates)

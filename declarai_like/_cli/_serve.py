@@ -72,7 +72,7 @@ def make_app(modules: Sequence[str], settings: Settings) -> Starlette:
         raise ConfigurationError(f"others could reach {settings.host}: set a token in {_TOKEN}, or serve on 127.0.0.1")
     found = list(declared_in(modules).values())
     tasks = [task for task in found if isinstance(task, BaseTask)]
-    chats = [chat for chat in found if isinstance(chat, type) and issubclass(chat, Chat) and chat.__chat__.provider]
+    chats = [chat for chat in found if isinstance(chat, type) and issubclass(chat, Chat) and chat.declared.provider]
     if not tasks and not chats:
         raise ConfigurationError(f"there is no task and no chat in {', '.join(modules)}")
     return serve.app(

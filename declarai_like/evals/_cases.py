@@ -45,7 +45,7 @@ class Case:
 
 def cases_of(task: BaseTask[..., Any, Any]) -> tuple[Case, ...]:
     """Give the `>>>` examples of a task's docstring as cases."""
-    signature, output = task._declared.signature, task._declared.output  # noqa: SLF001 - what a task was declared with has no public name
+    signature, output = task.declared.signature, task.declared.output
     cases = []
     for example in signature.doc.examples:
         args, kwargs = example.arguments(signature.name)

@@ -169,16 +169,16 @@ async def perform(
 
 
 def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer) -> Job:
-    declared, options = task._declared, task._options  # noqa: SLF001 - what a task was declared with has no public name
+    declared = task.declared
     if isinstance(llm, str):
-        options = options.merge(model=llm)
+        declared = declared._replace(options=declared.options.merge(model=llm))
     elif llm is not None:
-        options, declared = replace(options, model=None), declared._replace(provider=llm.llm)
-    prompt, bound = hold_out(declared.signature, declared.output, options.templates, case)
-    varied = type(task)(declared._replace(prompt=prompt), options, is_bound=True)
+        declared = declared._replace(provider=llm.llm, options=replace(declared.options, model=None))
+    prompt, bound = hold_out(declared.signature, declared.output, declared.options.templates, case)
+    varied = type(task)(declared._replace(prompt=prompt), is_bound=True)
     name = declared.signature.name
     expected = expected_value(case, declared.output, name)
-    label = f"{declared.provider.name}:{options.model or declared.provider.model}"
+    label = f"{declared.provider.name}:{declared.options.model or declared.provider.model}"
     return Job(varied, bound.args, bound.kwargs, scorer, Run(task=name, case=case, llm=label, expected=expected))
 
 

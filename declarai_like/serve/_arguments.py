@@ -73,7 +73,7 @@ class Arguments:
 
 def _resolve_hints(signature: Signature) -> Mapping[str, Any]:
     inner: Any = inspect.unwrap(signature.function)
-    local = dict(signature._local_names)  # noqa: SLF001 - names of a function around this one
+    local = dict(signature.local_names)  # those of a function around this one
     try:
         return typing.get_type_hints(inner, localns=local, include_extras=True)
     except (NameError, TypeError) as error:

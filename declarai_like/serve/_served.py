@@ -1,7 +1,5 @@
 """What serving needs of tasks, chats and models: the only module here that looks into them."""
 
-# ruff: noqa: SLF001 - a call that is put together but not made has no public door
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -45,7 +43,7 @@ class ServedTask:
         task, params = self.task, limit_tokens(self.task.llm_params, params, self.max_tokens)
         if params:
             task = task.with_options(llm_params=params)  # type: ignore[attr-defined]  # each kind of task has it
-        return task._call(args, kwargs, streaming=streaming)
+        return task.prepare_call(args, kwargs, streaming=streaming)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +81,8 @@ class ServedChat:
             raise Problem(422, f"the system prompt takes no {', '.join(name[:80] for name in unknown[:5])}")
         if missing:
             raise Problem(422, f"the system prompt needs values: {', '.join(missing)}")
-        params = limit_tokens(self.chat.__chat__.options.llm_params, params, self.max_tokens)
-        call: Call[Any] = bot._call(message, values, params, streaming=streaming)
+        params = limit_tokens(self.chat.declared.options.llm_params, params, self.max_tokens)
+        call: Call[Any] = bot.prepare_turn(message, values, params, streaming=streaming)
         return call
 
 
@@ -101,13 +99,13 @@ class ServedModel:
     ) -> Call[Any]:
         """Put a call of messages together."""
         params = limit_tokens(self.llm.options.llm_params, params, self.max_tokens)
-        request, output = self.llm._build_request(messages, str, tools, None, params, streaming=streaming)
-        return self.llm._prepare(request, output)
+        request, output = self.llm.build_request(messages, str, tools, None, params, streaming=streaming)
+        return self.llm.prepare_call(request, output)
 
     def complete(self, prompt: str | list[str], params: Mapping[str, Any], *, streaming: bool) -> Call[Any]:
         """Put the continuation of a text together."""
         params = limit_tokens(self.llm.options.llm_params, params, self.max_tokens)
-        return self.llm._continue(prompt, None, params, streaming=streaming)
+        return self.llm.prepare_completion(prompt, None, params, streaming=streaming)
 
 
 def read_result(call: Call[Any]) -> tuple[Any, LLMResponse]:
@@ -138,7 +136,7 @@ def serve_tasks(tasks: Iterable[Any] | Mapping[str, Any], max_tokens: int | None
             raise ConfigurationError(
                 f"expected a task to serve, got {task!r:.80}: decorate the function with @llm.task"
             )
-        declared = task._declared
+        declared = task.declared
         served[name] = ServedTask(
             name,
             task,
@@ -156,7 +154,7 @@ def serve_chats(chats: Iterable[Any] | Mapping[str, Any], max_tokens: int | None
     for name, chat in _pair_with_names(chats):
         if not (isinstance(chat, type) and issubclass(chat, Chat)):
             raise ConfigurationError(f"expected a chat class to serve, got {chat!r:.80}: decorate it with @llm.chat")
-        declared = chat.__chat__
+        declared = chat.declared
         declared.require_provider()
         served[name] = ServedChat(
             name, chat, frozenset(n for n in declared.placeholders if not hasattr(chat, n)), max_tokens

@@ -13,7 +13,7 @@ from declarai_like._cli._progress import progress_bar
 from declarai_like._cli._targets import import_place, module_name
 from declarai_like.evals import cases_of, scenarios
 from declarai_like.evals._scores import scorer_of
-from declarai_like.providers.base import _REGISTERED
+from declarai_like.providers.base import REGISTERED
 
 TASKS = '''
 from __future__ import annotations
@@ -91,7 +91,7 @@ def app(tmp_path, monkeypatch):
     (package / "jobs.py").write_text(TASKS)
     (tmp_path / "alone.py").write_text(TASKS)
     yield tmp_path
-    _REGISTERED.pop(("fixed", None), None)
+    REGISTERED.pop(("fixed", None), None)
     forget()
 
 

@@ -470,7 +470,9 @@ def test_a_stream_that_nobody_begins_to_read_is_dropped():
     async def talk():
         about = tasks_of(FakeLLM([slow("a", "b")]))[0]
         streams, ended = Streams(Settings(resume_seconds=0), slots := Slots(1)), []
-        upstream = streams.open("k", b"", EventFrames(), about._call((), BODY, streaming=True), lambda: ended.append(1))
+        upstream = streams.open(
+            "k", b"", EventFrames(), about.prepare_call((), BODY, streaming=True), lambda: ended.append(1)
+        )
         streams.drop(upstream)
         await eventually(lambda: ended)
         slots.acquire()
