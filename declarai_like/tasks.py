@@ -6,18 +6,31 @@ from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from inspect import currentframe
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeVar,
+    cast,
+    overload,
+)
 from weakref import ref
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
 from declarai_like._outputs.output import Output
+from declarai_like._prompting.code_flags import code_of_kind, code_without_arguments
 from declarai_like._prompting.rendering import Prompt, reask
 from declarai_like._prompting.signatures import Signature
 from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import CodeType
 
     from typing_extensions import Self, Unpack
 
@@ -60,6 +73,9 @@ class BaseTask(Generic[P, T, R]):
     __name__: str
     __qualname__: str
     __wrapped__: Callable[..., Any]
+    # With the code below these make `inspect.iscoroutinefunction` and its kin take a task for a function.
+    __defaults__ = None
+    __kwdefaults__ = None
     is_declarai = True
 
     def __init__(
@@ -131,6 +147,11 @@ class BaseTask(Generic[P, T, R]):
         """The generator of the last call in this thread or async context, while somebody holds it; else `None`."""
         answer = self._latest
         return None if answer is None or answer.stream is None else answer.stream()
+
+    @property
+    def __code__(self) -> CodeType:
+        signature, options = self.declared.signature, self.declared.options
+        return code_of_kind(signature.function, is_async=signature.is_async, streaming=options.streaming)
 
     @property
     def llm_params(self) -> dict[str, Any]:
@@ -352,6 +373,9 @@ class FutureTask(Generic[R]):
     `task_kwargs` are the arguments that were given, by name.
     """
 
+    __defaults__ = None  # it looks like a function too: see `BaseTask`
+    __kwdefaults__ = None
+
     def __init__(
         self,
         task: BaseTask[..., Any, R],
@@ -363,6 +387,9 @@ class FutureTask(Generic[R]):
         self._args = args
         self._kwargs = dict(kwargs)
         self._named = named
+        self.__name__ = task.__name__
+        self.__annotations__ = {}
+        self.__code__ = code_without_arguments(task.__code__)
 
     def __call__(self) -> R:
         """Make the call with the planned arguments; gives what the task gives."""

@@ -64,6 +64,9 @@ class Secret:
     def __bool__(self) -> bool:
         return bool(self._value)
 
+    def __len__(self) -> int:
+        return len(self._value)
+
     def __reduce__(self) -> Any:
         raise ConfigurationError("a key is not pickled: set it in the environment of the process that needs it")
 
