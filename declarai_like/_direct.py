@@ -103,7 +103,7 @@ class Direct:
         self, prompt: str | list[str], *, streaming: bool = False, model: str | None = None, **params: Any
     ) -> Any:
         """Continue a text, on the provider's `/completions`; `streaming=True` gives a generator of responses."""
-        call = self._continue(prompt, model, params, streaming=streaming)
+        call = self.prepare_completion(prompt, model, params, streaming=streaming)
         return runner.stream(call) if streaming else runner.run(call).response
 
     @overload
@@ -118,7 +118,7 @@ class Direct:
         self, prompt: str | list[str], *, streaming: bool = False, model: str | None = None, **params: Any
     ) -> Any:
         """Do what `complete` does, in an event loop: await it, or iterate it when it streams."""
-        call = self._continue(prompt, model, params, streaming=streaming)
+        call = self.prepare_completion(prompt, model, params, streaming=streaming)
         return runner.astream(call) if streaming else _await_response(call)
 
     def _ask(
@@ -129,9 +129,9 @@ class Direct:
         model: str | None,
         params: Mapping[str, Any],
     ) -> Call[Any]:
-        return self._prepare(*self._build_request(messages, output_type, tools, model, params))
+        return self.prepare_call(*self.build_request(messages, output_type, tools, model, params))
 
-    def _build_request(
+    def build_request(
         self,
         messages: str | Iterable[Message | Mapping[str, Any]],
         output_type: Any,
@@ -141,7 +141,7 @@ class Direct:
         *,
         streaming: bool = False,
     ) -> tuple[Request, Output[Any]]:
-        """Check the arguments and put the request together."""
+        """Check the arguments, and give the request with what its answer is read by; nothing is sent yet."""
         listed = [Message(messages)] if isinstance(messages, str) else list(messages)
         if not listed:
             raise TypeError("expected messages, got none: give a text, or messages of a role and a text")
@@ -164,13 +164,13 @@ class Direct:
     ) -> Callable[[], Call[Any]]:
         """Check the arguments of a stream now, and make a call of them each time it is entered."""
         if prompt is None:
-            request, output = self._build_request(messages, output_type, tools, model, params, streaming=True)
-            return lambda: self._prepare(request, output, as_events=True)
+            request, output = self.build_request(messages, output_type, tools, model, params, streaming=True)
+            return lambda: self.prepare_call(request, output, as_events=True)
         if messages or tools or output_type is not str:
             raise TypeError("prompt= continues a text: it goes with no messages, no tools and no output_type")
-        return lambda: self._continue(prompt, model, params, streaming=True, as_events=True)
+        return lambda: self.prepare_completion(prompt, model, params, streaming=True, as_events=True)
 
-    def _continue(
+    def prepare_completion(
         self,
         prompt: str | list[str],
         model: str | None,
@@ -179,13 +179,15 @@ class Direct:
         streaming: bool,
         as_events: bool = False,
     ) -> Call[Any]:
+        """Put the continuation of a text together, to be made by somebody else; nothing is sent yet."""
         request = self._request(params, model=model, streaming=streaming).replace(kind="completion", prompt=prompt)
-        return self._prepare(request, Output.of(str), as_events=as_events)
+        return self.prepare_call(request, Output.of(str), as_events=as_events)
 
     def _request(self, params: Mapping[str, Any], *, model: str | None = None, streaming: bool) -> Request:
         return self.options.request(self.llm, params, model=model, streaming=streaming)
 
-    def _prepare(self, request: Request, output: Output[Any], *, as_events: bool = False) -> Call[Any]:
+    def prepare_call(self, request: Request, output: Output[Any], *, as_events: bool = False) -> Call[Any]:
+        """Put the call of a request together, to be made by somebody else."""
         middlewares = build_stack(self.options, self, {})
         return Call(
             request.replace(output=output), output, middlewares=middlewares, as_events=as_events, returns_refusals=True

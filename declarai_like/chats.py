@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from weakref import ref
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
 from declarai_like._conversations.conversation import ChatState, Conversation, begun, without_last_turn
-from declarai_like._conversations.declarations import Declaration, declare, sending, sharing
+from declarai_like._conversations.declarations import ChatDeclaration, declare, sending, sharing
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
 from declarai_like._prompting.instructions import output_instructions, reask
@@ -23,7 +23,7 @@ from declarai_like.messages import Message, MessageRole
 from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from declarai_like.memory.base import HistoryLike
     from declarai_like.responses import LLMResponse
@@ -31,26 +31,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Chat", "LastTurns", "Summarise", "TokenBudget"]
 
-
-class _System:
-    """The system prompt: on the class as declared, on an instance with its values; to be set on an instance."""
-
-    def __get__(self, chat: Chat | None, owner: type[Chat]) -> str:
-        return owner.__chat__.system if chat is None else chat._system_or_source({})  # noqa: SLF001 - a chat's own property
-
-    def __set__(self, chat: Chat, text: str | None) -> None:
-        chat._session.system = inspect.cleandoc(text or "")  # noqa: SLF001 - a chat's own property
+T = TypeVar("T")
 
 
-class _Greeting:
-    """What the assistant says first, or `None`: on the class as declared; to be set on an instance."""
+class _ClassProperty(Generic[T]):
+    """A property that the class answers too: with what was declared, where an instance has a value of its own."""
 
-    def __get__(self, chat: Chat | None, owner: type[Chat]) -> str | None:
-        own = None if chat is None else chat._session.greeting  # noqa: SLF001 - a chat's own property
-        return (owner.__chat__.greeting if own is None else own) or None
+    def __init__(self, of_class: Callable[[Any], T], of_instance: Callable[[Any], T], assign: Any = None) -> None:
+        self._of_class = of_class
+        self._of_instance = of_instance
+        self._assign = assign
 
-    def __set__(self, chat: Chat, text: str | None) -> None:
-        chat._session.greeting = inspect.cleandoc(text or "")  # noqa: SLF001 - a chat's own property
+    def __get__(self, chat: Any, owner: Any) -> T:
+        return self._of_class(owner) if chat is None else self._of_instance(chat)
+
+    def __set__(self, chat: Any, text: str | None) -> None:
+        self._assign(chat, inspect.cleandoc(text or ""))
+
+
+class _Declared:
+    """What the rest of this package reads of a chat, a class or an instance."""
+
+    def __get__(self, chat: Chat | None, owner: type[Chat]) -> ChatDeclaration:
+        return owner.__chat__
 
 
 class Chat:
@@ -63,7 +66,7 @@ class Chat:
     as a whole when the reply is complete, and not at all when it fails; turns of one chat wait for each other.
     """
 
-    __chat__: ClassVar[Declaration] = Declaration()
+    __chat__: ClassVar[ChatDeclaration] = ChatDeclaration()
 
     def __init_subclass__(cls, *, llm: Any = None, **options: Any) -> None:
         """Read the class; raises `DefinitionError` if it cannot be a chat."""
@@ -115,8 +118,26 @@ class Chat:
     __init__.takes_for_chat = True  # type: ignore[attr-defined]  # a mark on a function
     __new__.__signature__ = inspect.signature(__init__)  # type: ignore[attr-defined]  # what `inspect` is to show
 
-    system = _System()
-    greeting = _Greeting()
+    def _read_system(self) -> str:
+        return self._system_prompt().render_or_source({})
+
+    def _write_system(self, text: str) -> None:
+        self._session.system = text
+
+    def _read_greeting(self) -> str | None:
+        own = self._session.greeting
+        return (self.__chat__.greeting if own is None else own) or None
+
+    def _write_greeting(self, text: str) -> None:
+        self._session.greeting = text
+
+    declared = _Declared()
+    system = _ClassProperty[str](lambda owner: owner.__chat__.system, _read_system, _write_system)
+    """The system prompt: of the class as declared, of an instance with its values; to be set on an instance."""
+    greeting = _ClassProperty["str | None"](
+        lambda owner: owner.__chat__.greeting or None, _read_greeting, _write_greeting
+    )
+    """What the assistant says first, or `None`; to be set on an instance."""
 
     @property
     def conversation(self) -> list[Message]:
@@ -130,6 +151,11 @@ class Chat:
         return None if answer is None else answer.response
 
     @property
+    def system_template(self) -> str:
+        """The system prompt as it was written."""
+        return self._system_prompt().text
+
+    @property
     def __name__(self) -> str:
         return type(self).__name__  # type: ignore[return-value]  # the class's name is no property
 
@@ -140,7 +166,7 @@ class Chat:
         whole history is shown.
         """
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.compile")
-        opening = self._opening(self._system_or_source(values))
+        opening = self._opening(self._system_prompt().render_or_source(values))
         new = [] if message is None else [Message(message)]
         return {"messages": [*opening, *self._apply_window(self.conversation, [*opening, *new]), *new]}
 
@@ -167,11 +193,11 @@ class Chat:
         system prompt for this turn; `llm_params` are the model's parameters for it. A chat with `async def send`
         gives a coroutine, or an async generator. Raises `TypeError` for a name that the prompt does not ask for.
         """
-        return self._answer(self._call(*self._split_arguments(args, kwargs)))
+        return self._answer(self.prepare_turn(*self._split_arguments(args, kwargs)))
 
     def asend(self, *args: Any, **kwargs: Any) -> Any:
         """Do what `send` does, in an event loop: await it, or iterate it on a streaming chat."""
-        return _start_async_turn(self._call(*self._split_arguments(args, kwargs)))
+        return _start_async_turn(self.prepare_turn(*self._split_arguments(args, kwargs)))
 
     def stream(self, *args: Any, **kwargs: Any) -> Stream[Any] | Any:
         """Give a turn as a stream of events, to be entered with `with` (`async with` on an async chat)."""
@@ -180,14 +206,14 @@ class Chat:
         if self.__chat__.is_async:
             return self.astream(*args, **kwargs)
         arguments = self._split_arguments(args, kwargs)
-        return Stream(lambda: self._call(*arguments, streaming=True, as_events=True))
+        return Stream(lambda: self.prepare_turn(*arguments, streaming=True, as_events=True))
 
     def astream(self, *args: Any, **kwargs: Any) -> AsyncStream[Any]:
         """Give a turn as a stream of events, to be entered with `async with`."""
         from declarai_like.streams import AsyncStream
 
         arguments = self._split_arguments(args, kwargs)
-        return AsyncStream(lambda: self._call(*arguments, streaming=True, as_events=True))
+        return AsyncStream(lambda: self.prepare_turn(*arguments, streaming=True, as_events=True))
 
     def undo(self) -> tuple[Message, ...]:
         """Take back the last turn, and give what it was; raises `HistoryError` if there is none."""
@@ -203,12 +229,12 @@ class Chat:
         Raises `HistoryError` if nothing has been said yet.
         """
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.regenerate")
-        return self._answer(self._call(None, values, llm_params))
+        return self._answer(self.prepare_turn(None, values, llm_params))
 
     def aregenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """Do what `regenerate` does, in an event loop."""
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.aregenerate")
-        return _start_async_turn(self._call(None, values, llm_params))
+        return _start_async_turn(self.prepare_turn(None, values, llm_params))
 
     def fork(self) -> Any:
         """Give a second conversation that begins with a copy of this one, kept in memory."""
@@ -241,7 +267,7 @@ class Chat:
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.send")
         return given[0], values, llm_params
 
-    def _call(
+    def prepare_turn(
         self,
         message: str | None,
         values: Mapping[str, Any],
@@ -250,7 +276,10 @@ class Chat:
         streaming: bool | None = None,
         as_events: bool = False,
     ) -> Call[Any]:
-        """Put one turn together, the last one again if there is no message; nothing is sent yet."""
+        """Put one turn together, the last one again without a message, to be made by somebody else.
+
+        Raises `TypeError` if the system prompt lacks a value.
+        """
         declared = self.__chat__
         provider, options, output = declared.require_provider(), declared.options, declared.output
         streaming = options.streaming if streaming is None else streaming
@@ -300,9 +329,6 @@ class Chat:
         own = self._session.system
         return SystemPrompt(self.__chat__.system if own is None else own, self, self.__chat__)
 
-    def _system_or_source(self, values: Mapping[str, Any]) -> str:
-        return self._system_prompt().render_or_source(values)
-
 
 def _start_turn(call: Call[Any]) -> Any:
     """Make a turn: give its value, or the generator of its responses."""
@@ -339,6 +365,7 @@ def make_chat(cls: type, llm: Any, options: Mapping[str, Any]) -> Any:
 def _members(cls: type, llm: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """Give what makes a chat of a class."""
     members = {
+        "declared": vars(Chat)["declared"],
         "__chat__": declare(cls, llm, options, taken=frozenset(dir(Chat))),
         "system": vars(Chat)["system"],
         "greeting": vars(Chat)["greeting"],

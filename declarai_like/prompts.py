@@ -10,11 +10,10 @@ Recipe(ingredient="apples").call().response
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from inspect import cleandoc
+from inspect import cleandoc, currentframe
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 from weakref import WeakValueDictionary
 
@@ -72,7 +71,7 @@ class CallParams(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class _Declaration:
+class PromptDeclaration:
     """What a prompt class says, checked when it is defined."""
 
     where: str
@@ -97,7 +96,7 @@ class Prompt(BaseModel):
     call_params: ClassVar[Mapping[str, Any]] = {}
     output_type: ClassVar[Any] = str
     llm: ClassVar[Any] = None
-    _declaration: ClassVar[_Declaration] = _Declaration("Prompt", "", "", frozenset(), Output.of(str))
+    __prompt__: ClassVar[PromptDeclaration] = PromptDeclaration("Prompt", "", "", frozenset(), Output.of(str))
 
     def __init_subclass__(cls, *, llm: Direct | None = None, **config: Unpack[ConfigDict]) -> None:
         """Take `llm=` from the class statement; `config` is pydantic's."""
@@ -109,11 +108,11 @@ class Prompt(BaseModel):
     def __pydantic_init_subclass__(cls, *, llm: Direct | None = None, **config: Any) -> None:
         """Check the declaration, now that pydantic knows the fields."""
         super().__pydantic_init_subclass__(**config)
-        cls._declaration = _read_class(cls)
+        cls.__prompt__ = _read_class(cls)
 
     def messages(self) -> Sequence[Message | Mapping[str, Any]]:
         """Write the messages to send; override it for a conversation of your own."""
-        declaration = self._declaration
+        declaration = self.__prompt__
         if not declaration.text:
             raise DefinitionError(
                 f"{declaration.where}: there is nothing to ask; write a docstring, a prompt_template, or messages()"
@@ -167,13 +166,13 @@ class Prompt(BaseModel):
         return self._prepare(self._request(params, streaming=streaming))
 
     def _prepare(self, request: Request, *, as_events: bool = False) -> Call[Any]:
-        return self._require_llm()._prepare(request, self._declaration.output, as_events=as_events)  # noqa: SLF001 - one half of how an llm makes its calls
+        return self._require_llm().prepare_call(request, self.__prompt__.output, as_events=as_events)
 
     def _request(self, params: CallParams, *, streaming: bool = False) -> Request:
-        llm, output = self._require_llm(), self._declaration.output
+        llm, output = self._require_llm(), self.__prompt__.output
         told: dict[str, Any] = {**self.call_params, **params}
         model, tools = told.pop("model", None), told.pop("tools", None)
-        return llm._request(told, model=model, streaming=streaming).replace(  # noqa: SLF001 - one half of how an llm makes its calls
+        return llm.options.request(llm.llm, told, model=model, streaming=streaming).replace(
             messages=tuple(self._full_messages()),
             response_format=output.response_format(llm.options.format),
             tools=tuple(tools or ()),
@@ -185,14 +184,14 @@ class Prompt(BaseModel):
         if llm is None:
             name = type(self).__name__
             raise DefinitionError(
-                f"{self._declaration.where}: there is no model to ask; write `class {name}(llm.Prompt)`, "
+                f"{self.__prompt__.where}: there is no model to ask; write `class {name}(llm.Prompt)`, "
                 f"or `class {name}(Prompt, llm=llm)`"
             )
         return llm
 
     def _full_messages(self) -> list[Message]:
         """Give the messages, with the words for the output type at the end of the system's."""
-        declaration, llm = self._declaration, self.llm
+        declaration, llm = self.__prompt__, self.llm
         messages = [Message.of(message) for message in self.messages()]
         if not messages:
             raise DeclaraiError(f"{declaration.where}: messages() gave no message; nothing was sent")
@@ -206,7 +205,7 @@ class Prompt(BaseModel):
 
     def _fill(self, text: str) -> str:
         """Fill a text with those attributes that it names."""
-        where, variables = self._declaration.where, self._declaration.variables
+        where, variables = self.__prompt__.where, self.__prompt__.variables
         values = {name: getattr(self, name) for name in text_names(text, where, variables) & variables}
         return render_text(text, values, fields=variables, where=where)
 
@@ -224,7 +223,7 @@ def prompt_base(llm: Direct) -> type[Prompt]:
     return base
 
 
-def _read_class(cls: type[Prompt]) -> _Declaration:
+def _read_class(cls: type[Prompt]) -> PromptDeclaration:
     """Read and check a prompt class; raises `DefinitionError`."""
     where = _where(cls)
     if taken := sorted(_NOT_FIELDS.intersection(cls.model_fields)):
@@ -238,13 +237,13 @@ def _read_class(cls: type[Prompt]) -> _Declaration:
     text, system = cleandoc(cls.prompt_template or _docstring(cls)), cleandoc(cls.system)
     for source in (text, system):
         check_text(source, sorted(variables), where)
-    return _Declaration(where, text, system, variables, Output.of(cls.output_type, where=where))
+    return PromptDeclaration(where, text, system, variables, Output.of(cls.output_type, where=where))
 
 
 def _where(cls: type[Prompt]) -> str:
     """Name a class and the place that is defining it just now, as in `Recipe (app.py:12)`."""
     name = cls.__qualname__.rpartition("<locals>.")[2]
-    frame = sys._getframe()  # noqa: SLF001 - a class, unlike a function, does not know its line
+    frame: Any = currentframe()  # a class, unlike a function, does not know its line
     while frame.f_back is not None and frame.f_globals.get("__name__") != cls.__module__:
         frame = frame.f_back
     file = re.split(r"[/\\]", frame.f_code.co_filename)[-1]

@@ -33,7 +33,7 @@ class _BlockingTask(BaseTask[P, T, R]):
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
-        return runner.run(self._remember(self._call(args, kwargs)))
+        return runner.run(self._remember(self.prepare_call(args, kwargs)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
         """Give the call as a stream of events, to be entered with `with`; nothing is sent before."""
@@ -138,5 +138,5 @@ class AsyncStreamingTask(_AwaitingTask[P, T, AsyncGenerator["LLMResponse", None]
 
 def make_task(function: Any, provider: Provider, options: Options) -> Any:
     """Make the task of a function: blocking or awaiting, whole or streaming."""
-    declared = TaskDeclaration.of(function, provider, options.templates)
-    return BaseTask.kinds[declared.signature.is_async, options.streaming](declared, options)
+    declared = TaskDeclaration.of(function, provider, options)
+    return BaseTask.kinds[declared.signature.is_async, options.streaming](declared)

@@ -55,9 +55,9 @@ def site():
     with ExitStack() as stack:
 
         def serving(app):
-            made = Site(app)
-            stack.callback(made.close)
-            return made
+            running = Site(app)
+            stack.callback(running.close)
+            return running
 
         yield serving
 

@@ -341,7 +341,7 @@ def registry(monkeypatch):
     """Keep what a test registers to itself."""
     from declarai_like.providers import base
 
-    monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
+    monkeypatch.setattr(base, "REGISTERED", dict(base.REGISTERED))
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """A key is seen by the provider it is for, and by nobody else."""
 # ruff: noqa: PLR0917 - parameters are fixtures and cases
 
+import gc
 import io
 import logging
 import pickle
 import traceback
+import weakref
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,10 @@ from declarai_like.testing import (
 HERE = str(Path(__file__).parent)
 CANARY = "sk-canary-0123456789abcdef"
 ECHO = f"wrong key: {CANARY}"
+
+
+class Owner:
+    """What a key belongs to."""
 
 
 @pytest.fixture
@@ -195,24 +201,49 @@ def test_word_that_is_too_short_for_a_key_is_not_blanked_out():
 
 
 def test_key_that_begins_as_another_one_does_is_kept_out_whole(logged):
-    for key in (CANARY, CANARY[:8]):
-        _log_redaction.keep_out(Secret(key))
+    owners = [Owner(), Owner()]
+    for key, owner in zip((CANARY, CANARY[:8]), owners, strict=True):
+        _log_redaction.keep_out(Secret(key), owner)
     logging.getLogger("httpx").debug("asked with %s", CANARY)
     assert logged.getvalue() == "asked with **********\n"
 
 
 def test_log_that_has_no_key_is_left_as_it_is(logged):
-    _log_redaction.keep_out(Secret(CANARY))
+    owner = Owner()
+    _log_redaction.keep_out(Secret(CANARY), owner)
     logging.getLogger("httpx").debug("asked %s", "nobody")
     logging.getLogger("httpx").debug("asked with %s", CANARY)
     assert logged.getvalue() == "asked nobody\nasked with **********\n"
 
 
 def test_key_in_a_logged_traceback_is_blanked_out(logged):
-    _log_redaction.keep_out(Secret(CANARY))
+    owner = Owner()
+    _log_redaction.keep_out(Secret(CANARY), owner)
     logging.getLogger("httpx").debug("it broke", exc_info=ValueError(ECHO))
     logging.getLogger("httpx").debug("it broke", exc_info=ValueError("nothing"))
     logging.getLogger("httpx").debug("it did not", exc_info=(None, None, None))
     assert "sk-canary" not in logged.getvalue()
     assert "ValueError: wrong key: **********" in logged.getvalue()
     assert "ValueError: nothing" in logged.getvalue()
+
+
+def test_keys_of_tenants_that_are_gone_are_not_kept(logged):
+    before = len(_log_redaction._FILTER._secrets)
+    for number in range(20):
+        llm = declarai.openai("m", openai_token=f"sk-tenant-{number:04}", base_url="http://127.0.0.1:9")
+        _ = llm.llm._clients.blocking()
+    gc.collect()
+    assert len(_log_redaction._FILTER._secrets) <= before + 1
+    logging.getLogger("httpx").debug("asked with sk-tenant-0019")
+    assert logged.getvalue().endswith("asked with **********\n")
+
+
+def test_key_of_an_owner_that_took_the_place_of_another_stays_kept_out(logged):
+    first, second = Owner(), Owner()
+    _log_redaction.keep_out(Secret(CANARY), first)
+    gone = _log_redaction._FILTER._secrets[id(first)][0]
+    _log_redaction._FILTER._secrets[id(second)] = (weakref.ref(second), Secret(CANARY))
+    _log_redaction._FILTER._drop(id(second), gone)
+    del first
+    logging.getLogger("httpx").debug("asked with %s", CANARY)
+    assert logged.getvalue() == "asked with **********\n"

@@ -336,11 +336,16 @@ def _require_response(response: Any) -> LLMResponse:
     )
 
 
+def known_error(response: Any) -> OutputError | None:
+    """Give what was found wrong with an answer when it was put together; a middleware may have given something else."""
+    known = response._parsed if isinstance(response, LLMResponse) else None  # noqa: SLF001 - read here and by the response itself
+    return known if isinstance(known, OutputError) else None
+
+
 def raise_known(response: LLMResponse) -> None:
     """Raise what was found wrong with an answer when it was put together."""
-    known = response._parsed  # noqa: SLF001 - read here and by the response itself
-    if isinstance(known, OutputError):
-        raise known
+    if (error := known_error(response)) is not None:
+        raise error
 
 
 def value_of(response: LLMResponse, output: Output[T]) -> T:

@@ -40,32 +40,32 @@ def main(argv: Sequence[str] | None = None, *, models: Mapping[str, Model] = MOD
         return _fail("interrupted", _INTERRUPTED)
 
 
-def _perform(told: Namespace, models: Mapping[str, Model]) -> int:
+def _perform(arguments: Namespace, models: Mapping[str, Model]) -> int:
     """Run the command; each is imported when it is asked for."""
-    if told.command == "pull":
+    if arguments.command == "pull":
         from declarai_like._cli._pull import pull
 
-        pull(told.name, models)
-    elif told.command == "show":
+        pull(arguments.name, models)
+    elif arguments.command == "show":
         from declarai_like._cli._show import show
 
-        show(told.target, told.arg, as_json=told.json, as_request=told.request)
-    elif told.command == "eval":
+        show(arguments.target, arguments.arg, as_json=arguments.json, as_request=arguments.request)
+    elif arguments.command == "eval":
         from declarai_like._cli._eval import Settings, evaluate_tasks
 
-        options = {name: value for name, value in vars(told).items() if name not in ("command", "modules")}
-        return evaluate_tasks(told.modules, Settings(**options))
-    elif told.command == "serve":
+        options = {name: value for name, value in vars(arguments).items() if name not in ("command", "modules")}
+        return evaluate_tasks(arguments.modules, Settings(**options))
+    elif arguments.command == "serve":
         from declarai_like._cli import _serve
 
-        options = {name: value for name, value in vars(told).items() if name not in ("command", "modules")}
-        _serve.serve_modules(told.modules, _serve.Settings(**options))
+        options = {name: value for name, value in vars(arguments).items() if name not in ("command", "modules")}
+        _serve.serve_modules(arguments.modules, _serve.Settings(**options))
     else:
         from declarai_like._cli._lock_commands import check_prompts, lock_prompts
 
-        if told.command == "check":
-            return check_prompts(told.modules, told.lock_file, update=told.update)
-        lock_prompts(told.modules, told.lock_file)
+        if arguments.command == "check":
+            return check_prompts(arguments.modules, arguments.lock_file, update=arguments.update)
+        lock_prompts(arguments.modules, arguments.lock_file)
     return 0
 
 

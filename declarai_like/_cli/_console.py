@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["diff_style", "speaker", "table"]
+__all__ = ["diff_style", "make_printer", "table"]
 
 _DIFF = {"---": "bold", "+++": "bold", "@@": "cyan", "-": "red", "+": "green"}
 
 
-def speaker() -> Callable[[str, str], None]:
+def make_printer() -> Callable[[str, str], None]:
     """Give a function that prints a text in a style: `say("3 tasks", "bold")`. The text is the same without rich."""
     try:
         from rich.console import Console

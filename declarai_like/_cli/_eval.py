@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._cli._console import speaker, table
+from declarai_like._cli._console import make_printer, table
 from declarai_like._cli._progress import progress_bar
 from declarai_like._cli._targets import declared_in, find, find_function
 from declarai_like.errors import ConfigurationError
@@ -51,29 +51,29 @@ def evaluate_tasks(places: Sequence[str], settings: Settings) -> int:
 
     Returns 1 if a model could not be asked, or has a mean score below `min_score`.
     """
-    planned = _planned(_tasks(places), settings)
+    planned = _plan_jobs(_tasks(places), settings)
     with progress_bar("Evaluating", sys.stderr, "calls") as progress:
-        made = asyncio.run(perform(planned, concurrency=settings.concurrency, progress=progress))
-    totals = summarise(made)
+        runs = asyncio.run(perform(planned, concurrency=settings.concurrency, progress=progress))
+    totals = summarise(runs)
     least = settings.min_score
     low = [row for row in totals if least is not None and (row.score is None or row.score < least)]
     if settings.as_json:
-        told = {"runs": list(map(_plain_run, made)), "models": list(map(_plain_row, totals))}
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        data = {"runs": list(map(_run_data, runs)), "models": list(map(_row_data, totals))}
+        print(json.dumps(data, ensure_ascii=False, indent=2))
     else:
-        _print(made, totals, [_judge(row, least) for row in low])
-    return 1 if low or any(run.is_unanswered for run in made) else 0
+        _print(runs, totals, [_explain_low_score(row, least) for row in low])
+    return 1 if low or any(run.is_unanswered for run in runs) else 0
 
 
 def _tasks(places: Sequence[str]) -> dict[str, BaseTask[..., Any, Any]]:
     """Find the tasks, by the names that cases call them."""
-    found = {}
+    tasks = {}
     for place in places:
         targets = {place: find(place)} if _is_single(place) else declared_in([place])
-        found.update({name: target for name, target in targets.items() if isinstance(target, BaseTask)})
-    if not found:
+        tasks.update({name: target for name, target in targets.items() if isinstance(target, BaseTask)})
+    if not tasks:
         raise ConfigurationError(f"there is no task in {', '.join(map(repr, places))}")
-    return found
+    return tasks
 
 
 def _is_single(place: str) -> bool:
@@ -81,10 +81,10 @@ def _is_single(place: str) -> bool:
     return ":" in place[2:]
 
 
-def _planned(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) -> list[Job]:
+def _plan_jobs(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) -> list[Job]:
     """Plan the runs of all tasks, the cases of a file among them."""
-    told = read_cases(settings.cases) if settings.cases else ()
-    _refuse_strays(told, tasks, str(settings.cases))
+    cases = read_cases(settings.cases) if settings.cases else ()
+    _refuse_strays(cases, tasks, str(settings.cases))
     scorer = None if settings.scorer is None else find_function(settings.scorer)
     llms = [_model(text) for text in settings.models]
     try:
@@ -93,7 +93,7 @@ def _planned(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) -> l
             for name, task in tasks.items()
             for job in jobs(
                 task,
-                [*cases_of(task), *(case for case in told if not case.task or case.task in _names(name))],
+                [*cases_of(task), *(case for case in cases if not case.task or case.task in _accepted_names(name))],
                 llms=llms,
                 runs=settings.runs,
                 scorer=scorer,
@@ -110,14 +110,14 @@ def _planned(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) -> l
     return planned
 
 
-def _names(name: str) -> tuple[str, str]:
+def _accepted_names(name: str) -> tuple[str, str]:
     """Give what a case may call a task: with its module or without."""
     return name, name.rpartition(":")[2]
 
 
 def _refuse_strays(cases: Iterable[Case], tasks: Iterable[str], where: str) -> None:
     """Refuse cases that would be asked of no task, or of all."""
-    known = {name for task in tasks for name in _names(task)}
+    known = {name for task in tasks for name in _accepted_names(task)}
     for case in cases:
         if case.task and case.task not in known:
             raise ConfigurationError(f"{where}: there is no task {case.task!r} among {', '.join(tasks)}")
@@ -129,29 +129,29 @@ def _model(text: str) -> Declarai | str:
     """Read `provider:model`, the name of a provider, or another model of the task's own provider."""
     from declarai_like._declarai import Declarai
     from declarai_like._declarai.opening import provider_names
-    from declarai_like.providers.base import _REGISTERED
+    from declarai_like.providers.base import REGISTERED
 
     provider, _, model = text.partition(":")
-    known = {*provider_names(), *(name for name, _ in _REGISTERED)}
+    known = {*provider_names(), *(name for name, _ in REGISTERED)}
     return Declarai(provider, model or None) if provider in known else text
 
 
-def _judge(row: Row, least: float | None) -> str:
+def _explain_low_score(row: Row, least: float | None) -> str:
     return f"{row.llm}: a mean score of {_number(row.score, '.2f') or 'none'} is below {least}"
 
 
 def _print(runs: Sequence[Run], totals: Sequence[Row], verdict: Sequence[str]) -> None:
-    say = speaker()
+    print_styled = make_printer()
     rows = summarise(runs, by_scenario=True)
     cells = [*map(_cells, rows), *(_cells(replace(row, scenario="all")) for row in totals)]
     heading, *lines = table(_HEADING, cells, left=_LEFT)
-    say(heading, "bold")
+    print_styled(heading, "bold")
     for line, row in zip(lines, [*rows, *totals], strict=True):
-        say(line, _style(row))
-    for line, times in Counter(map(_failure, filter(_failed, runs))).items():
-        say(f"\n{line}" + (f" ({times} times)" if times > 1 else ""), "red")
+        print_styled(line, _style(row))
+    for line, times in Counter(map(_describe_failure, filter(_is_wrong, runs))).items():
+        print_styled(f"\n{line}" + (f" ({times} times)" if times > 1 else ""), "red")
     for line in verdict:
-        say(f"\n{line}", "bold red")
+        print_styled(f"\n{line}", "bold red")
 
 
 def _style(row: Row) -> str:
@@ -176,35 +176,35 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
     return "" if value is None else f"{unit}{value:{form}}"
 
 
-def _failed(run: Run) -> bool:
+def _is_wrong(run: Run) -> bool:
     return run.score is None or run.score < 1
 
 
-def _failure(run: Run) -> str:
+def _describe_failure(run: Run) -> str:
     """Tell what a model said in the place of the answer."""
     where = f"{run.scenario} on {run.llm}"
     if run.is_unanswered:
         return f"{where}: could not be asked: {run.error}"
-    came = ""
+    outcome = ""
     if run.error is not None:
-        came = f", {type(run.error).__name__}"
+        outcome = f", {type(run.error).__name__}"
     elif not isinstance(run.value, str):  # a text is its own raw answer
-        came = f", got {run.value!r}"
-    return f"{where}: expected {run.expected!r}{came} (score {run.score:.2f})\n  {run.text[:_LONGEST]!r}"
+        outcome = f", got {run.value!r}"
+    return f"{where}: expected {run.expected!r}{outcome} (score {run.score:.2f})\n  {run.text[:_LONGEST]!r}"
 
 
-def _plain_row(row: Row) -> dict[str, Any]:
+def _row_data(row: Row) -> dict[str, Any]:
     """Give a model's sum as plain data."""
-    told = asdict(row)
-    del told["scenario"]
-    return {"model": told.pop("llm"), **told}
+    data = asdict(row)
+    del data["scenario"]
+    return {"model": data.pop("llm"), **data}
 
 
-def _plain_run(run: Run) -> Any:
+def _run_data(run: Run) -> Any:
     """Give a run as plain data."""
     from pydantic_core import to_jsonable_python
 
-    told = {
+    data = {
         "task": run.task,
         "scenario": run.scenario,
         "model": run.llm,
@@ -219,4 +219,4 @@ def _plain_run(run: Run) -> Any:
         "output_tokens": run.output_tokens,
         "cost": run.cost,
     }
-    return to_jsonable_python(told, fallback=repr)
+    return to_jsonable_python(data, fallback=repr)

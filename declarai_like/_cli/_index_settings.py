@@ -107,14 +107,14 @@ def _uv_options(environ: Mapping[str, str], platform: str) -> dict[str, list[str
 
 def _uv_table(table: Mapping[str, Any]) -> dict[str, list[str]]:
     """Read the settings of one uv table, in which `[[index]]` stands beside the older spellings."""
-    named = [index for index in table.get("index", ()) if "url" in index]
-    found = {
-        "index-url": [index["url"] for index in named if index.get("default")] + [table.get("index-url", "")],
-        "extra-index-url": [index["url"] for index in named if not index.get("default")]
+    tables = [index for index in table.get("index", ()) if "url" in index]
+    options = {
+        "index-url": [index["url"] for index in tables if index.get("default")] + [table.get("index-url", "")],
+        "extra-index-url": [index["url"] for index in tables if not index.get("default")]
         + list(table.get("extra-index-url", ())),
         "find-links": list(table.get("find-links", ())),
     }
-    return {key: wanted for key, values in found.items() if (wanted := [value for value in values if value])}
+    return {key: wanted for key, values in options.items() if (wanted := [value for value in values if value])}
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -140,5 +140,5 @@ def _config_directories(environ: Mapping[str, str], platform: str) -> tuple[list
 
 def _without_name(entry: str) -> str:
     """Take the address from uv's `name=address`."""
-    name, found, address = entry.partition("=")
-    return address if found and name.replace("-", "").replace("_", "").isalnum() else entry
+    name, separator, address = entry.partition("=")
+    return address if separator and name.replace("-", "").replace("_", "").isalnum() else entry

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._cli._console import diff_style, speaker
-from declarai_like._cli._prompt_lock import changes, dump, load, lock, merged
+from declarai_like._cli._console import diff_style, make_printer
+from declarai_like._cli._prompt_lock import changes, dump, load, lock, merge_locks
 from declarai_like._cli._targets import declared_in, import_place, module_name
 from declarai_like.errors import ConfigurationError
 
@@ -34,17 +34,17 @@ def check_prompts(places: Sequence[str], lock_file: str, *, update: bool) -> int
     """
     locked = _read(lock_file)
     current = _current(places or locked.get("modules") or ())
-    found = changes(locked, current)
-    if not found:
+    differences = changes(locked, current)
+    if not differences:
         print(f"{lock_file}: {_count(len(current['prompts']))} as locked")
         return 0
-    _print(found)
+    _print(differences)
     if update:
-        _write(lock_file, merged(locked, current))
-        print(f"{lock_file}: updated ({_tally(found)})")
+        _write(lock_file, merge_locks(locked, current))
+        print(f"{lock_file}: updated ({_tally(differences)})")
         return 0
     advice = "if that is meant, run it again with --update"
-    print(f"declarai-like: prompts are not as in {lock_file} ({_tally(found)}); {advice}", file=sys.stderr)
+    print(f"declarai-like: prompts are not as in {lock_file} ({_tally(differences)}); {advice}", file=sys.stderr)
     return 1
 
 
@@ -73,18 +73,18 @@ def _write(lock_file: str, locked: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"cannot write {lock_file!r}: {exc}") from exc
 
 
-def _print(found: Sequence[Change]) -> None:
-    say = speaker()
-    for change in found:
+def _print(differences: Sequence[Change]) -> None:
+    print_styled = make_printer()
+    for change in differences:
         for line in change.diff.splitlines():
-            say(line, diff_style(line))
-        say("", "")
+            print_styled(line, diff_style(line))
+        print_styled("", "")
 
 
 def _count(number: int) -> str:
     return f"{number} prompt" if number == 1 else f"{number} prompts"
 
 
-def _tally(found: Sequence[Change]) -> str:
-    kinds = Counter(change.kind for change in found)
+def _tally(differences: Sequence[Change]) -> str:
+    kinds = Counter(change.kind for change in differences)
     return ", ".join(f"{kinds[kind]} {kind}" for kind in ("changed", "new", "gone") if kinds[kind])

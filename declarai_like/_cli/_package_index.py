@@ -53,7 +53,7 @@ def fetch(wheel: Wheel, file: IO[bytes], settings: IndexSettings, progress: Prog
         problem = _try(opener, place, wheel, file, progress)
         if problem is None:
             return
-        problems.append(f"  {_shown(place)}: {problem}")
+        problems.append(f"  {_without_credentials(place)}: {problem}")
     raise ConfigurationError(
         f"could not fetch {wheel.filename} from a package index:\n" + "\n".join(problems or ["  none is configured"])
     )
@@ -174,9 +174,9 @@ def _check(wheel: Wheel, file: IO[bytes]) -> None:
     if file.tell() != wheel.size:
         raise ValueError(f"it ended after {file.tell()} of {wheel.size} bytes")
     file.seek(0)
-    found = sha256(file)
-    if found != wheel.sha256:
-        raise ValueError(f"it has the checksum {found}, expected {wheel.sha256}")
+    checksum = sha256(file)
+    if checksum != wheel.sha256:
+        raise ValueError(f"it has the checksum {checksum}, expected {wheel.sha256}")
 
 
 def _opener(settings: IndexSettings) -> urllib.request.OpenerDirector:
@@ -235,7 +235,7 @@ def _host(parts: urllib.parse.SplitResult) -> str:
     return parts.netloc.rpartition("@")[2]
 
 
-def _shown(place: str) -> str:
+def _without_credentials(place: str) -> str:
     parts = _parts(place)
     return parts._replace(netloc=_host(parts), query="").geturl()
 

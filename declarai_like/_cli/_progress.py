@@ -34,13 +34,13 @@ def progress_bar(title: str, stream: TextIO, unit: Unit = "bytes") -> contextlib
 @contextlib.contextmanager
 def _log(title: str, stream: TextIO, unit: Unit) -> Iterator[Progress]:
     """Write a few whole lines, for files and logs."""
-    shown = -1
+    last_step = -1
 
     def show(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal last_step
         step = done * _LOG_STEPS // total
-        if step > shown:
-            shown = step
+        if step > last_step:
+            last_step = step
             print(f"{title}: {_amount(done, total, unit)}", file=stream, flush=True)
 
     yield show

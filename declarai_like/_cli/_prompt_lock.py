@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
-    "Question",
+    "RequestOutline",
     "changes",
     "dump",
+    "hide_headers",
     "is_declared",
     "load",
     "lock",
-    "merged",
-    "question",
-    "without_secrets",
+    "merge_locks",
+    "outline_request",
 ]
 
 FORMAT = 1
@@ -54,7 +54,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class RequestOutline:
     """What a declaration sends, whatever its arguments."""
 
     kind: Literal["task", "chat", "prompt"]
@@ -75,37 +75,41 @@ def is_declared(target: Any) -> bool:
     """Say whether this is a task, or a chat or class prompt (the class or an instance) that has a model."""
     if isinstance(target, BaseTask):
         return True
-    cls = target if isinstance(target, type) else type(target)
+    cls = _class_of(target)
     if issubclass(cls, Chat):
-        return cls.__chat__.provider is not None
+        return cls.declared.provider is not None
     return issubclass(cls, Prompt) and cls.llm is not None and cls.__module__ != Prompt.__module__
 
 
-def question(target: Any) -> Question:
+def _class_of(target: Any) -> type:
+    return target if isinstance(target, type) else type(target)
+
+
+def outline_request(target: Any) -> RequestOutline:
     """Read what `is_declared`."""
-    told: dict[str, Any] = {}
+    params: dict[str, Any] = {}
     if isinstance(target, BaseTask):
-        declared, options = target._declared, target._options  # noqa: SLF001 - what a task was declared with has no public name
-        provider, output, kind = declared.provider, declared.output, "task"
-    elif hasattr(target, "__chat__"):
-        chat = target.__chat__
+        declared = target.declared
+        provider, output, kind, options = declared.provider, declared.output, "task", declared.options
+    elif issubclass(_class_of(target), Chat):
+        chat = target.declared
         provider, output, kind, options = chat.require_provider(), chat.output, "chat", chat.options
     else:
         provider, options = target.llm.llm, target.llm.options
-        output, kind, told = target._declaration.output, "prompt", dict(target.call_params)  # noqa: SLF001 - the same of a prompt
-    model, tools = told.pop("model", None), told.pop("tools", None)
-    return Question(
+        output, kind, params = target.__prompt__.output, "prompt", dict(target.call_params)
+    model, tools = params.pop("model", None), params.pop("tools", None)
+    return RequestOutline(
         kind=kind,  # type: ignore[arg-type]  # one of the three above
         provider=provider,
         model=model or options.model or provider.model,
         output=output,
         options=options,
-        params={**options.llm_params, **told},
+        params={**options.llm_params, **params},
         tools=tuple(tools or ()),
     )
 
 
-def without_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
+def hide_headers(params: Mapping[str, Any]) -> dict[str, Any]:
     """Give parameters without what their headers hold, which may be a key."""
     headers = params.get("extra_headers")
     hidden = {"extra_headers": dict.fromkeys(headers, "**********")} if headers else {}
@@ -148,11 +152,11 @@ def changes(locked: Mapping[str, Any], current: Mapping[str, Any]) -> list[Chang
     """Compare what is with what was locked, within the modules of `current`."""
     before, now = _within(locked["prompts"], current["modules"]), dict(current["prompts"])
     before[_TEMPLATES], now[_TEMPLATES] = locked.get(_TEMPLATES), current[_TEMPLATES]
-    found = [_change(name, before.get(name), now.get(name)) for name in sorted({*before, *now})]
-    return [change for change in found if change.diff]
+    differences = [_change(name, before.get(name), now.get(name)) for name in sorted({*before, *now})]
+    return [change for change in differences if change.diff]
 
 
-def merged(locked: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+def merge_locks(locked: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """Lay what is over what was locked; what is outside the modules of `current` stays."""
     inside = _within(locked["prompts"], current["modules"])
     kept = {name: entry for name, entry in locked["prompts"].items() if name not in inside}
@@ -174,19 +178,22 @@ def _change(name: str, before: Any, now: Any) -> Change:
 
 def _entry(target: Any) -> dict[str, Any]:
     """Describe one declaration; what is empty is left out."""
-    asked = question(target)
-    options = asked.options
+    outline = outline_request(target)
+    options = outline.options
     entry = {
-        "kind": asked.kind,
-        "messages": [{"role": str(message.role), "text": _lines(message.message)} for message in _words(target, asked)],
-        "greeting": _lines(target.greeting or "") if asked.kind == "chat" else None,
-        "provider": asked.provider.name,
-        "model": asked.model,
-        "parameters": _plain(without_secrets(dict(sorted(asked.params.items())))),
-        "tools": _plain(asked.tools),
-        "returns": asked.output.type_name,
+        "kind": outline.kind,
+        "messages": [
+            {"role": str(message.role), "text": _lines(message.message)}
+            for message in _declared_messages(target, outline)
+        ],
+        "greeting": _lines(target.greeting or "") if outline.kind == "chat" else None,
+        "provider": outline.provider.name,
+        "model": outline.model,
+        "parameters": _to_json_data(hide_headers(dict(sorted(outline.params.items())))),
+        "tools": _to_json_data(outline.tools),
+        "returns": outline.output.type_name,
         "output": options.output,
-        "response_format": asked.response_format,
+        "response_format": outline.response_format,
         "retries": options.retries,
         "streaming": options.streaming,
         "templates": {name: _lines(text) for name, text in sorted(options.templates.items())},
@@ -194,21 +201,21 @@ def _entry(target: Any) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if value not in (None, {}, [], [""])}
 
 
-def _words(target: Any, asked: Question) -> list[Message]:
+def _declared_messages(target: Any, outline: RequestOutline) -> list[Message]:
     """Give the messages with a place for each argument."""
-    if asked.kind == "task":
+    if outline.kind == "task":
         messages: list[Message] = target.compile()["messages"]
         return messages
-    if asked.kind == "chat":
+    if outline.kind == "chat":
         system, text = target.system, ""
     else:
-        declaration = target._declaration  # noqa: SLF001 - see `question`
+        declaration = target.__prompt__
         system, text = declaration.system, declaration.text
-    leads = asked.kind == "chat" or bool(system)
-    words = output_instructions(asked.output, chat=leads, templates=asked.options.templates)
-    told = "\n".join(filter(None, (system, words)))
-    roles = ((told, MessageRole.system), (text, MessageRole.user))
-    return [Message(words, role) for words, role in roles if words]
+    leads = outline.kind == "chat" or bool(system)
+    instructions = output_instructions(outline.output, chat=leads, templates=outline.options.templates)
+    opening = "\n".join(filter(None, (system, instructions)))
+    roles = ((opening, MessageRole.system), (text, MessageRole.user))
+    return [Message(text, role) for text, role in roles if text]
 
 
 def _lines(text: str) -> list[str]:
@@ -221,7 +228,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _plain(value: Any) -> Any:
+def _to_json_data(value: Any) -> Any:
     """Write tools and parameters as data that is the same on every machine."""
     from pydantic_core import to_jsonable_python
 

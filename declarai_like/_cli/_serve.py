@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from declarai_like.memory import MessageHistory
 
-__all__ = ["Settings", "app_of", "serve_modules"]
+__all__ = ["Settings", "make_app", "serve_modules"]
 
 _TOKEN = "DECLARAI_SERVE_TOKEN"  # noqa: S105 - the name of the variable that holds it
 _SHUTDOWN_SECONDS = 3
@@ -51,7 +51,7 @@ def serve_modules(modules: Sequence[str], settings: Settings) -> None:
 
     The token is the environment's `DECLARAI_SERVE_TOKEN`: other users of the machine can read a command line.
     """
-    app = app_of(modules, settings)
+    app = make_app(modules, settings)
     try:
         import uvicorn
     except ImportError as exc:
@@ -60,7 +60,7 @@ def serve_modules(modules: Sequence[str], settings: Settings) -> None:
     uvicorn.run(app, host=settings.host, port=settings.port, limit_concurrency=most, **_UVICORN)
 
 
-def app_of(modules: Sequence[str], settings: Settings) -> Starlette:
+def make_app(modules: Sequence[str], settings: Settings) -> Starlette:
     """Make the app of what is declared in modules."""
     from declarai_like import serve
     from declarai_like.chats import Chat
@@ -72,7 +72,7 @@ def app_of(modules: Sequence[str], settings: Settings) -> Starlette:
         raise ConfigurationError(f"others could reach {settings.host}: set a token in {_TOKEN}, or serve on 127.0.0.1")
     found = list(declared_in(modules).values())
     tasks = [task for task in found if isinstance(task, BaseTask)]
-    chats = [chat for chat in found if isinstance(chat, type) and issubclass(chat, Chat) and chat.__chat__.provider]
+    chats = [chat for chat in found if isinstance(chat, type) and issubclass(chat, Chat) and chat.declared.provider]
     if not tasks and not chats:
         raise ConfigurationError(f"there is no task and no chat in {', '.join(modules)}")
     return serve.app(
@@ -80,7 +80,7 @@ def app_of(modules: Sequence[str], settings: Settings) -> Starlette:
         chats=chats,
         memory=_memory(settings.history),
         token=token,
-        hosts=(*LOOPBACK, *_named(settings.host), *settings.allow_host),
+        hosts=(*LOOPBACK, *_host_names(settings.host), *settings.allow_host),
         cors=settings.cors,
         max_concurrency=settings.max_concurrency,
         max_tokens=settings.max_tokens,
@@ -106,7 +106,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _named(host: str) -> tuple[str, ...]:
+def _host_names(host: str) -> tuple[str, ...]:
     """Give the host names under which an address is asked; one that stands for all has none."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - it is compared, not bound
         return ()

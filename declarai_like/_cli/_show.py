@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._cli._console import speaker
+from declarai_like._cli._console import make_printer
 from declarai_like._cli._targets import find
 from declarai_like._prompting.texts import compile_messages
 from declarai_like._prompting.tokens import count_tokens
@@ -44,11 +44,11 @@ def show(target: str, arguments: Iterable[str], *, as_json: bool = False, as_req
 
 def _argument(text: str, task: Any) -> tuple[str, Any]:
     """Read `name=value`: the value is JSON where it can be, unless the parameter is a `str`."""
-    name, found, value = text.partition("=")
-    if not found:
+    name, separator, value = text.partition("=")
+    if not separator:
         raise TypeError(f"expected name=value, not {text!r}")
     parameter = _parameters(task).get(name)
-    if (parameter is not None and parameter.annotation in (str, "str")) or _is_said(name, task):
+    if (parameter is not None and parameter.annotation in (str, "str")) or _is_chat_message(name, task):
         return name, value
     try:
         return name, json.loads(value)
@@ -61,27 +61,27 @@ def _parameters(task: Any) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(task if callable(task) else task.compile).parameters
 
 
-def _is_said(name: str, task: Any) -> bool:
+def _is_chat_message(name: str, task: Any) -> bool:
     return name == "message" and hasattr(task, "__chat__")
 
 
 def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
     """Give the body that would be sent, as the provider spells it; what headers hold is not shown."""
-    from declarai_like._cli._prompt_lock import is_declared, question, without_secrets
+    from declarai_like._cli._prompt_lock import hide_headers, is_declared, outline_request
     from declarai_like.requests import Request
 
     if not is_declared(task):
         raise ConfigurationError(f"only tasks, chats and prompts with a model make requests, not {task!r:.80}")
-    asked = question(task)
+    outline = outline_request(task)
     request = Request(
-        model=asked.model,
+        model=outline.model,
         messages=tuple(messages),
-        stream=asked.options.streaming,
-        params={**asked.params, **_params(task, given)},
-        response_format=asked.response_format,
-        tools=asked.tools,
+        stream=outline.options.streaming,
+        params={**outline.params, **_params(task, given)},
+        response_format=outline.response_format,
+        tools=outline.tools,
     )
-    return without_secrets(asked.provider.encode(request))
+    return hide_headers(outline.provider.encode(request))
 
 
 def _params(task: Any, given: Mapping[str, Any]) -> Any:
@@ -100,29 +100,31 @@ def _wire(value: Any) -> Any:
 
 def _print(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> None:
     """Print each message under its role, and below them what else is sent; with estimated tokens."""
-    say = speaker()
+    print_styled = make_printer()
     total = 0
     for message in messages:
         role, count = str(message.role), count_tokens(message.message)
         total += count
-        say(f"{role}: (about {count} {'token' if count == 1 else 'tokens'})", _COLOURS.get(role, "bold yellow"))
+        print_styled(
+            f"{role}: (about {count} {'token' if count == 1 else 'tokens'})", _COLOURS.get(role, "bold yellow")
+        )
         print(message.message.strip("\n"), end="\n\n")
-    say(f"about {total} tokens in all (an estimate: four characters of Latin script for one)", "dim")
+    print_styled(f"about {total} tokens in all (an estimate: four characters of Latin script for one)", "dim")
     for line in _settings(task, given):
-        say(line, "dim")
+        print_styled(line, "dim")
 
 
 def _settings(task: Any, given: Mapping[str, Any]) -> Iterator[str]:
     """Tell the model, its parameters and the schema of what is sent; nothing of what only has `compile`."""
-    from declarai_like._cli._prompt_lock import is_declared, question, without_secrets
+    from declarai_like._cli._prompt_lock import hide_headers, is_declared, outline_request
 
     if not is_declared(task):
         return
-    asked = question(task)
-    yield f"model: {asked.provider.name} {asked.model}"
-    params = without_secrets({**asked.params, **_params(task, given)})
+    outline = outline_request(task)
+    yield f"model: {outline.provider.name} {outline.model}"
+    params = hide_headers({**outline.params, **_params(task, given)})
     if params:
         yield f"parameters: {json.dumps(params, ensure_ascii=False, default=repr)}"
-    if asked.response_format is not None:
-        count = count_tokens(json.dumps(asked.response_format))
-        yield f"schema: {asked.output.type_name}, about {count} tokens more (--request shows it)"
+    if outline.response_format is not None:
+        count = count_tokens(json.dumps(outline.response_format))
+        yield f"schema: {outline.output.type_name}, about {count} tokens more (--request shows it)"

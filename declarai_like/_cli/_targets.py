@@ -25,20 +25,20 @@ def find(target: str) -> Any:
 
     Raises `ConfigurationError` if there is none, or its module cannot be imported.
     """
-    found = _attribute(target, "MODULE:TASK, as in app.tasks:rank or app/tasks.py:rank")
-    if not hasattr(found, "compile"):
+    value = _attribute(target, "MODULE:TASK, as in app.tasks:rank or app/tasks.py:rank")
+    if not hasattr(value, "compile"):
         raise ConfigurationError(
-            f"{target!r} is not a task, chat or prompt but {found!r:.80}: decorate it with @llm.task"
+            f"{target!r} is not a task, chat or prompt but {value!r:.80}: decorate it with @llm.task"
         )
-    return found
+    return value
 
 
 def find_function(target: str) -> Any:
     """Import the function at `module:name`; raises `ConfigurationError` if there is none."""
-    found = _attribute(target, "MODULE:FUNCTION, as in app.scores:close")
-    if not callable(found):
-        raise ConfigurationError(f"{target!r} is not a function but {found!r:.80}")
-    return found
+    value = _attribute(target, "MODULE:FUNCTION, as in app.scores:close")
+    if not callable(value):
+        raise ConfigurationError(f"{target!r} is not a function but {value!r:.80}")
+    return value
 
 
 def declared_in(places: Iterable[str]) -> dict[str, Any]:
@@ -46,13 +46,13 @@ def declared_in(places: Iterable[str]) -> dict[str, Any]:
 
     What several modules share is found once, where it was declared.
     """
-    found: dict[int, tuple[bool, str, Any]] = {}
+    declarations: dict[int, tuple[bool, str, Any]] = {}
     for module in (part for place in places for part in _with_submodules(import_place(place))):
-        for path, value in _declared(vars(module), module.__name__):
+        for path, value in _declarations_in(vars(module), module.__name__):
             is_home = value.__module__ == module.__name__
-            if id(value) not in found or (is_home and not found[id(value)][0]):
-                found[id(value)] = is_home, f"{module_name(module)}:{path}", value
-    return {name: value for _, name, value in found.values()}
+            if id(value) not in declarations or (is_home and not declarations[id(value)][0]):
+                declarations[id(value)] = is_home, f"{module_name(module)}:{path}", value
+    return {name: value for _, name, value in declarations.values()}
 
 
 def module_name(module: ModuleType) -> str:
@@ -132,7 +132,7 @@ def _with_submodules(module: ModuleType) -> Iterator[ModuleType]:
             yield from _with_submodules(import_place(f"{module.__name__}.{info.name}"))
 
 
-def _declared(space: Any, module: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _declarations_in(space: Any, module: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Find what is declared in a namespace, and in the classes that the module defines."""
     from declarai_like._cli._prompt_lock import is_declared
     from declarai_like.tasks import BaseTask
@@ -143,4 +143,4 @@ def _declared(space: Any, module: str, prefix: str = "") -> Iterator[tuple[str, 
         if isinstance(value, (BaseTask, type)) and is_declared(value):
             yield path, value
         if isinstance(value, type) and (value.__module__, value.__qualname__) == (module, path):
-            yield from _declared(vars(value), module, f"{path}.")
+            yield from _declarations_in(vars(value), module, f"{path}.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from declarai_like.providers.base import Provider
 
-__all__ = ["CHAT_OPTIONS", "Declaration", "declare", "placeholders_of", "sending", "sharing"]
+__all__ = ["CHAT_OPTIONS", "ChatDeclaration", "declare", "placeholders_of", "sending", "sharing"]
 
 CHAT_OPTIONS = frozenset({"chat_history", "greeting", "system", "keep_partial", "window"})
 """What a chat takes from the decorator, the class statement and the constructor, beside the options of a task."""
@@ -32,7 +32,7 @@ _RESERVED = frozenset({"message", "llm_params", "self"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class ChatDeclaration:
     """What a chat class says, its parents' words included."""
 
     where: str = "Chat"
@@ -67,12 +67,12 @@ class Declaration:
         return self.provider
 
 
-def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[str]) -> Declaration:
+def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[str]) -> ChatDeclaration:
     """Read a class; raises `DefinitionError` if it cannot be a chat.
 
     `told` is what its decorator or class statement says; `taken` are names that a system prompt cannot ask for.
     """
-    parent: Declaration = getattr(cls, "__chat__", Declaration())
+    parent: ChatDeclaration = getattr(cls, "__chat__", ChatDeclaration())
     where = _where(cls)
     mine = {name: told[name] for name in CHAT_OPTIONS if told.get(name) is not None}
     system, greeting = _texts(cls, mine, where)
@@ -129,7 +129,7 @@ def sharing(init: Any, begin: Callable[..., None]) -> Any:
 
     @wraps(init)
     def shared(self: Any, *args: Any, **kwargs: Any) -> None:
-        declared: Declaration = self.__chat__
+        declared: ChatDeclaration = self.__chat__
         system = None if "system" in parameters else kwargs.get("system")
         placeholders = declared.placeholders | placeholders_of(system or "", declared.where)
         names = (CHAT_OPTIONS | placeholders).difference(parameters)

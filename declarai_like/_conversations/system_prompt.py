@@ -12,7 +12,7 @@ from declarai_like.errors import DeclaraiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from declarai_like._conversations.declarations import Declaration
+    from declarai_like._conversations.declarations import ChatDeclaration
 
 _MISSING: Any = object()
 
@@ -23,7 +23,7 @@ class SystemPrompt:
 
     text: str
     chat: Any
-    declaration: Declaration
+    declaration: ChatDeclaration
 
     def render(self, values: Mapping[str, Any]) -> str:
         """Fill the prompt; raises `TypeError` if a value is missing."""

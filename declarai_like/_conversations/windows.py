@@ -121,7 +121,7 @@ class Summarise:
         new = early[len(known) :]
         if new:
             text = render_packaged("transcript", summary=summary, messages=new)
-            result = yield Ask(self.task._call((text,), {}))  # noqa: SLF001 - a call within ours, made by who makes ours
+            result = yield Ask(self.task.prepare_call((text,), {}))
             summary = str(result.value)
             notes["summary"] = (early, summary)
         return summary

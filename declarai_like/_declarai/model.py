@@ -73,7 +73,7 @@ class Declarai(Direct):
         """Make the model of a provider that is already built."""
         kind = StreamingDeclarai if (options or Options()).streaming else Declarai
         made = kind.__new__(kind)
-        made._start(llm, options or Options(streaming=llm.streaming))  # noqa: SLF001 - of this very class
+        made.llm, made.options = llm, options or Options(streaming=llm.streaming)
         return made
 
     @overload

@@ -48,7 +48,7 @@ class Signature:
     is_async: bool
     doc: Docstring
     magic: Magic | None
-    _local_names: Mapping[str, Any]
+    local_names: Mapping[str, Any]
 
     @classmethod
     def of(cls, function: Any) -> Signature:
@@ -76,7 +76,7 @@ class Signature:
             is_async=inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner),
             doc=_merged(parse_docstring(function.__doc__), spoken),
             magic=spoken,
-            _local_names=local_names(inner),
+            local_names=local_names(inner),
         )
         result._check_descriptions()
         return result
@@ -103,7 +103,7 @@ class Signature:
         inner = inspect.unwrap(self.function)
         try:
             holder = SimpleNamespace(__annotations__={"return": _with_references(annotation)})
-            hints = typing.get_type_hints(holder, inner.__globals__, dict(self._local_names), include_extras=True)
+            hints = typing.get_type_hints(holder, inner.__globals__, dict(self.local_names), include_extras=True)
         except (NameError, AttributeError, SyntaxError, TypeError) as exc:
             raise DefinitionError(f"{self.where}: the return type {annotation!r} cannot be resolved: {exc}") from exc
         return hints["return"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial, update_wrapper
+from inspect import currentframe
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast, overload
 from weakref import ref
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
+from declarai_like._prompting.code_flags import code_of_kind
 from declarai_like._prompting.instructions import reask
 from declarai_like._tasks.declarations import TaskDeclaration
 from declarai_like._tasks.latest import latest_answer, remember_answer
@@ -17,6 +18,7 @@ from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import CodeType
 
     from declarai_like._calls.flow import Answer
     from declarai_like._calls.options import Options
@@ -42,6 +44,9 @@ class BaseTask(Generic[P, T, R]):
     __name__: str
     __qualname__: str
     __wrapped__: Callable[..., Any]
+    # With the code below these make `inspect.iscoroutinefunction` and its kin take a task for a function.
+    __defaults__ = None
+    __kwdefaults__ = None
     is_declarai = True
     kinds: ClassVar[dict[tuple[bool, bool], type[BaseTask[Any, Any, Any]]]] = {}
     """The classes of tasks: by whether they are awaited, and whether they stream."""
@@ -55,25 +60,24 @@ class BaseTask(Generic[P, T, R]):
     @classmethod
     def of(cls, function: Any, provider: Provider, options: Options) -> Any:
         """Make a task of this kind of a function."""
-        return cls(TaskDeclaration.of(function, provider, options.templates), options)
+        return cls(TaskDeclaration.of(function, provider, options))
 
     def __init__(
         self,
         declared: TaskDeclaration,
-        options: Options,
         *,
         origin: tuple[Any, ...] | None = None,
         is_bound: bool = False,
         home: ref[Any] | None = None,
     ) -> None:
-        self._declared = declared
-        self._options = options
+        update_wrapper(cast("Any", self), declared.signature.function)
+        self.declared = declared
+        """What the rest of this package reads of a task."""
         self._origin = origin
         """How this task is made of another one: a function and its arguments; `None` if it was declared."""
         self._is_bound = is_bound
         self._home = home or ref(self)
         """The task that remembers: a method is bound anew at each access, so the class's own remembers for it."""
-        update_wrapper(cast("Any", self), declared.signature.function)
         if is_bound:
             self.__signature__ = declared.signature.signature
 
@@ -86,16 +90,16 @@ class BaseTask(Generic[P, T, R]):
 
         Arguments that do not fit raise `TypeError` at once. A generator sends the request when it is first read.
         """
-        return self._start(self._call(args, kwargs, streaming=self._options.streaming))
+        return self._start(self.prepare_call(args, kwargs, streaming=self.declared.options.streaming))
 
     def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
         """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
         args, own, _ = self._split_arguments(args, kwargs)
-        return {"messages": list(self._declared.prompt.outline(self._declared.signature.bind_partial(args, own)))}
+        return {"messages": list(self.declared.prompt.outline(self.declared.signature.bind_partial(args, own)))}
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Give exactly what would be sent, without sending it."""
-        return self._call(args, kwargs, streaming=self._options.streaming).request
+        return self.prepare_call(args, kwargs, streaming=self.declared.options.streaming).request
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> FutureTask[R]:
         """Give the call with its arguments, to be made later; raises `TypeError` now if they do not fit."""
@@ -104,7 +108,7 @@ class BaseTask(Generic[P, T, R]):
 
     async def arun(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call in an event loop and give all that it brought."""
-        return await runner.arun(self._remember(self._call(args, kwargs)))
+        return await runner.arun(self._remember(self.prepare_call(args, kwargs)))
 
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call in an event loop and give its value."""
@@ -129,24 +133,31 @@ class BaseTask(Generic[P, T, R]):
         return None if answer is None or answer.stream is None else answer.stream()
 
     @property
+    def __code__(self) -> CodeType:
+        signature, options = self.declared.signature, self.declared.options
+        return code_of_kind(signature.function, is_async=signature.is_async, streaming=options.streaming)
+
+    @property
     def llm_params(self) -> dict[str, Any]:
         """The model's parameters as declared, a copy."""
-        return dict(self._options.llm_params)
+        return dict(self.declared.options.llm_params)
 
     @property
     def provider(self) -> Provider:
         """The provider that this task asks."""
-        return self._declared.provider
+        return self.declared.provider
 
     def _start(self, call: Call[T]) -> R:
         raise NotImplementedError  # pragma: no cover - each kind of task has its own
 
-    def _call(
+    def prepare_call(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, streaming: bool = False, as_events: bool = False
     ) -> Call[T]:
-        """Bind the arguments and put the call together; nothing is sent yet."""
-        signature, output, prompt, provider = self._declared
-        options = self._options
+        """Bind the arguments and put the call together, to be made by somebody else; nothing is sent yet.
+
+        Raises `TypeError` if the arguments do not fit.
+        """
+        signature, output, prompt, provider, options = self.declared
         args, own, llm_params = self._split_arguments(args, kwargs)
         arguments = signature.bind(args, own)
         request = options.request(
@@ -172,28 +183,28 @@ class BaseTask(Generic[P, T, R]):
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any] | None]:
         """Part the function's arguments from `llm_params`, and leave out the `self` of `Class.method(self, ...)`."""
-        if self._declared.signature.is_method and not self._is_bound:
+        if self.declared.signature.is_method and not self._is_bound:
             args = args[1:]
-        if "llm_params" not in kwargs or self._declared.signature.takes("llm_params"):
+        if "llm_params" not in kwargs or self.declared.signature.takes("llm_params"):
             return args, kwargs, None
         return args, {name: kwargs[name] for name in kwargs if name != "llm_params"}, kwargs["llm_params"]
 
     def _name_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Give the arguments that were given, by name, `llm_params` among them."""
         args, own, llm_params = self._split_arguments(args, kwargs)
-        given = self._declared.signature.signature.bind(*args, **own).arguments
+        given = self.declared.signature.signature.bind(*args, **own).arguments
         return {**given, **({} if llm_params is None else {"llm_params": llm_params})}
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` if the arguments do not fit, `DefinitionError` if the model's parameters are none."""
         args, own, llm_params = self._split_arguments(args, kwargs)
-        self._declared.signature.bind(args, own)
-        self._options.params(llm_params)
+        self.declared.signature.bind(args, own)
+        self.declared.options.params(llm_params)
 
     def _prepare_stream(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
         """Check the arguments now, and make a call of them each time the stream is entered."""
         self._check_arguments(args, kwargs)
-        return lambda: self._remember(self._call(args, kwargs, streaming=True, as_events=True))
+        return lambda: self._remember(self.prepare_call(args, kwargs, streaming=True, as_events=True))
 
     def _remember(self, call: Call[T]) -> Call[T]:
         """Note that this call is the last one in this context."""
@@ -206,28 +217,27 @@ class BaseTask(Generic[P, T, R]):
 
     def _with_changes(self, changes: Mapping[str, Any]) -> Any:
         """Make a task of the same function that asks differently."""
-        options, declared = self._options.merge(**changes), self._declared
-        if options.templates != self._options.templates:
-            declared = declared.with_templates(options.templates)
-        kind = self.kinds[declared.signature.is_async, options.streaming]
+        declared = self.declared.with_options(self.declared.options.merge(**changes))
+        kind = self.kinds[declared.signature.is_async, declared.options.streaming]
         origin = (BaseTask._with_changes, (self, dict(changes)))
-        return kind(declared, options, origin=origin, is_bound=self._is_bound)
+        return kind(declared, origin=origin, is_bound=self._is_bound)
 
     def _bind_to(self, instance: Any) -> Any:
         """Give this task as a method; a function without `self` stays as it is."""
-        if instance is None or self._is_bound or not self._declared.signature.is_method:
+        if instance is None or self._is_bound or not self.declared.signature.is_method:
             return self
         origin = (BaseTask._bind_to, (self, instance))
-        return type(self)(self._declared, self._options, origin=origin, is_bound=True, home=self._home)
+        return type(self)(self.declared, origin=origin, is_bound=True, home=self._home)
 
     def __reduce__(self) -> Any:
         """Pickle as functions do: by name, and by value where cloudpickle does that; a copy by what it is a copy of."""
-        if self._origin is None and _has_no_module(self) and _is_cloudpickle(sys._getframe(1)):  # noqa: SLF001 - who asks
-            return self.of, (self.__wrapped__, self._declared.provider, self._options)
+        asker = getattr(currentframe(), "f_back", None)
+        if self._origin is None and _has_no_module(self) and _is_cloudpickle(asker):
+            return self.of, (self.__wrapped__, self.declared.provider, self.declared.options)
         return self._origin or self.__qualname__
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._declared.signature.where}>"
+        return f"<{type(self).__name__} {self.declared.signature.where}>"
 
 
 def _has_no_module(task: Any) -> bool:
@@ -237,4 +247,4 @@ def _has_no_module(task: Any) -> bool:
 
 def _is_cloudpickle(frame: Any) -> bool:
     """Say whether this frame is cloudpickle's; it asks as pickle does, but takes functions by value."""
-    return str(frame.f_globals.get("__name__", "")).startswith("cloudpickle")
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith("cloudpickle")

@@ -9,23 +9,23 @@ from declarai_like._prompting.rendering import Prompt
 from declarai_like._prompting.signatures import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from declarai_like._calls.options import Options
     from declarai_like.providers.base import Provider
 
 __all__ = ["TaskDeclaration"]
 
 
 class TaskDeclaration(NamedTuple):
-    """What a task was declared with; its copies share it."""
+    """What a task was declared with, and how it asks: `with_options` changes the options only."""
 
     signature: Signature
     output: Output[Any]
     prompt: Prompt
     provider: Provider
+    options: Options
 
     @classmethod
-    def of(cls, function: Any, provider: Provider, templates: Mapping[str, str]) -> TaskDeclaration:
+    def of(cls, function: Any, provider: Provider, options: Options) -> TaskDeclaration:
         """Read a function; raises `DefinitionError` if it cannot be a task."""
         signature = Signature.of(function)
         output = Output.of(
@@ -34,8 +34,10 @@ class TaskDeclaration(NamedTuple):
             description=signature.return_description,
             where=signature.where,
         )
-        return cls(signature, output, Prompt.of(signature, output, templates), provider)
+        return cls(signature, output, Prompt.of(signature, output, options.templates), provider, options)
 
-    def with_templates(self, templates: Mapping[str, str]) -> TaskDeclaration:
-        """Give the same task in other words."""
-        return self._replace(prompt=Prompt.of(self.signature, self.output, templates))
+    def with_options(self, options: Options) -> TaskDeclaration:
+        """Give the same task asked differently; its prompt is made anew if its templates are others."""
+        if options.templates == self.options.templates:
+            return self._replace(options=options)
+        return self._replace(options=options, prompt=Prompt.of(self.signature, self.output, options.templates))

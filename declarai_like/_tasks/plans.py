@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from declarai_like._prompting.code_flags import code_without_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import CodeType
 
     from declarai_like.messages import Message
 
@@ -17,6 +20,12 @@ R_co = TypeVar("R_co", covariant=True)
 
 class Plannable(Protocol[R_co]):
     """A task, as far as a plan needs it."""
+
+    __name__: str
+
+    @property
+    def __code__(self) -> CodeType:
+        """The code that says what kind of function it is."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> R_co:
         """Make the call."""
@@ -31,6 +40,9 @@ class FutureTask(Generic[R]):
     `task_kwargs` are the arguments that were given, by name.
     """
 
+    __defaults__ = None  # it looks like a function too: see `BaseTask`
+    __kwdefaults__ = None
+
     def __init__(
         self, task: Plannable[R], args: tuple[Any, ...], kwargs: Mapping[str, Any], by_name: Mapping[str, Any]
     ) -> None:
@@ -38,6 +50,9 @@ class FutureTask(Generic[R]):
         self._args = args
         self._kwargs = dict(kwargs)
         self._by_name = dict(by_name)
+        self.__name__ = task.__name__
+        self.__annotations__: dict[str, Any] = {}
+        self.__code__ = code_without_arguments(task.__code__)
 
     def __call__(self) -> R:
         """Make the call with the planned arguments; gives what the task gives."""

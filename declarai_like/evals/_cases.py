@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from declarai_like._prompting.signatures import Signature
     from declarai_like.tasks import BaseTask
 
-__all__ = ["Case", "cases_of", "expected_value", "held_out", "read_cases"]
+__all__ = ["Case", "cases_of", "expected_value", "hold_out", "read_cases"]
 
 _LONGEST = 60
 
@@ -38,14 +38,14 @@ class Case:
 
     def title(self, task: str) -> str:
         """Name the case for a reader, in one short line."""
-        told = self.name or f"{task}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
-        line = " ".join(told.split())
+        title = self.name or f"{task}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+        line = " ".join(title.split())
         return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def cases_of(task: BaseTask[..., Any, Any]) -> tuple[Case, ...]:
     """Give the `>>>` examples of a task's docstring as cases."""
-    signature, output = task._declared.signature, task._declared.output  # noqa: SLF001 - what a task was declared with has no public name
+    signature, output = task.declared.signature, task.declared.output
     cases = []
     for example in signature.doc.examples:
         args, kwargs = example.arguments(signature.name)
@@ -68,8 +68,8 @@ def read_cases(path: str | Path) -> tuple[Case, ...]:
 
 def _case(line: str, where: str) -> Case:
     try:
-        told = json.loads(line)
-        case = Case(**{"expected": told["expected"], **told})
+        data = json.loads(line)
+        case = Case(**{"expected": data["expected"], **data})
     except KeyError as exc:
         raise ConfigurationError(f"{where}: a case needs {exc}") from exc
     except (ValueError, TypeError) as exc:
@@ -95,19 +95,19 @@ def expected_value(case: Case, output: Output[Any], where: str) -> Any:
         ) from exc
 
 
-def held_out(signature: Signature, output: Output[Any], templates: Mapping[str, str], case: Case) -> tuple[Prompt, Any]:
+def hold_out(signature: Signature, output: Output[Any], templates: Mapping[str, str], case: Case) -> tuple[Prompt, Any]:
     """Give a task's prompt without the example that is this very case, and the case's bound arguments.
 
     Raises `TypeError` if the arguments do not fit.
     """
-    bound = _bound(signature, case.arguments)
+    bound = _bind_by_name(signature, case.arguments)
     asked = signature.bind(bound.args, bound.kwargs)
     rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
     kept = replace(signature, doc=replace(signature.doc, examples=rest))
     return Prompt.of(kept, output, templates), bound
 
 
-def _bound(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:
+def _bind_by_name(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:
     """Bind arguments that are all given by name, also those that a call must give by position."""
     parameters = signature.signature.parameters
     named = {name: arguments[name] for name in parameters if name in arguments}

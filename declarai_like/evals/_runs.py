@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._prices import price
 from declarai_like.errors import CallError, DeclaraiError, OutputError
-from declarai_like.evals._cases import Case, cases_of, expected_value, held_out
+from declarai_like.evals._cases import Case, cases_of, expected_value, hold_out
 from declarai_like.evals._scores import matches, score_of, scorer_of
 
 if TYPE_CHECKING:
@@ -73,25 +73,25 @@ class Job:
         try:
             result = await self.task.arun(*self.args, **self.kwargs)
         except CallError as exc:
-            return self._failed(exc, time.perf_counter() - start)
+            return self._record_failure(exc, time.perf_counter() - start)
         seconds = time.perf_counter() - start
         score = score_of(self.scorer, result.value, self.run.expected, self.run.task)
         run = replace(self.run, value=result.value, text=result.response.response, score=score, seconds=seconds)
-        return self._metered(run, [*(attempt.usage for attempt in result.attempts), result.usage])
+        return self._add_usage(run, [*(attempt.usage for attempt in result.attempts), result.usage])
 
-    def _failed(self, error: CallError, seconds: float) -> Run:
+    def _record_failure(self, error: CallError, seconds: float) -> Run:
         """Score words of the wrong type with 0; without words there is no score."""
         text = "" if error.response is None else error.response.response
         score = 0.0 if isinstance(error, OutputError) else None
         run = replace(self.run, text=text, score=score, error=error, seconds=seconds)
-        return self._metered(run, [attempt.usage for attempt in error.attempts])
+        return self._add_usage(run, [attempt.usage for attempt in error.attempts])
 
-    def _metered(self, run: Run, usages: Sequence[Usage | None]) -> Run:
+    def _add_usage(self, run: Run, usages: Sequence[Usage | None]) -> Run:
         provider, _, model = run.llm.partition(":")
         return replace(
             run,
-            input_tokens=_sum(usage.prompt_tokens if usage else None for usage in usages),
-            output_tokens=_sum(usage.completion_tokens if usage else None for usage in usages),
+            input_tokens=_sum_known(usage.prompt_tokens if usage else None for usage in usages),
+            output_tokens=_sum_known(usage.completion_tokens if usage else None for usage in usages),
             cost=price(provider, model, usages) if usages else None,
         )
 
@@ -145,8 +145,8 @@ def jobs(
 ) -> list[Job]:
     """Plan the runs of a task; the arguments are those of `evaluate`."""
     chosen = scorer or scorer_of(task) or (lambda value, expected: matches(value, expected, tolerance=tolerance))
-    asked = list(cases_of(task) if cases is None else cases)
-    once = [_job(task, case, llm, chosen) for llm in llms or (None,) for case in asked]
+    chosen_cases = list(cases_of(task) if cases is None else cases)
+    once = [_job(task, case, llm, chosen) for llm in llms or (None,) for case in chosen_cases]
     return [job for job in once for _ in range(runs)]
 
 
@@ -169,20 +169,20 @@ async def perform(
 
 
 def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer) -> Job:
-    declared, options = task._declared, task._options  # noqa: SLF001 - what a task was declared with has no public name
+    declared = task.declared
     if isinstance(llm, str):
-        options = options.merge(model=llm)
+        declared = declared._replace(options=declared.options.merge(model=llm))
     elif llm is not None:
-        options, declared = replace(options, model=None), declared._replace(provider=llm.llm)
-    prompt, bound = held_out(declared.signature, declared.output, options.templates, case)
-    asked = type(task)(declared._replace(prompt=prompt), options, is_bound=True)
+        declared = declared._replace(provider=llm.llm, options=replace(declared.options, model=None))
+    prompt, bound = hold_out(declared.signature, declared.output, declared.options.templates, case)
+    varied = type(task)(declared._replace(prompt=prompt), is_bound=True)
     name = declared.signature.name
     expected = expected_value(case, declared.output, name)
-    label = f"{declared.provider.name}:{options.model or declared.provider.model}"
-    return Job(asked, bound.args, bound.kwargs, scorer, Run(task=name, case=case, llm=label, expected=expected))
+    label = f"{declared.provider.name}:{declared.options.model or declared.provider.model}"
+    return Job(varied, bound.args, bound.kwargs, scorer, Run(task=name, case=case, llm=label, expected=expected))
 
 
-def _sum(counts: Iterable[int | None]) -> int | None:
+def _sum_known(counts: Iterable[int | None]) -> int | None:
     """Add up what is known, if all of it is."""
     known = list(counts)
     return None if not known or None in known else sum(count or 0 for count in known)

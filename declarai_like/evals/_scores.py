@@ -41,7 +41,9 @@ def matches(value: Any, expected: Any, *, tolerance: float = 0.0) -> bool:
     """
     if isinstance(value, str) and isinstance(expected, str):
         return value.strip() == expected.strip()
-    return bool(value == expected) or (tolerance > 0 and _near(_plain(value), _plain(expected), tolerance))
+    if value == expected:
+        return True
+    return tolerance > 0 and _is_near(_to_json_data(value), _to_json_data(expected), tolerance)
 
 
 def score_of(scorer: Scorer, value: Any, expected: Any, where: str) -> float:
@@ -55,14 +57,14 @@ def score_of(scorer: Scorer, value: Any, expected: Any, where: str) -> float:
     return score
 
 
-def _near(value: Any, expected: Any, tolerance: float) -> bool:
+def _is_near(value: Any, expected: Any, tolerance: float) -> bool:
     if _is_number(value) and _is_number(expected):
         return bool(abs(value - expected) <= tolerance + math.ulp(max(abs(value), abs(expected))))
     if isinstance(value, list) and isinstance(expected, list):
         pairs = zip(value, expected, strict=False)
-        return len(value) == len(expected) and all(_near(one, other, tolerance) for one, other in pairs)
+        return len(value) == len(expected) and all(_is_near(one, other, tolerance) for one, other in pairs)
     if isinstance(value, Mapping) and isinstance(expected, Mapping):
-        return value.keys() == expected.keys() and all(_near(value[k], expected[k], tolerance) for k in expected)
+        return value.keys() == expected.keys() and all(_is_near(value[k], expected[k], tolerance) for k in expected)
     return bool(value == expected)
 
 
@@ -70,7 +72,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _plain(value: Any) -> Any:
+def _to_json_data(value: Any) -> Any:
     from pydantic_core import to_jsonable_python
 
     return to_jsonable_python(value, fallback=repr)

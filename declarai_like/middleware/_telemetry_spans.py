@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
 
+from declarai_like._calls.flow import known_error
 from declarai_like._prices import price_list
 from declarai_like._version import __version__
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.completions import Choice, Completion, CompletionMessage
-from declarai_like.errors import OutputError, ProviderError
+from declarai_like.errors import ProviderError
 from declarai_like.middleware._telemetry_attributes import COMMON, answer_attributes, cost, request_attributes
 from declarai_like.middleware._telemetry_content import input_content, is_wanted, output_content
 from declarai_like.middleware._telemetry_meters import Meters, wants_newest
@@ -69,7 +70,7 @@ class Telemetry:
         except BaseException as error:
             self._end(span, watch, asked, getattr(error, "response", None), error)
             raise
-        self._end(span, watch, asked, response, _known_error(response))
+        self._end(span, watch, asked, response, known_error(response))
         return response
 
     def _end(self, span: trace.Span, watch: Watch, asked: Attributes, response: Any, error: Any) -> None:
@@ -166,9 +167,3 @@ def _end_of(response: LLMResponse | None, error: Any, arrivals: list[float]) -> 
     if arrivals:
         attributes["gen_ai.response.time_to_first_chunk"] = arrivals[0]
     return attributes
-
-
-def _known_error(response: Any) -> OutputError | None:
-    """Give what is wrong with a whole answer, of which the caller will be told."""
-    known = response._parsed if isinstance(response, LLMResponse) else None  # noqa: SLF001 - as the flow reads it
-    return known if isinstance(known, OutputError) else None

@@ -6,6 +6,7 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._calls.flow import known_error
 from declarai_like._wire.accumulator import choices_of
 from declarai_like._wire.choices import delta_of, text_of
 from declarai_like.errors import ConfigurationError
@@ -45,10 +46,10 @@ class LoggingMiddleware(TaskMiddleware):
             result = None if isinstance(error, Exception) else "".join(pieces) or None
             self._log(request, request.model, result, perf_counter() - started, type(error).__name__)
             raise
-        told = response if isinstance(response, LLMResponse) else LLMResponse()
-        known = told._parsed  # noqa: SLF001 - as the flow reads it
-        error_name = type(known).__name__ if isinstance(known, Exception) else None
-        self._log(request, told.model or request.model, told.response, perf_counter() - started, error_name)
+        answer = response if isinstance(response, LLMResponse) else LLMResponse()
+        wrong = known_error(answer)
+        error_name = None if wrong is None else type(wrong).__name__
+        self._log(request, answer.model or request.model, answer.response, perf_counter() - started, error_name)
         return response  # type: ignore[no-any-return]  # whatever it is, the flow checks it
 
     def _log(self, request: Request, model: str, result: str | None, seconds: float, error: str | None) -> None:
@@ -81,8 +82,8 @@ def _reading_into(pieces: list[str]) -> Any:
 
 def _template_of(task: Any) -> Any:
     """Give the messages with `{name}` in the place of each argument; of a chat its system prompt as it was written."""
-    if hasattr(task, "_system_text"):  # a chat: its `compile` would read the history
-        return task._system_text()  # noqa: SLF001 - filled in it would be no template
+    if hasattr(task, "system_template"):  # a chat: its `compile` would read the history
+        return task.system_template
     return [message.wire() for message in task.compile()["messages"]] if hasattr(task, "compile") else None
 
 

@@ -6,7 +6,8 @@ At DEBUG the HTTP library writes the headers of each answer, and a server may re
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 if TYPE_CHECKING:
     from declarai_like.providers.base import Secret
@@ -25,20 +26,30 @@ _LOGGERS = (
 class _Redacting(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
-        self.secrets: dict[str, Secret] = {}
+        self._secrets: dict[int, tuple[ref[Any], Secret]] = {}
+
+    def add(self, secret: Secret, owner: Any) -> None:
+        """Redact a key for as long as its owner lives: the keys of yesterday's tenants are nobody's any more."""
+        place = id(owner)
+        self._secrets[place] = ref(owner, lambda gone: self._drop(place, gone)), secret
+
+    def _drop(self, place: int, gone: ref[Any]) -> None:
+        if (entry := self._secrets.get(place)) is not None and entry[0] is gone:  # else another has its place by now
+            del self._secrets[place]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        if (text := self._redacted(said)) != said:
+        message = record.getMessage()
+        if (text := self._redact(message)) != message:
             record.msg, record.args = text, None
         if record.exc_info and record.exc_info[0] is not None:
-            told = _FORMATTER.formatException(record.exc_info)
-            if (text := self._redacted(told)) != told:
+            trace = _FORMATTER.formatException(record.exc_info)
+            if (text := self._redact(trace)) != trace:
                 record.exc_info, record.exc_text = None, text
         return True
 
-    def _redacted(self, text: str) -> str:
-        for secret in list(self.secrets.values()):
+    def _redact(self, text: str) -> str:
+        # The longest first: the rest of a key that begins as another one does would be left standing.
+        for secret in sorted((secret for _, secret in list(self._secrets.values())), key=len, reverse=True):
             text = secret.redact(text)
         return text
 
@@ -47,10 +58,8 @@ _FORMATTER = logging.Formatter()
 _FILTER = _Redacting()
 
 
-def keep_out(secret: Secret) -> None:
-    """Have this key blanked out in all that the libraries below write from now on."""
-    known = {**_FILTER.secrets, secret.reveal(): secret}
-    # The longest first: the rest of a key that begins as another one does would be left standing.
-    _FILTER.secrets = dict(sorted(known.items(), key=lambda pair: -len(pair[0])))
+def keep_out(secret: Secret, owner: Any) -> None:
+    """Have a key blanked out in all that the libraries below write, for as long as its owner lives."""
+    _FILTER.add(secret, owner)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

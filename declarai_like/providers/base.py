@@ -64,6 +64,9 @@ class Secret:
     def __bool__(self) -> bool:
         return bool(self._value)
 
+    def __len__(self) -> int:
+        return len(self._value)
+
     def __reduce__(self) -> Any:
         raise ConfigurationError("a key is not pickled: set it in the environment of the process that needs it")
 
@@ -261,7 +264,7 @@ def _usage(response: Any) -> dict[str, Any]:
     return {"usage": {name: getattr(response, name) for name in names}}
 
 
-_REGISTERED: dict[tuple[str, str | None], Callable[..., Any]] = {}
+REGISTERED: dict[tuple[str, str | None], Callable[..., Any]] = {}
 
 
 def register_llm(provider: str, llm_cls: Callable[..., Any] | None = None, *, model: str | None = None) -> Any:
@@ -271,11 +274,11 @@ def register_llm(provider: str, llm_cls: Callable[..., Any] | None = None, *, mo
     `Declarai` was given (`model`, `provider`, and the rest by keyword).
     """
     if llm_cls is not None:
-        _REGISTERED[provider, model] = llm_cls
+        REGISTERED[provider, model] = llm_cls
         return llm_cls
 
     def register(cls: Callable[..., Any]) -> Callable[..., Any]:
-        _REGISTERED[provider, model] = cls
+        REGISTERED[provider, model] = cls
         return cls
 
     return register
@@ -288,9 +291,9 @@ def _opened(value: Any) -> Any:
 
 def registered(provider: str, model: str, settings: Mapping[str, Any]) -> Provider:
     """Build the provider that was registered under this name; raises `ConfigurationError` if none was."""
-    factory = _REGISTERED.get((provider, model)) or _REGISTERED.get((provider, None))
+    factory = REGISTERED.get((provider, model)) or REGISTERED.get((provider, None))
     if factory is None:
-        known = sorted({"openai", "azure-openai", "local", *(name for name, _ in _REGISTERED)})
+        known = sorted({"openai", "azure-openai", "local", *(name for name, _ in REGISTERED)})
         raise ConfigurationError(f"unknown provider {provider!r}: expected one of {', '.join(known)}")
     built = factory(model=model, **{name: _opened(value) for name, value in settings.items()})
     if isinstance(built, Provider):

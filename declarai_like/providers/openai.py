@@ -106,7 +106,7 @@ class OpenAIProvider:
         from declarai_like.providers._log_redaction import keep_out
 
         key = self.api_key
-        keep_out(key)
+        keep_out(key, self)
         return {
             "api_key": key.reveal(),
             "base_url": self.base_url,

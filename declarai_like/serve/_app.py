@@ -17,7 +17,7 @@ from declarai_like.serve._openai_routes import OpenAIRoutes
 from declarai_like.serve._page_routes import PageRoutes
 from declarai_like.serve._problems import Problem, answer_http_error, answer_problem
 from declarai_like.serve._safety import HostGuard, RouteGuard, Slots
-from declarai_like.serve._served import chat_doors, model_doors, task_doors
+from declarai_like.serve._served import serve_chats, serve_models, serve_tasks
 from declarai_like.serve._sessions import Sessions
 from declarai_like.serve._settings import Settings
 from declarai_like.serve._task_routes import TaskRoutes
@@ -77,9 +77,9 @@ def app(
     )
     slots = Slots(max_concurrency)
     core = Core(
-        tasks=task_doors(tasks, max_tokens),
-        chats=chat_doors(chats, max_tokens),
-        models=model_doors(providers, max_tokens),
+        tasks=serve_tasks(tasks, max_tokens),
+        chats=serve_chats(chats, max_tokens),
+        models=serve_models(providers, max_tokens),
         sessions=Sessions(memory, max_sessions),
         settings=settings,
         streams=Streams(settings, slots),

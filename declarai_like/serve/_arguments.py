@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from declarai_like._prompting.signatures import Signature
 
-__all__ = ["Arguments", "plain", "schema_of", "values_schema"]
+__all__ = ["Arguments", "return_schema", "to_json_data", "values_schema"]
 
 _SHOWN_ERRORS, _SHOWN_LENGTH = 5, 80
-_TOLD_BY_USERS = frozenset({"value_error", "assertion_error"})
+_CUSTOM_ERRORS = frozenset({"value_error", "assertion_error"})
 """Kinds of errors whose words come from validators of one's own, which may quote the value."""
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -35,7 +35,7 @@ class Arguments:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature.signature
-        hints = _hints(signature)
+        hints = _resolve_hints(signature)
         parameters = self._signature.parameters.values()
         if any(parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters):
             raise ConfigurationError(f"{signature.where}: a task with * or ** parameters cannot be served")
@@ -49,7 +49,7 @@ class Arguments:
         except Exception as error:
             reason, _, _ = str(error).partition("\n")
             raise ConfigurationError(f"{signature.where}: a parameter cannot be given as JSON: {reason}") from error
-        self.schema = _bare(schema)
+        self.schema = _strip_descriptions(schema)
         for parameter in parameters:
             if isinstance(parameter.default, _SCALARS):
                 self.schema["properties"][parameter.name]["default"] = parameter.default
@@ -64,16 +64,16 @@ class Arguments:
         try:
             values = self._adapter.validate_json(data)
         except ValidationError as error:
-            raise _refused(error) from None
+            raise _explain_mismatch(error) from None
         given = OrderedDict((name, values[name]) for name in self._signature.parameters if name in values)
         bound = inspect.BoundArguments(self._signature, given)
         bound.apply_defaults()
         return bound.args, bound.kwargs
 
 
-def _hints(signature: Signature) -> Mapping[str, Any]:
+def _resolve_hints(signature: Signature) -> Mapping[str, Any]:
     inner: Any = inspect.unwrap(signature.function)
-    local = dict(signature._local_names)  # noqa: SLF001 - names of a function around this one
+    local = dict(signature.local_names)  # those of a function around this one
     try:
         return typing.get_type_hints(inner, localns=local, include_extras=True)
     except (NameError, TypeError) as error:
@@ -86,52 +86,52 @@ def _field(parameter: inspect.Parameter, kind: Any) -> Any:
     return Required[kind] if parameter.default is parameter.empty else NotRequired[kind]
 
 
-def _refused(error: ValidationError) -> Problem:
+def _explain_mismatch(error: ValidationError) -> Problem:
     """Tell what does not fit by the names of fields, never by their values."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found[0]["type"] == "json_invalid":
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
         return Problem(400, "the body is no JSON")
-    shown = [_told(each) for each in found[:_SHOWN_ERRORS]]
-    return Problem(422, f"the arguments do not fit: {'; '.join(shown)}")
+    lines = [_describe_error(each) for each in errors[:_SHOWN_ERRORS]]
+    return Problem(422, f"the arguments do not fit: {'; '.join(lines)}")
 
 
-def _told(found: Any) -> str:
-    place = ".".join(map(str, found["loc"]))[:_SHOWN_LENGTH] or "the body"
-    return f"{place}: {'is not accepted' if found['type'] in _TOLD_BY_USERS else found['msg']}"
+def _describe_error(error: Any) -> str:
+    place = ".".join(map(str, error["loc"]))[:_SHOWN_LENGTH] or "the body"
+    return f"{place}: {'is not accepted' if error['type'] in _CUSTOM_ERRORS else error['msg']}"
 
 
-def schema_of(annotation: Any) -> dict[str, Any] | None:
+def return_schema(annotation: Any) -> dict[str, Any] | None:
     """Give the schema of what a task returns; `None` for text."""
     if annotation is str:
         return None
-    schema: dict[str, Any] = _bare(TypeAdapter(annotation).json_schema(mode="serialization"))
+    schema: dict[str, Any] = _strip_descriptions(TypeAdapter(annotation).json_schema(mode="serialization"))
     return schema
 
 
 def values_schema(names: frozenset[str]) -> dict[str, Any]:
     """Give the schema of the values that a chat's system prompt needs."""
-    told = sorted(names)
+    ordered = sorted(names)
     return {
         "type": "object",
-        "properties": {name: {} for name in told},
-        "required": told,
+        "properties": {name: {} for name in ordered},
+        "required": ordered,
         "additionalProperties": False,
     }
 
 
-def plain(value: Any) -> Any:
+def to_json_data(value: Any) -> Any:
     """Give a task's value as JSON data; what JSON has no number for is `None`."""
     return to_jsonable_python(value, by_alias=True, inf_nan_mode="null")
 
 
-def _bare(schema: Any) -> Any:
+def _strip_descriptions(schema: Any) -> Any:
     """Leave out of a schema what is written for readers or models."""
     if isinstance(schema, list):
-        return [_bare(item) for item in schema]
+        return [_strip_descriptions(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: value if name in {"default", "const", "enum"} else _bare(value)
+        name: value if name in {"default", "const", "enum"} else _strip_descriptions(value)
         for name, value in schema.items()
         if not (name == "description" and isinstance(value, str))
         and not (name == "examples" and isinstance(value, list))

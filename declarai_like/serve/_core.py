@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from starlette.responses import JSONResponse
 
-from declarai_like.serve._event_frames import whole
-from declarai_like.serve._responders import EventStream, digest_of, made
+from declarai_like.serve._event_frames import whole_answer
+from declarai_like.serve._responders import EventStream, request_digest, run_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from declarai_like._calls.flow import Call
     from declarai_like.serve._event_frames import Frames
     from declarai_like.serve._safety import Slots
-    from declarai_like.serve._served import ChatDoor, ModelDoor, TaskDoor
+    from declarai_like.serve._served import ServedChat, ServedModel, ServedTask
     from declarai_like.serve._sessions import Sessions
     from declarai_like.serve._settings import Settings
     from declarai_like.serve._upstreams import Streams, Upstream
 
-__all__ = ["Core", "json_answer"]
+__all__ = ["Core", "json_response"]
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """Do nothing at the end of a call."""
 
 
-def json_answer(data: Any, status: int = 200) -> Response:
+def json_response(data: Any, status: int = 200) -> Response:
     """Answer with JSON that nobody keeps and no browser takes for anything else."""
     return JSONResponse(data, status, {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
@@ -40,40 +40,40 @@ def json_answer(data: Any, status: int = 200) -> Response:
 class Core:
     """One served app."""
 
-    tasks: Mapping[str, TaskDoor]
-    chats: Mapping[str, ChatDoor]
-    models: Mapping[str, ModelDoor]
+    tasks: Mapping[str, ServedTask]
+    chats: Mapping[str, ServedChat]
+    models: Mapping[str, ServedModel]
     sessions: Sessions
     settings: Settings
     streams: Streams
     slots: Slots
     is_guarded: bool
 
-    def resumed(self, request: Request, body: bytes) -> Response | None:
+    def resume_stream(self, request: Request, body: bytes) -> Response | None:
         """Go on with the stream that the client has seen a part of, if it says so; raises `Problem` if it is gone."""
         last = request.headers.get("last-event-id")
         if last is None:
             return None
-        upstream, position = self.streams.resume(last, digest_of(request, body))
+        upstream, position = self.streams.resume(last, request_digest(request, body))
         return self._follow(upstream, position)
 
-    def streamed(
+    def start_stream(
         self,
         request: Request,
         body: bytes,
         call: Call[Any],
         frames: Callable[[str], Frames],
-        on_end: Callable[[], None] = _nothing,
+        on_end: Callable[[], None] = _do_nothing,
     ) -> Response:
         """Answer with the events of a call; `frames` spells them for a stream of that name."""
         key = self.streams.new_key()
-        upstream = self.streams.open(key, digest_of(request, body), frames(key), call, on_end)
+        upstream = self.streams.open(key, request_digest(request, body), frames(key), call, on_end)
         return self._follow(upstream, 0)
 
     def _follow(self, upstream: Upstream, position: int) -> Response:
         return cast("Response", EventStream(self.streams, upstream, position, self.settings))  # a route only calls it
 
-    async def answered(self, request: Request, call: Call[Any]) -> Response:
+    async def answer_whole(self, request: Request, call: Call[Any]) -> Response:
         """Answer with the whole of a call."""
-        await made(call, request, self.slots)
-        return json_answer(whole(call))
+        await run_call(call, request, self.slots)
+        return json_response(whole_answer(call))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from json.encoder import JSONEncoder
 from typing import TYPE_CHECKING, Any, Protocol
 
-from declarai_like.serve._arguments import plain
+from declarai_like.serve._arguments import to_json_data
 from declarai_like.serve._problems import Problem
-from declarai_like.serve._served import result_in
+from declarai_like.serve._served import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from declarai_like.completions import Usage
     from declarai_like.responses import LLMResponse
 
-__all__ = ["DONE", "FRAMES", "EventFrames", "Frames", "encode", "frames_of", "usage_of", "whole"]
+__all__ = ["DONE", "FRAMES", "EventFrames", "Frames", "encode", "parse_frames", "usage_data", "whole_answer"]
 
 encode = JSONEncoder(separators=(",", ":")).encode
 """JSON in ASCII: no character of an answer can end a line of the event, or break a reader's decoding."""
@@ -56,38 +56,38 @@ class EventFrames:
             return (f'event: delta\ndata: {{"delta":{encode(delta)}}}\n\n',) if delta else ()
         if not delta and not self._raw:
             return ()
-        told: dict[str, Any] = {"delta": delta}
+        data: dict[str, Any] = {"delta": delta}
         if self._partial:
-            told["parsed"] = plain(response.parsed)
+            data["parsed"] = to_json_data(response.parsed)
         if self._cumulative:
-            told["response"] = response.response
+            data["response"] = response.response
         if self._raw:
-            told["raw"] = plain(response.raw_response)
-        return (f"event: delta\ndata: {encode(told)}\n\n",)
+            data["raw"] = to_json_data(response.raw_response)
+        return (f"event: delta\ndata: {encode(data)}\n\n",)
 
     def end(self, call: Call[Any]) -> Iterable[str]:
         """Spell the whole answer, and that it is one."""
-        return f"event: done\ndata: {encode(whole(call))}\n\n", DONE
+        return f"event: done\ndata: {encode(whole_answer(call))}\n\n", DONE
 
     def error(self, problem: Problem) -> str:
         """Spell why the answer is not whole."""
         return f"event: error\ndata: {encode(problem.body())}\n\n"
 
 
-def whole(call: Call[Any]) -> dict[str, Any]:
+def whole_answer(call: Call[Any]) -> dict[str, Any]:
     """Give an answer as JSON data."""
-    value, response = result_in(call)
+    value, response = read_result(call)
     return {
-        "value": plain(value),
+        "value": to_json_data(value),
         "response": response.response,
         "model": response.model,
         "finish_reason": response.finish_reason,
         "outcome": response.outcome,
-        "usage": usage_of(response.usage),
+        "usage": usage_data(response.usage),
     }
 
 
-def usage_of(usage: Usage | None) -> dict[str, int | None] | None:
+def usage_data(usage: Usage | None) -> dict[str, int | None] | None:
     """Give the tokens of an answer; `None` when the provider never said."""
     if usage is None:
         return None
@@ -98,7 +98,7 @@ def usage_of(usage: Usage | None) -> dict[str, int | None] | None:
     }
 
 
-def frames_of(query: str | None) -> EventFrames:
+def parse_frames(query: str | None) -> EventFrames:
     """Read which frames are wanted; raises `Problem` for a word that is none of them."""
     wanted = frozenset((query or "delta").split(","))
     if unknown := sorted(wanted.difference(FRAMES)):

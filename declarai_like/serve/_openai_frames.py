@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from declarai_like.serve._arguments import plain
-from declarai_like.serve._event_frames import DONE, encode, usage_of
+from declarai_like.serve._arguments import to_json_data
+from declarai_like.serve._event_frames import DONE, encode, usage_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from declarai_like.responses import LLMResponse
     from declarai_like.serve._problems import Problem
 
-__all__ = ["ChunkFrames", "TextFrames", "body_of"]
+__all__ = ["ChunkFrames", "TextFrames", "completion_body"]
 
 
 class _Chunks:
@@ -35,15 +35,15 @@ class _Chunks:
     def _chunk(self, choices: str) -> str:
         return f"{self._head}{choices}{self._tail}"
 
-    def _raw(self, raw: Mapping[str, Any]) -> Iterable[str]:
+    def _passed_choices(self, raw: Mapping[str, Any]) -> Iterable[str]:
         """Give the choices of a chunk as the model gave them."""
         choices = raw.get("choices")
-        return (self._chunk(encode(plain(choices))[1:-1]),) if choices else ()
+        return (self._chunk(encode(to_json_data(choices))[1:-1]),) if choices else ()
 
-    def _close(self, response: LLMResponse) -> Iterable[str]:
+    def _final_chunks(self, response: LLMResponse) -> Iterable[str]:
         """Give the usage if it was asked for, and the end."""
         if self._with_usage:
-            yield f'{self._head}],"usage":{encode(usage_of(response.usage))}}}\n\n'
+            yield f'{self._head}],"usage":{encode(usage_data(response.usage))}}}\n\n'
         yield DONE
 
     def error(self, problem: Problem) -> str:
@@ -66,16 +66,16 @@ class ChunkFrames(_Chunks):
     def step(self, response: LLMResponse) -> Iterable[str]:
         """Spell what a step brought."""
         if self._is_passed:
-            return self._raw(response.raw_response)
-        text = response.content
+            return self._passed_choices(response.raw_response)
+        delta = response.content
         # Most steps bring text and nothing else, which is spelled by hand.
-        said = f'{self._text}{encode(text)}}},"finish_reason":null}}{self._tail}' if text else ""
+        text_chunk = f'{self._text}{encode(delta)}}},"finish_reason":null}}{self._tail}' if delta else ""
         refusal, reasoning = response.refusal, response.reasoning
         if self._has_begun and refusal is None and reasoning is None:
-            return (said,) if said else ()
-        return [*self._beside(refusal or "", reasoning or ""), *filter(None, [said])]
+            return (text_chunk,) if text_chunk else ()
+        return [*self._other_deltas(refusal or "", reasoning or ""), *filter(None, [text_chunk])]
 
-    def _beside(self, refusal: str, reasoning: str) -> Iterable[str]:
+    def _other_deltas(self, refusal: str, reasoning: str) -> Iterable[str]:
         """Spell what an answer has beside its text."""
         if not self._has_begun:
             self._has_begun = True
@@ -89,10 +89,10 @@ class ChunkFrames(_Chunks):
 
     def end(self, call: Call[Any]) -> Iterable[str]:
         """Spell why the answer ended, what it cost if that was asked for, and that it is whole."""
-        response = _answer_of(call)
+        response = _finished_response(call)
         if not self._is_passed:
             yield self._delta("", encode(response.finish_reason or "stop"))
-        yield from self._close(response)
+        yield from self._final_chunks(response)
 
     def _delta(self, delta: str, finish: str = "null") -> str:
         return self._chunk(f'{{"index":0,"delta":{{{delta}}},"finish_reason":{finish}}}')
@@ -107,47 +107,47 @@ class TextFrames(_Chunks):
     def step(self, response: LLMResponse) -> Iterable[str]:
         """Spell what a step brought."""
         if self._is_passed and _has_texts(response.raw_response):
-            return self._raw(response.raw_response)
+            return self._passed_choices(response.raw_response)
         return (self._text(response.content),) if response.content else ()
 
     def end(self, call: Call[Any]) -> Iterable[str]:
         """Spell why the answer ended, what it cost if that was asked for, and that it is whole."""
-        response = _answer_of(call)
+        response = _finished_response(call)
         if not (self._is_passed and _has_texts(response.raw_response)):
             yield self._text("", encode(response.finish_reason or "stop"))
-        yield from self._close(response)
+        yield from self._final_chunks(response)
 
     def _text(self, text: str, finish: str = "null") -> str:
         return self._chunk(f'{{"index":0,"text":{encode(text)},"logprobs":null,"finish_reason":{finish}}}')
 
 
-def body_of(call: Call[Any], model: str, *, is_text: bool, is_passed: bool) -> dict[str, Any]:
+def completion_body(call: Call[Any], model: str, *, is_text: bool, is_passed: bool) -> dict[str, Any]:
     """Give a whole answer as one body."""
     from declarai_like.serve._upstreams import Streams
 
-    response, key = _answer_of(call), Streams.new_key()
+    response, key = _finished_response(call), Streams.new_key()
     raw = response.raw_response.get("choices")
     if is_passed and raw and (_has_texts(response.raw_response) == is_text):
-        choices = plain(raw)
+        choices = to_json_data(raw)
     else:
         choices = [{"index": 0, "finish_reason": response.finish_reason or "stop", "logprobs": None}]
-        choices[0] |= {"text": response.response} if is_text else {"message": _spoken(response)}
+        choices[0] |= {"text": response.response} if is_text else {"message": _assistant_message(response)}
     return {
         "id": f"{'cmpl' if is_text else 'chatcmpl'}-{key}",
         "object": "text_completion" if is_text else "chat.completion",
         "created": int(time.time()),
         "model": model,
         "choices": choices,
-        "usage": usage_of(response.usage),
+        "usage": usage_data(response.usage),
     }
 
 
-def _spoken(response: LLMResponse) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": "assistant", "content": response.response, "refusal": response.refusal}
-    return told if response.reasoning is None else {**told, "reasoning_content": response.reasoning}
+def _assistant_message(response: LLMResponse) -> dict[str, Any]:
+    data: dict[str, Any] = {"role": "assistant", "content": response.response, "refusal": response.refusal}
+    return data if response.reasoning is None else {**data, "reasoning_content": response.reasoning}
 
 
-def _answer_of(call: Call[Any]) -> LLMResponse:
+def _finished_response(call: Call[Any]) -> LLMResponse:
     # Its value is of no interest: a model that is passed through may have given none.
     return call.response  # type: ignore[return-value]  # it has been made
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from declarai_like.messages import Message
-from declarai_like.serve._core import Core, json_answer
-from declarai_like.serve._openai_frames import ChunkFrames, TextFrames, body_of
+from declarai_like.serve._core import Core, json_response
+from declarai_like.serve._openai_frames import ChunkFrames, TextFrames, completion_body
 from declarai_like.serve._problems import Problem
-from declarai_like.serve._responders import made
+from declarai_like.serve._responders import run_call
 from declarai_like.serve._safety import read_json
 from declarai_like.serve._task_routes import read_object
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from declarai_like._calls.flow import Call
-    from declarai_like.serve._served import ChatDoor, TaskDoor
+    from declarai_like.serve._served import ServedChat, ServedTask
 
 __all__ = ["OpenAIRoutes"]
 
-_OURS = frozenset({"model", "messages", "prompt", "stream", "stream_options", "tools"})
+_OWN_FIELDS = frozenset({"model", "messages", "prompt", "stream", "stream_options", "tools"})
 _WITHOUT_EFFECT = frozenset({"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"})
 _PARAMS = frozenset(
     {
@@ -60,7 +60,7 @@ _COUNTS = frozenset({"max_tokens", "max_completion_tokens", "n"})
 _MOST_CHOICES = 8
 _MESSAGE = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 """What a message to a model that is passed through may have."""
-_SPEAKERS = frozenset({"user", "assistant"})
+_CALLER_ROLES = frozenset({"user", "assistant"})
 
 
 class OpenAIRoutes:
@@ -77,7 +77,7 @@ class OpenAIRoutes:
             {"id": name, "object": "model", "created": self._started, "owned_by": "declarai-like"}
             for name in dict.fromkeys([*core.tasks, *core.chats, *core.models])
         ]
-        return json_answer({"object": "list", "data": data})
+        return json_response({"object": "list", "data": data})
 
     async def chat(self, request: Request) -> Response:
         """Answer messages."""
@@ -89,53 +89,53 @@ class OpenAIRoutes:
 
     async def _answer(self, request: Request, *, is_text: bool) -> Response:
         core = self._core
-        body = await read_json(request, core.settings)
-        told = read_object(body)
-        streaming = _flag(told, "stream")
-        if streaming and (again := core.resumed(request, body)) is not None:
-            return again
-        model = told.get("model")
-        call = self._call(model, told, streaming=streaming, is_text=is_text)
+        raw = await read_json(request, core.settings)
+        body = read_object(raw)
+        streaming = _flag(body, "stream")
+        if streaming and (resumed := core.resume_stream(request, raw)) is not None:
+            return resumed
+        model = body.get("model")
+        call = self._call(model, body, streaming=streaming, is_text=is_text)
         is_passed = model not in core.tasks and model not in core.chats
         if not streaming:
-            await made(call, request, core.slots)
-            return json_answer(body_of(call, str(model), is_text=is_text, is_passed=is_passed))
-        spell, with_usage = TextFrames if is_text else ChunkFrames, _wants_usage(told)
-        return core.streamed(
-            request, body, call, lambda key: spell(key, str(model), with_usage=with_usage, is_passed=is_passed)
+            await run_call(call, request, core.slots)
+            return json_response(completion_body(call, str(model), is_text=is_text, is_passed=is_passed))
+        spell, with_usage = TextFrames if is_text else ChunkFrames, _wants_usage(body)
+        return core.start_stream(
+            request, raw, call, lambda key: spell(key, str(model), with_usage=with_usage, is_passed=is_passed)
         )
 
-    def _call(self, model: Any, told: Mapping[str, Any], *, streaming: bool, is_text: bool) -> Call[Any]:
+    def _call(self, model: Any, body: Mapping[str, Any], *, streaming: bool, is_text: bool) -> Call[Any]:
         """Find what is asked, and put the call together; raises `Problem` if there is no such thing."""
         core, name = self._core, model if isinstance(model, str) else ""
         if name in core.tasks or name in core.chats:
-            params = _params(told, _PARAMS)
-            messages = [Message(_prompt(told))] if is_text else _messages(told, _SPEAKERS)
+            params = _params(body, _PARAMS)
+            messages = [Message(_prompt(body))] if is_text else _messages(body, _CALLER_ROLES)
             if name in core.tasks:
                 return _task_call(core.tasks[name], messages, params, streaming=streaming)
             return _chat_call(core.chats[name], messages, params, streaming=streaming)
         if name not in core.models:
             raise Problem(404, "there is no such model", code="model_not_found")
-        params = _params(told, _MODEL_PARAMS)
+        params = _params(body, _MODEL_PARAMS)
         if is_text:
-            return core.models[name].complete(_prompt(told), params, streaming=streaming)
-        tools = told.get("tools") or []
+            return core.models[name].complete(_prompt(body), params, streaming=streaming)
+        tools = body.get("tools") or []
         if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
             raise Problem(400, "tools must be a list of objects")
-        return core.models[name].call(_messages(told, None), tools, params, streaming=streaming)
+        return core.models[name].call(_messages(body, None), tools, params, streaming=streaming)
 
 
-def _task_call(door: TaskDoor, messages: list[Message], params: dict[str, Any], *, streaming: bool) -> Call[Any]:
+def _task_call(served: ServedTask, messages: list[Message], params: dict[str, Any], *, streaming: bool) -> Call[Any]:
     """Call a task with what the user said last: a JSON object of its arguments, or a text for its only one."""
     text = next((message.message for message in reversed(messages) if message.role == "user"), None)
     if text is None:
         raise Problem(400, "there is no user message")
-    if not _are_arguments(text, door.arguments.names):
-        if door.arguments.text_name is None:
-            names = ", ".join(sorted(door.arguments.names))
+    if not _are_arguments(text, served.arguments.names):
+        if served.arguments.text_name is None:
+            names = ", ".join(sorted(served.arguments.names))
             raise Problem(422, f"the last user message must be a JSON object of the arguments: {names}")
-        text = json.dumps({door.arguments.text_name: text})
-    return door.call(text, params, streaming=streaming)
+        text = json.dumps({served.arguments.text_name: text})
+    return served.call(text, params, streaming=streaming)
 
 
 def _are_arguments(text: str, names: frozenset[str]) -> bool:
@@ -143,42 +143,42 @@ def _are_arguments(text: str, names: frozenset[str]) -> bool:
     if not text.lstrip().startswith("{"):
         return False
     try:
-        told = from_json(text)
+        arguments = from_json(text)
     except ValueError:
         return False
-    return bool(told) and names.issuperset(told)
+    return bool(arguments) and names.issuperset(arguments)
 
 
-def _chat_call(door: ChatDoor, messages: list[Message], params: dict[str, Any], *, streaming: bool) -> Call[Any]:
+def _chat_call(served: ServedChat, messages: list[Message], params: dict[str, Any], *, streaming: bool) -> Call[Any]:
     """Take the last message for what is said now, and those before it for what was said; nothing is kept."""
     from declarai_like.memory import InMemoryMessageHistory
 
     *before, last = messages
     if last.role != "user":
         raise Problem(400, "the last message must be the user's")
-    bot = door.open(InMemoryMessageHistory(before))
-    return door.call(bot, last.message, {}, params, streaming=streaming)
+    bot = served.open(InMemoryMessageHistory(before))
+    return served.call(bot, last.message, {}, params, streaming=streaming)
 
 
-def _messages(told: Mapping[str, Any], roles: frozenset[str] | None) -> list[Message]:
+def _messages(body: Mapping[str, Any], roles: frozenset[str] | None) -> list[Message]:
     """Read the messages; raises `Problem` for what is none, and for a role that is not a caller's to speak."""
-    raw = told.get("messages")
-    if not isinstance(raw, list) or not raw:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
         raise Problem(400, "messages must be a list with something in it")
-    return [_message(each, roles) for each in raw]
+    return [_message(each, roles) for each in messages]
 
 
-def _message(raw: Any, roles: frozenset[str] | None) -> Message:
-    if not isinstance(raw, dict) or not isinstance(raw.get("role"), str):
+def _message(data: Any, roles: frozenset[str] | None) -> Message:
+    if not isinstance(data, dict) or not isinstance(data.get("role"), str):
         raise Problem(400, "a message is an object of role and content")
-    if roles is not None and raw["role"] not in roles:
+    if roles is not None and data["role"] not in roles:
         raise Problem(400, "messages here are the user's and the assistant's: what the model is told is not a caller's")
     if roles is not None:
-        return Message(_text(raw.get("content")), raw["role"])
-    if raw.keys() - _MESSAGE or not isinstance(raw.get("content"), (str, list, type(None))):
+        return Message(_text(data.get("content")), data["role"])
+    if data.keys() - _MESSAGE or not isinstance(data.get("content"), (str, list, type(None))):
         raise Problem(400, f"a message has {', '.join(sorted(_MESSAGE))}")
     try:
-        return Message.of(raw)
+        return Message.of(data)
     except ValueError:
         raise Problem(400, "a message's role is none that there is") from None
 
@@ -195,20 +195,22 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
-def _prompt(told: Mapping[str, Any]) -> str:
-    prompt = told.get("prompt")
+def _prompt(body: Mapping[str, Any]) -> str:
+    prompt = body.get("prompt")
     if not isinstance(prompt, str):
         raise Problem(400, "prompt must be a text")
     return prompt
 
 
-def _params(told: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+def _params(body: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Give what is said about the answer; raises `Problem` for what would have no effect."""
-    params = {name: value for name, value in told.items() if value is not None and name not in _OURS | _WITHOUT_EFFECT}
+    params = {
+        name: value for name, value in body.items() if value is not None and name not in _OWN_FIELDS | _WITHOUT_EFFECT
+    }
     if params.get("n") == 1:
         del params["n"]
-    if "tools" in told and "tool_choice" not in known and told["tools"]:
-        params["tools"] = told["tools"]
+    if "tools" in body and "tool_choice" not in known and body["tools"]:
+        params["tools"] = body["tools"]
     if unknown := sorted(params.keys() - known):
         raise Problem(400, f"not supported here: {', '.join(name[:40] for name in unknown[:5])}")
     for name in _COUNTS & params.keys():
@@ -217,15 +219,15 @@ def _params(told: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return params
 
 
-def _flag(told: Mapping[str, Any], name: str) -> bool:
-    flag = told.get(name) or False
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    flag = body.get(name) or False
     if not isinstance(flag, bool):
         raise Problem(400, f"{name} must be true or false")
     return flag
 
 
-def _wants_usage(told: Mapping[str, Any]) -> bool:
-    options = told.get("stream_options") or {}
+def _wants_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options") or {}
     if not isinstance(options, dict):
         raise Problem(400, "stream_options must be an object")
     return _flag(options, "include_usage")

@@ -9,9 +9,9 @@ from declarai_like.serve._event_frames import FRAMES
 
 if TYPE_CHECKING:
     from declarai_like.serve._core import Core
-    from declarai_like.serve._served import ChatDoor, TaskDoor
+    from declarai_like.serve._served import ServedChat, ServedTask
 
-__all__ = ["openapi_of"]
+__all__ = ["describe_app"]
 
 _TEXT = {"type": "string"}
 _ANY: dict[str, Any] = {}
@@ -57,48 +57,48 @@ _STOP = {
 }
 
 
-def openapi_of(core: Core) -> dict[str, Any]:
+def describe_app(core: Core) -> dict[str, Any]:
     """Describe an app: its tasks and chats by name, and the routes in OpenAI's form."""
     schemas: dict[str, Any] = {"Error": _ERROR}
     paths: dict[str, Any] = {}
     for task in core.tasks.values():
-        paths[f"/tasks/{task.name}"] = {"post": _task(task, schemas)}
+        paths[f"/tasks/{task.name}"] = {"post": _describe_task(task, schemas)}
     for chat in core.chats.values():
-        paths |= _chat(chat)
+        paths |= _describe_chat(chat)
     paths["/v1/models"] = {"get": _operation("The models: tasks, chats, and what is passed through", None, _object())}
     for path in ("/v1/chat/completions", "/v1/completions"):
         paths[path] = {"post": _operation("As OpenAI's, streamed or not", _object("model"), _object())}
     paths["/streams/{stream}"] = {"delete": _STOP}
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "declarai-like", "version": __version__},
         "paths": paths,
         "components": {"schemas": schemas},
     }
     if core.is_guarded:
-        told["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        told["security"] = [{"token": []}]
-    return told
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
 
 
-def _task(door: TaskDoor, schemas: dict[str, Any]) -> dict[str, Any]:
-    takes = _lifted(door.arguments.schema, door.name, schemas)
-    gives = _TEXT if door.returns is None else _lifted(door.returns, f"{door.name}.returns", schemas)
-    return {**_operation(f"Call {door.name}", takes, _answer(gives), streams=True), "parameters": [_FRAMES, _LAST]}
+def _describe_task(served: ServedTask, schemas: dict[str, Any]) -> dict[str, Any]:
+    takes = _lift_definitions(served.arguments.schema, served.name, schemas)
+    gives = _TEXT if served.returns is None else _lift_definitions(served.returns, f"{served.name}.returns", schemas)
+    return {**_operation(f"Call {served.name}", takes, _answer(gives), streams=True), "parameters": [_FRAMES, _LAST]}
 
 
-def _chat(door: ChatDoor) -> dict[str, Any]:
+def _describe_chat(served: ServedChat) -> dict[str, Any]:
     session = {"name": "session", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 64}}
     takes = {
         "type": "object",
-        "properties": {"message": _TEXT, "values": door.values},
-        "required": ["message", "values"] if door.open_names else ["message"],
+        "properties": {"message": _TEXT, "values": served.values},
+        "required": ["message", "values"] if served.open_names else ["message"],
     }
-    here = f"/chats/{door.name}/{{session}}"
-    says = _operation(f"Say something to {door.name}", takes, _answer(_ANY), streams=True)
+    path = f"/chats/{served.name}/{{session}}"
+    send = _operation(f"Say something to {served.name}", takes, _answer(_ANY), streams=True)
     return {
-        f"{here}/messages": {"post": {**says, "parameters": [session, _FRAMES, _LAST]}},
-        here: {
+        f"{path}/messages": {"post": {**send, "parameters": [session, _FRAMES, _LAST]}},
+        path: {
             "get": {**_operation("What was said", None, _object("messages")), "parameters": [session]},
             "delete": {"summary": "Forget it", "parameters": [session], "responses": {"204": {"description": "Done"}}},
         },
@@ -123,25 +123,27 @@ def _operation(summary: str, takes: Any, gives: Any, *, streams: bool = False) -
         "description": "Why not",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "summary": summary,
         "responses": {"200": {"description": "The answer", "content": content}, "default": error},
     }
     if takes is not None:
-        told["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
-    return told
+        document["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
+    return document
 
 
-def _lifted(schema: dict[str, Any], name: str, schemas: dict[str, Any]) -> Any:
+def _lift_definitions(schema: dict[str, Any], name: str, schemas: dict[str, Any]) -> Any:
     """Move the definitions of a schema to where OpenAPI has them, under names of the task's own."""
     for inner, definition in schema.get("$defs", {}).items():
-        schemas[f"{name}.{inner}"] = _pointed(definition, name)
-    return _pointed({key: value for key, value in schema.items() if key != "$defs"}, name)
+        schemas[f"{name}.{inner}"] = _rewrite_references(definition, name)
+    return _rewrite_references({key: value for key, value in schema.items() if key != "$defs"}, name)
 
 
-def _pointed(schema: Any, name: str) -> Any:
+def _rewrite_references(schema: Any, name: str) -> Any:
     if isinstance(schema, list):
-        return [_pointed(item, name) for item in schema]
+        return [_rewrite_references(item, name) for item in schema]
     if isinstance(schema, str) and schema.startswith("#/$defs/"):
         return f"#/components/schemas/{name}.{schema.removeprefix('#/$defs/')}"
-    return {key: _pointed(value, name) for key, value in schema.items()} if isinstance(schema, dict) else schema
+    if isinstance(schema, dict):
+        return {key: _rewrite_references(value, name) for key, value in schema.items()}
+    return schema

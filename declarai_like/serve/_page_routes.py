@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from declarai_like.serve._core import Core, json_answer
-from declarai_like.serve._openapi import openapi_of
+from declarai_like.serve._core import Core, json_response
+from declarai_like.serve._openapi import describe_app
 from declarai_like.serve._problems import Problem
 
 if TYPE_CHECKING:
@@ -42,50 +42,50 @@ class PageRoutes:
 
     async def page(self, _request: Request) -> Response:
         """Give the page."""
-        return _file("index.html")
+        return _file_response("index.html")
 
     async def static(self, request: Request) -> Response:
         """Give one of the page's files; raises `Problem` for any other name."""
-        return _file(request.path_params["file"])
+        return _file_response(request.path_params["file"])
 
     async def openapi(self, _request: Request) -> Response:
         """Describe the app to programs."""
-        return json_answer(openapi_of(self._core))
+        return json_response(describe_app(self._core))
 
     async def docs(self, _request: Request) -> Response:
         """Describe the app to people."""
-        return Response(_reference(openapi_of(self._core)), headers={**_SAFE, "Content-Type": _KINDS[".html"]})
+        return Response(_render_reference(describe_app(self._core)), headers={**_SAFE, "Content-Type": _KINDS[".html"]})
 
 
 @lru_cache(maxsize=1)
-def _files() -> dict[str, bytes]:
+def _read_files() -> dict[str, bytes]:
     """Read the page's files, once."""
     folder = files("declarai_like.serve") / "static"
-    kept = [entry for entry in folder.iterdir() if entry.is_file() and _ending(entry.name) in _KINDS]
-    return {entry.name: entry.read_bytes() for entry in kept}
+    entries = [entry for entry in folder.iterdir() if entry.is_file() and _suffix(entry.name) in _KINDS]
+    return {entry.name: entry.read_bytes() for entry in entries}
 
 
-def _ending(name: str) -> str:
+def _suffix(name: str) -> str:
     return f".{name.rpartition('.')[2]}"
 
 
-def _file(name: str) -> Response:
-    content = _files().get(name)
+def _file_response(name: str) -> Response:
+    content = _read_files().get(name)
     if content is None:
         raise Problem(404, "there is no such file")
-    return Response(content, headers={**_SAFE, "Content-Type": _KINDS[_ending(name)]})
+    return Response(content, headers={**_SAFE, "Content-Type": _KINDS[_suffix(name)]})
 
 
-def _reference(told: dict[str, Any]) -> str:
+def _render_reference(description: dict[str, Any]) -> str:
     """Write the description as a page; everything that comes from a declaration is escaped."""
     parts = [
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}</p>"
-        f"{_schema('Takes', operation.get('requestBody'))}"
-        f"{_schema('Gives', operation['responses'].get('200'))}</section>"
-        for path, operations in told["paths"].items()
+        f"{_render_schema('Takes', operation.get('requestBody'))}"
+        f"{_render_schema('Gives', operation['responses'].get('200'))}</section>"
+        for path, operations in description["paths"].items()
         for method, operation in operations.items()
     ]
-    shared = _block("Schemas", told["components"]["schemas"])
+    shared = _render_block("Schemas", description["components"]["schemas"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reference</title>'
         '<link rel="stylesheet" href="static/page.css"><link rel="icon" href="static/icon.svg"></head>'
@@ -93,9 +93,9 @@ def _reference(told: dict[str, Any]) -> str:
     )
 
 
-def _schema(title: str, part: dict[str, Any] | None) -> str:
-    return "" if part is None else _block(title, part["content"]["application/json"]["schema"])
+def _render_schema(title: str, part: dict[str, Any] | None) -> str:
+    return "" if part is None else _render_block(title, part["content"]["application/json"]["schema"])
 
 
-def _block(title: str, schema: Any) -> str:
+def _render_block(title: str, schema: Any) -> str:
     return f"<h3>{title}</h3><pre>{escape(json.dumps(schema, indent=2))}</pre>"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Problem", "answer_http_error", "answer_problem", "problem_of"]
+__all__ = ["Problem", "answer_http_error", "answer_problem", "translate_error"]
 
 logger = logging.getLogger("declarai_like")
 
@@ -37,14 +37,14 @@ class Problem(Exception):
 
     def body(self) -> dict[str, Any]:
         """Give what is sent, in the form that OpenAI's clients read too."""
-        told = {
+        data = {
             "type": self.type or _NAMES.get(self.status, "BadRequest"),
             "message": self.message,
             "status": self.status,
             "code": self.code,
             "retryable": self.retryable,
         }
-        return {"error": told}
+        return {"error": data}
 
 
 _NAMES = {
@@ -79,7 +79,7 @@ _CALLS: tuple[tuple[type[Exception], int, str], ...] = (
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def problem_of(error: Exception, *, where: str) -> Problem:
+def translate_error(error: Exception, *, where: str) -> Problem:
     """Give what is told outside of an error, and log what it was: its class and place, not its words.
 
     The words may hold what a model or a user said; they, with the traceback, are logged at `DEBUG`.
@@ -90,14 +90,14 @@ def problem_of(error: Exception, *, where: str) -> Problem:
     for kind, status, message in _CALLS:
         if isinstance(error, kind):
             logger.warning("%s failed: %s, status %s", where, type(error).__name__, getattr(error, "status", None))
-            return _of_call(error, status, message)
+            return _translate_call_error(error, status, message)
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     place = f"{frame[0].filename}:{frame[0].lineno}" if frame else "nowhere"
     logger.error("%s failed: %s at %s", where, type(error).__name__, place)
     return Problem(500, "the server failed")
 
 
-def _of_call(error: Exception, status: int, message: str) -> Problem:
+def _translate_call_error(error: Exception, status: int, message: str) -> Problem:
     code, wait = getattr(error, "code", None), getattr(error, "retry_after", None)
     return Problem(
         status,
@@ -111,12 +111,12 @@ def _of_call(error: Exception, status: int, message: str) -> Problem:
 
 async def answer_problem(_request: Request, problem: Exception) -> Response:
     """Answer with a problem, or with what is told of an error that nobody foresaw."""
-    told = problem_of(problem, where="serve")
-    return JSONResponse(told.body(), told.status, dict(told.headers))
+    shown = translate_error(problem, where="serve")
+    return JSONResponse(shown.body(), shown.status, dict(shown.headers))
 
 
 async def answer_http_error(_request: Request, error: Exception) -> Response:
     """Answer what the router refuses: an unknown path, a method that a path does not have."""
     status: int = getattr(error, "status_code", 500)
-    told = Problem(status, HTTPStatus(status).phrase.lower())
-    return JSONResponse(told.body(), status, getattr(error, "headers", None))
+    problem = Problem(status, HTTPStatus(status).phrase.lower())
+    return JSONResponse(problem.body(), status, getattr(error, "headers", None))

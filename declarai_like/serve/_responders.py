@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls import runner
-from declarai_like.serve._problems import problem_of
-from declarai_like.serve._safety import ClientGone, gone
+from declarai_like.serve._problems import translate_error
+from declarai_like.serve._safety import ClientGone, wait_for_disconnect
 from declarai_like.serve._upstreams import Reader
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from declarai_like.serve._settings import Settings
     from declarai_like.serve._upstreams import Streams, Upstream
 
-__all__ = ["EventStream", "digest_of", "made"]
+__all__ = ["EventStream", "request_digest", "run_call"]
 
 logger = logging.getLogger("declarai_like")
 # No blank line after it: that would dispatch an event, and the official client fails on one without data.
@@ -50,8 +50,8 @@ class EventStream(Reader):
         self._last = loop.time()
         # A task of its own: what goes on in it need not pass through all the layers around a response, each time.
         sending = loop.create_task(self._follow(send))
-        watching = loop.create_task(gone(receive))
-        watching.add_done_callback(self._leave)
+        watching = loop.create_task(wait_for_disconnect(receive))
+        watching.add_done_callback(self._note_disconnect)
         timer = _Timer(self, sending, loop)
         try:
             await sending
@@ -80,7 +80,7 @@ class EventStream(Reader):
                 has_started = True
                 await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
             if self.position < upstream.count:
-                data, self.position = upstream.since(self.position), upstream.count
+                data, self.position = upstream.events_after(self.position), upstream.count
             elif self._is_quiet:
                 data = _PING
             else:
@@ -90,18 +90,18 @@ class EventStream(Reader):
             await send({"type": "http.response.body", "body": data, "more_body": True})
             self._is_sending = False
             if upstream.is_full:
-                upstream.moved()
+                upstream.note_progress()
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         return [*_HEADERS, (b"x-stream-id", self._upstream.key.encode())]
 
-    def _leave(self, watching: asyncio.Task[None]) -> None:
+    def _note_disconnect(self, watching: asyncio.Task[None]) -> None:
         """Note that the client has left."""
         if not watching.cancelled():
             self._is_gone = True
-            self.poke()
+            self.wake()
 
-    def look(self, now: float) -> float | None:
+    def check(self, now: float) -> float | None:
         """See to it that something is sent; say when to look again, or `None` if the client is too slow."""
         beat, patience = self._settings.heartbeat_seconds, self._settings.client_seconds
         passed = now - self._last
@@ -112,7 +112,7 @@ class EventStream(Reader):
             return self._last + patience
         if passed >= beat:
             self._is_quiet = True
-            self.poke()
+            self.wake()
             return now + min(beat, patience)
         return min(self._last + beat, now + patience)
 
@@ -129,7 +129,7 @@ class _Timer:
         self._fire()
 
     def _fire(self) -> None:
-        due = self._stream.look(self._loop.time())
+        due = self._stream.check(self._loop.time())
         if due is None:
             self._task.cancel()
         else:
@@ -148,28 +148,28 @@ _HEADERS = (
 )
 
 
-async def made(call: Call[Any], request: Request, slots: Slots) -> Result[Any]:
+async def run_call(call: Call[Any], request: Request, slots: Slots) -> Result[Any]:
     """Make a call and give all that it brought; raises `Problem` if it fails, `ClientGone` if nobody waits any more."""
-    slots.take()
+    slots.acquire()
     asking = asyncio.ensure_future(runner.arun(call))
-    watcher = asyncio.ensure_future(gone(request.receive))
+    watcher = asyncio.ensure_future(wait_for_disconnect(request.receive))
     try:
         await asyncio.wait({asking, watcher}, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
             return asking.result()
     except Exception as error:
-        raise problem_of(error, where=f"serve {call.request.name or 'model'}") from None
+        raise translate_error(error, where=f"serve {call.request.name or 'model'}") from None
     finally:
         asking.cancel()
         watcher.cancel()
         await asyncio.wait({asking, watcher})
-        slots.give_back()
+        slots.release()
     raise ClientGone
 
 
-def digest_of(request: Request, body: bytes) -> bytes:
+def request_digest(request: Request, body: bytes) -> bytes:
     """Give what tells a request from another: who asks what, where, with which words."""
     scope = request.scope
-    told = (scope["method"], scope["path"], scope["query_string"], request.headers.get("authorization", ""), body)
-    parts = [part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape") for part in told]
+    values = (scope["method"], scope["path"], scope["query_string"], request.headers.get("authorization", ""), body)
+    parts = [part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape") for part in values]
     return sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).digest()

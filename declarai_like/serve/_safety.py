@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from declarai_like.serve._problems import Problem, problem_of
+from declarai_like.serve._problems import Problem, translate_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from declarai_like.serve._settings import Settings
 
-__all__ = ["ClientGone", "HostGuard", "RouteGuard", "Slots", "gone", "read_json"]
+__all__ = ["ClientGone", "HostGuard", "RouteGuard", "Slots", "read_json", "wait_for_disconnect"]
 
 
 class ClientGone(Exception):
@@ -41,8 +41,8 @@ class HostGuard:
         await JSONResponse(problem.body(), problem.status)(scope, receive, send)
 
     def _is_known(self, scope: Scope) -> bool:
-        told = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
-        return len(told) == 1 and _without_port(told[0]) in self._hosts
+        values = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+        return len(values) == 1 and _without_port(values[0]) in self._hosts
 
 
 def _without_port(host: str) -> str:
@@ -67,12 +67,12 @@ class RouteGuard:
         except ClientGone:
             return
         except Exception as error:
-            raise problem_of(error, where=f"serve {scope['method']}") from None
+            raise translate_error(error, where=f"serve {scope['method']}") from None
 
     @staticmethod
     def _is_known(scope: Scope, expected: bytes) -> bool:
-        told = [value for name, value in scope["headers"] if name == b"authorization"]
-        kind, _, token = told[0].partition(b" ") if len(told) == 1 else (b"", b"", b"")
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        kind, _, token = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
         given = _digest(token.strip().decode("latin-1"))  # digests: of one length, whatever was sent
         return hmac.compare_digest(given, expected) and kind.lower() == b"bearer"
 
@@ -87,13 +87,13 @@ class Slots:
     def __init__(self, limit: int) -> None:
         self._free = limit
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Take a slot; raises `Problem` if there is none."""
         if self._free <= 0:
             raise Problem(429, "too many calls are under way", retryable=True, headers={"Retry-After": "1"})
         self._free -= 1
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let somebody else have it."""
         self._free += 1
 
@@ -129,7 +129,7 @@ def _too_long(limit: int) -> Problem:
     return Problem(413, f"the body is longer than {limit} bytes", headers={"Connection": "close"})
 
 
-async def gone(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Wait until the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,7 +1,5 @@
 """What serving needs of tasks, chats and models: the only module here that looks into them."""
 
-# ruff: noqa: SLF001 - a call that is put together but not made has no public door
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.flow import value_of
 from declarai_like.chats import Chat
 from declarai_like.errors import ConfigurationError
-from declarai_like.serve._arguments import Arguments, schema_of, values_schema
+from declarai_like.serve._arguments import Arguments, return_schema, values_schema
 from declarai_like.serve._problems import Problem
 from declarai_like.tasks import AsyncStreamingTask, BaseTask, StreamingTask
 
@@ -23,13 +21,13 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.responses import LLMResponse
 
-__all__ = ["ChatDoor", "ModelDoor", "TaskDoor", "chat_doors", "model_doors", "result_in", "task_doors"]
+__all__ = ["ServedChat", "ServedModel", "ServedTask", "read_result", "serve_chats", "serve_models", "serve_tasks"]
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 @dataclass(frozen=True, eq=False)
-class TaskDoor:
+class ServedTask:
     """A task under the name it is served by."""
 
     name: str
@@ -42,14 +40,14 @@ class TaskDoor:
     def call(self, data: bytes | str, params: Mapping[str, Any], *, streaming: bool) -> Call[Any]:
         """Put a call together from JSON arguments; raises `Problem` if they do not fit."""
         args, kwargs = self.arguments.read(data)
-        task, told = self.task, limited(self.task.llm_params, params, self.max_tokens)
-        if told:
-            task = task.with_options(llm_params=told)  # type: ignore[attr-defined]  # each kind of task has it
-        return task._call(args, kwargs, streaming=streaming)
+        task, params = self.task, limit_tokens(self.task.llm_params, params, self.max_tokens)
+        if params:
+            task = task.with_options(llm_params=params)  # type: ignore[attr-defined]  # each kind of task has it
+        return task.prepare_call(args, kwargs, streaming=streaming)
 
 
 @dataclass(frozen=True, eq=False)
-class ChatDoor:
+class ServedChat:
     """A chat class under the name it is served by; `open_names` are what its system prompt leaves open."""
 
     name: str
@@ -83,13 +81,13 @@ class ChatDoor:
             raise Problem(422, f"the system prompt takes no {', '.join(name[:80] for name in unknown[:5])}")
         if missing:
             raise Problem(422, f"the system prompt needs values: {', '.join(missing)}")
-        told = limited(self.chat.__chat__.options.llm_params, params, self.max_tokens)
-        call: Call[Any] = bot._call(message, values, told, streaming=streaming)
+        params = limit_tokens(self.chat.declared.options.llm_params, params, self.max_tokens)
+        call: Call[Any] = bot.prepare_turn(message, values, params, streaming=streaming)
         return call
 
 
 @dataclass(frozen=True, eq=False)
-class ModelDoor:
+class ServedModel:
     """A model that is passed through, under the name it is served by."""
 
     name: str
@@ -100,17 +98,17 @@ class ModelDoor:
         self, messages: list[Message], tools: list[Any], params: Mapping[str, Any], *, streaming: bool
     ) -> Call[Any]:
         """Put a call of messages together."""
-        told = limited(self.llm.options.llm_params, params, self.max_tokens)
-        request, output = self.llm._build_request(messages, str, tools, None, told, streaming=streaming)
-        return self.llm._prepare(request, output)
+        params = limit_tokens(self.llm.options.llm_params, params, self.max_tokens)
+        request, output = self.llm.build_request(messages, str, tools, None, params, streaming=streaming)
+        return self.llm.prepare_call(request, output)
 
     def complete(self, prompt: str | list[str], params: Mapping[str, Any], *, streaming: bool) -> Call[Any]:
         """Put the continuation of a text together."""
-        told = limited(self.llm.options.llm_params, params, self.max_tokens)
-        return self.llm._continue(prompt, None, told, streaming=streaming)
+        params = limit_tokens(self.llm.options.llm_params, params, self.max_tokens)
+        return self.llm.prepare_completion(prompt, None, params, streaming=streaming)
 
 
-def result_in(call: Call[Any]) -> tuple[Any, LLMResponse]:
+def read_result(call: Call[Any]) -> tuple[Any, LLMResponse]:
     """Give the value and the answer of a call that has been made."""
     result = call.result
     if result is None:  # the end was reached: there is a result
@@ -119,74 +117,74 @@ def result_in(call: Call[Any]) -> tuple[Any, LLMResponse]:
     return (value_of(response, call.output) if result.value is None else result.value), response
 
 
-def limited(declared: Mapping[str, Any], asked: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
+def limit_tokens(declared: Mapping[str, Any], asked: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
     """Give the parameters of one call: the answer is never longer than asked, declared, or allowed."""
-    told = {name: value for name, value in asked.items() if name not in _LIMITS}
+    params = {name: value for name, value in asked.items() if name not in _LIMITS}
     limits = [*(source.get(name) for source in (asked, declared) for name in _LIMITS), limit]
     counts = [count for count in limits if isinstance(count, int)]
     if not counts:
-        return told
+        return params
     name = next((name for source in (declared, asked) for name in _LIMITS if name in source), "max_tokens")
-    return told if declared.get(name) == min(counts) else {**told, name: min(counts)}
+    return params if declared.get(name) == min(counts) else {**params, name: min(counts)}
 
 
-def task_doors(tasks: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, TaskDoor]:
+def serve_tasks(tasks: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ServedTask]:
     """Read the tasks to be served; raises `ConfigurationError` for what is none."""
-    doors = {}
-    for name, task in _named(tasks):
+    served = {}
+    for name, task in _pair_with_names(tasks):
         if not isinstance(task, BaseTask):
             raise ConfigurationError(
                 f"expected a task to serve, got {task!r:.80}: decorate the function with @llm.task"
             )
-        declared = task._declared
-        doors[name] = TaskDoor(
+        declared = task.declared
+        served[name] = ServedTask(
             name,
             task,
             Arguments(declared.signature),
-            schema_of(declared.output.annotation),
+            return_schema(declared.output.annotation),
             isinstance(task, (StreamingTask, AsyncStreamingTask)),
             max_tokens,
         )
-    return doors
+    return served
 
 
-def chat_doors(chats: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ChatDoor]:
+def serve_chats(chats: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ServedChat]:
     """Read the chat classes to be served; raises `ConfigurationError` for what is none."""
-    doors = {}
-    for name, chat in _named(chats):
+    served = {}
+    for name, chat in _pair_with_names(chats):
         if not (isinstance(chat, type) and issubclass(chat, Chat)):
             raise ConfigurationError(f"expected a chat class to serve, got {chat!r:.80}: decorate it with @llm.chat")
-        declared = chat.__chat__
+        declared = chat.declared
         declared.require_provider()
-        doors[name] = ChatDoor(
+        served[name] = ServedChat(
             name, chat, frozenset(n for n in declared.placeholders if not hasattr(chat, n)), max_tokens
         )
-    return doors
+    return served
 
 
-def model_doors(models: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ModelDoor]:
+def serve_models(models: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ServedModel]:
     """Read the models to be passed through; one that has no name is known by its model's."""
     from declarai_like._direct import Direct
 
-    doors = {}
-    for name, llm in _named(models):
+    served = {}
+    for name, llm in _pair_with_names(models):
         if not isinstance(llm, Direct):
             raise ConfigurationError(f"expected a model to pass through, as declarai.openai() gives, got {llm!r:.80}")
-        doors[name] = ModelDoor(name, llm, max_tokens)  # type: ignore[arg-type]  # a Declarai is the Direct there is
-    return doors
+        served[name] = ServedModel(name, llm, max_tokens)  # type: ignore[arg-type]  # a Declarai is the Direct there is
+    return served
 
 
-def _named(things: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _pair_with_names(things: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Give things with their names; raises `ConfigurationError` for a name that comes twice."""
     if hasattr(things, "items"):
         return list(things.items())
-    pairs = [(_name_of(thing), thing) for thing in things]
+    pairs = [(_default_name(thing), thing) for thing in things]
     names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(f"{twice[0]!r} comes twice: give a mapping of names to what is served")
     return pairs
 
 
-def _name_of(thing: Any) -> str:
+def _default_name(thing: Any) -> str:
     provider = getattr(thing, "llm", None)
     return str(getattr(thing, "__name__", None) or getattr(provider, "model", None) or thing)

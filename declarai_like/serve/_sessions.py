@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from declarai_like.memory import MessageHistory
     from declarai_like.memory.base import HistoryLike
-    from declarai_like.serve._served import ChatDoor
+    from declarai_like.serve._served import ServedChat
 
 __all__ = ["Session", "Sessions"]
 
@@ -53,26 +53,26 @@ class Sessions:
         self._limit = limit
         self._open: OrderedDict[str, Session] = OrderedDict()
 
-    async def get(self, door: ChatDoor, session: str) -> Session:
+    async def get(self, served: ServedChat, session: str) -> Session:
         """Give a conversation, a new one if there is none; raises `Problem` for a session that cannot be."""
         if not _SESSION.fullmatch(session):
             raise Problem(400, "a session is named by 1 to 64 letters, digits, _ and -")
-        key = f"{door.name}.{session}"
+        key = f"{served.name}.{session}"
         if key not in self._open:
-            memory = await self._opened(key)
-            self._open.setdefault(key, Session(door.open(memory), memory))  # another request may have been faster
+            memory = await self._open_memory(key)
+            self._open.setdefault(key, Session(served.open(memory), memory))  # another request may have been faster
             self._forget_oldest(key)
         self._open.move_to_end(key)
         return self._open[key]
 
-    async def forget(self, door: ChatDoor, session: str) -> None:
+    async def forget(self, served: ServedChat, session: str) -> None:
         """Forget what was said; raises `Problem` while a turn is under way."""
-        found = await self.get(door, session)
-        if found.turns:
+        opened = await self.get(served, session)
+        if opened.turns:
             raise Problem(409, "a turn of this conversation is under way", retryable=True)
-        await found.memory.aclear()
+        await opened.memory.aclear()
 
-    async def _opened(self, key: str) -> MessageHistory:
+    async def _open_memory(self, key: str) -> MessageHistory:
         if self._memory is None:
             return InMemoryMessageHistory()
         return stored(await asyncio.to_thread(self._memory, key))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from declarai_like.serve._core import Core, json_answer
-from declarai_like.serve._event_frames import frames_of
+from declarai_like.serve._core import Core, json_response
+from declarai_like.serve._event_frames import parse_frames
 from declarai_like.serve._problems import Problem
 from declarai_like.serve._safety import read_json
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from declarai_like.serve._sessions import Session
 
-__all__ = ["TaskRoutes", "found", "wants_events"]
+__all__ = ["TaskRoutes", "find_served", "wants_events"]
 
 T = TypeVar("T")
 _EVENTS = "text/event-stream"
-_SPOKEN = ("user", "assistant")
+_SHOWN_ROLES = ("user", "assistant")
 
 
 class TaskRoutes:
@@ -34,51 +34,51 @@ class TaskRoutes:
 
     async def list_tasks(self, _request: Request) -> Response:
         """Tell the tasks: what they take and give."""
-        return json_answer(
+        return json_response(
             [
                 {
-                    "name": door.name,
-                    "streaming": door.streaming,
-                    "parameters": door.arguments.schema,
-                    "returns": door.returns,
+                    "name": served.name,
+                    "streaming": served.streaming,
+                    "parameters": served.arguments.schema,
+                    "returns": served.returns,
                 }
-                for door in self._core.tasks.values()
+                for served in self._core.tasks.values()
             ]
         )
 
     async def list_chats(self, _request: Request) -> Response:
         """Tell the chats: what they say first, and what their prompts leave open."""
-        return json_answer(
+        return json_response(
             [
-                {"name": door.name, "greeting": door.greeting, "values": door.values}
-                for door in self._core.chats.values()
+                {"name": served.name, "greeting": served.greeting, "values": served.values}
+                for served in self._core.chats.values()
             ]
         )
 
     async def call_task(self, request: Request) -> Response:
         """Call a task with the arguments in the body."""
-        core, door = self._core, found(self._core.tasks, request.path_params["name"])
+        core, served = self._core, find_served(self._core.tasks, request.path_params["name"])
         body = await read_json(request, core.settings)
         streaming = wants_events(request)
-        frames = frames_of(request.query_params.get("frames"))
-        if streaming and (again := core.resumed(request, body)) is not None:
-            return again
-        call = door.call(body, {}, streaming=streaming)
+        frames = parse_frames(request.query_params.get("frames"))
+        if streaming and (resumed := core.resume_stream(request, body)) is not None:
+            return resumed
+        call = served.call(body, {}, streaming=streaming)
         if streaming:
-            return core.streamed(request, body, call, lambda _: frames)
-        return await core.answered(request, call)
+            return core.start_stream(request, body, call, lambda _: frames)
+        return await core.answer_whole(request, call)
 
     async def say(self, request: Request) -> Response:
         """Say something in a conversation."""
-        core, door = self._core, found(self._core.chats, request.path_params["name"])
+        core, served = self._core, find_served(self._core.chats, request.path_params["name"])
         body = await read_json(request, core.settings)
         streaming = wants_events(request)
-        frames = frames_of(request.query_params.get("frames"))
-        if streaming and (again := core.resumed(request, body)) is not None:
-            return again
-        message, values = _message(body)
-        session = await core.sessions.get(door, request.path_params["session"])
-        call = door.call(session.bot, message, values, {}, streaming=streaming)
+        frames = parse_frames(request.query_params.get("frames"))
+        if streaming and (resumed := core.resume_stream(request, body)) is not None:
+            return resumed
+        message, values = _read_message(body)
+        session = await core.sessions.get(served, request.path_params["session"])
+        call = served.call(session.bot, message, values, {}, streaming=streaming)
         return await self._turn(request, body, call, session, frames if streaming else None)
 
     async def _turn(self, request: Request, body: bytes, call: Any, session: Session, frames: Any) -> Response:
@@ -86,8 +86,8 @@ class TaskRoutes:
         has_stream = False
         try:
             if frames is None:
-                return await self._core.answered(request, call)
-            answer = self._core.streamed(request, body, call, lambda _: frames, session.leave)
+                return await self._core.answer_whole(request, call)
+            answer = self._core.start_stream(request, body, call, lambda _: frames, session.leave)
             has_stream = True  # which leaves when it ends
             return answer
         finally:
@@ -98,16 +98,16 @@ class TaskRoutes:
         """Tell what was said in a conversation; what the model was told before is nobody's business."""
         from asyncio import to_thread
 
-        door = found(self._core.chats, request.path_params["name"])
-        session = await self._core.sessions.get(door, request.path_params["session"])
+        served = find_served(self._core.chats, request.path_params["name"])
+        session = await self._core.sessions.get(served, request.path_params["session"])
         messages = await to_thread(lambda: session.bot.conversation)
-        told = [{"role": str(m.role), "content": m.message} for m in messages if m.role in _SPOKEN]
-        return json_answer({"messages": told})
+        data = [{"role": str(m.role), "content": m.message} for m in messages if m.role in _SHOWN_ROLES]
+        return json_response({"messages": data})
 
     async def forget(self, request: Request) -> Response:
         """Forget a conversation."""
-        door = found(self._core.chats, request.path_params["name"])
-        await self._core.sessions.forget(door, request.path_params["session"])
+        served = find_served(self._core.chats, request.path_params["name"])
+        await self._core.sessions.forget(served, request.path_params["session"])
         return Response(status_code=204)
 
     async def stop(self, request: Request) -> Response:
@@ -116,12 +116,12 @@ class TaskRoutes:
         return Response(status_code=204)
 
 
-def found(doors: Mapping[str, T], name: str) -> T:
+def find_served(things: Mapping[str, T], name: str) -> T:
     """Find what is served under a name; raises `Problem` if nothing is."""
-    door = doors.get(name)
-    if door is None:
+    served = things.get(name)
+    if served is None:
         raise Problem(404, "nothing is served under this name")
-    return door
+    return served
 
 
 def wants_events(request: Request) -> bool:
@@ -129,11 +129,11 @@ def wants_events(request: Request) -> bool:
     return _EVENTS in request.headers.get("accept", "").lower()
 
 
-def _message(body: bytes) -> tuple[str, dict[str, Any]]:
+def _read_message(body: bytes) -> tuple[str, dict[str, Any]]:
     """Read what is said, and the values for the system prompt; raises `Problem` for anything else."""
-    told = read_object(body)
-    message, values = told.pop("message", None), told.pop("values", None) or {}
-    if told or not isinstance(message, str) or not isinstance(values, dict):
+    data = read_object(body)
+    message, values = data.pop("message", None), data.pop("values", None) or {}
+    if data or not isinstance(message, str) or not isinstance(values, dict):
         raise Problem(422, "expected a JSON object of message, a text, and perhaps values, an object")
     return message, values
 
@@ -141,9 +141,9 @@ def _message(body: bytes) -> tuple[str, dict[str, Any]]:
 def read_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object; raises `Problem` if there is none."""
     try:
-        told = from_json(body, allow_inf_nan=False)
+        data = from_json(body, allow_inf_nan=False)
     except ValueError:
         raise Problem(400, "the body is no JSON") from None
-    if not isinstance(told, dict):
+    if not isinstance(data, dict):
         raise Problem(422, "the body must be a JSON object")
-    return told
+    return data

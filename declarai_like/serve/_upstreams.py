@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls import runner
-from declarai_like.serve._problems import Problem, problem_of
+from declarai_like.serve._problems import Problem, translate_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Reader:
         self.waiting: asyncio.Future[None] | None = None
         """What it awaits when it has seen all there is."""
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Let the reader look again."""
         waiting, self.waiting = self.waiting, None
         if waiting is not None and not waiting.done():
@@ -82,15 +82,15 @@ class Upstream:
         if self._task is not None and not self.loop.is_closed():
             self._task.cancel()
 
-    def has(self, position: int) -> bool:
+    def holds(self, position: int) -> bool:
         """Say whether reading can go on after so many events."""
         return self.count - len(self._events) <= position <= self.count
 
-    def since(self, position: int) -> bytes:
+    def events_after(self, position: int) -> bytes:
         """Give all the events after so many of them; there is at least one."""
         return self._events[-1] if position == self.count - 1 else b"".join(self._events[position - self.count :])
 
-    def moved(self) -> None:
+    def note_progress(self) -> None:
         """Note that a reader has sent something: the model may go on."""
         self._room.set()
 
@@ -106,7 +106,7 @@ class Upstream:
             for event in self._frames.end(call):
                 add(event)
         except Exception as error:
-            problem = problem_of(error, where=f"serve {call.request.name or 'model'}")
+            problem = translate_error(error, where=f"serve {call.request.name or 'model'}")
             self.refused = None if self.count else problem
             add(self._frames.error(problem))
 
@@ -117,16 +117,16 @@ class Upstream:
             self._add(self._frames.error(Problem(503, "the server stops", type="ServerStops", retryable=True)))
         self.ended = True
         on_end()
-        self._streams.settle(self)
+        self._streams.release_slot(self)
         for reader in self.readers:
-            reader.poke()
+            reader.wake()
 
     def _add(self, event: str) -> None:
         self.count = number = self.count + 1
-        self._events.append(said := f"{self._id}{number}\n{event}".encode("ascii"))
-        self._size += len(said)
+        self._events.append(data := f"{self._id}{number}\n{event}".encode("ascii"))
+        self._size += len(data)
         for reader in self.readers:
-            reader.poke()
+            reader.wake()
 
     async def _make_room(self) -> None:
         """Forget what all have read; wait for the slowest if that is not enough."""
@@ -162,7 +162,7 @@ class Streams:
     def open(self, key: str, digest: bytes, frames: Frames, call: Call[Any], on_end: Callable[[], None]) -> Upstream:
         """Begin an answer; raises `Problem` if too many are under way."""
         upstream = Upstream(key, digest, frames, self)
-        self._slots.take()
+        self._slots.acquire()
         upstream.has_slot = True
         self._upstreams[key] = upstream
         upstream.start(call, on_end)
@@ -173,23 +173,23 @@ class Streams:
     def resume(self, last_event_id: str, digest: bytes) -> tuple[Upstream, int]:
         """Find an answer and the place in it; raises `Problem` if it is gone, or is the answer to something else."""
         key, _, number = last_event_id.strip().rpartition("-")
-        upstream = self._kept(key)
+        upstream = self._find_here(key)
         if upstream is None or not _NUMBER.fullmatch(number):
             raise Problem(410, "this stream is not kept any more: send the request without Last-Event-ID")
         if upstream.digest != digest:
             raise Problem(409, "this stream answers another request")
-        if not upstream.has(int(number)):
+        if not upstream.holds(int(number)):
             raise Problem(410, "this stream has no such event, or does not keep it any more")
         return upstream, int(number)
 
     def stop(self, key: str) -> None:
         """Stop an answer that its client wants no more; raises `Problem` if there is none of that name."""
-        upstream = self._kept(key)
+        upstream = self._find_here(key)
         if upstream is None:
             raise Problem(404, "there is no such stream")
         self.drop(upstream)
 
-    def _kept(self, key: str) -> Upstream | None:
+    def _find_here(self, key: str) -> Upstream | None:
         upstream = self._upstreams.get(key)
         return upstream if upstream is not None and upstream.loop is asyncio.get_running_loop() else None
 
@@ -198,7 +198,7 @@ class Streams:
         if len(upstream.readers) >= _MAX_READERS:
             raise Problem(429, "too many readers follow this stream", retryable=True)
         if not upstream.has_slot:
-            self._slots.take()
+            self._slots.acquire()
             upstream.has_slot = True
         if upstream.expiry is not None:
             upstream.expiry.cancel()
@@ -208,7 +208,7 @@ class Streams:
     def detach(self, upstream: Upstream, reader: Reader) -> None:
         """Let a reader go; after the last one the answer is kept for a while."""
         upstream.readers.remove(reader)
-        upstream.moved()
+        upstream.note_progress()
         if upstream.readers:
             return
         seconds = self._settings.resume_seconds
@@ -216,20 +216,20 @@ class Streams:
             self.drop(upstream)
             return
         upstream.expiry = upstream.loop.call_later(seconds, self.drop, upstream)
-        self.settle(upstream)
+        self.release_slot(upstream)
         self._keep_few()
 
-    def settle(self, upstream: Upstream) -> None:
+    def release_slot(self, upstream: Upstream) -> None:
         """Give back the slot of an answer that nobody makes and nobody reads."""
         if upstream.ended and not upstream.readers and upstream.has_slot:
             upstream.has_slot = False
-            self._slots.give_back()
+            self._slots.release()
 
     def drop(self, upstream: Upstream) -> None:
         """Keep an answer no longer; one that is under way is cancelled."""
         self._upstreams.pop(upstream.key, None)
         upstream.cancel()
-        self.settle(upstream)
+        self.release_slot(upstream)
 
     def close(self) -> None:
         """Drop them all."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 from declarai_like._declarai import Declarai
 from declarai_like.errors import DefinitionError, ProviderError
 from declarai_like.providers._stand_ins import standing_in
-from declarai_like.testing._recordings import LEFT, Recording, load, save, stored
-from declarai_like.testing._transcripts import shown, transcript
+from declarai_like.testing._recordings import LEFT, Recording, load, save, to_storable
+from declarai_like.testing._transcripts import format_request, transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
@@ -56,8 +56,8 @@ class Cassette:
 
     def use(self, llm: Declarai) -> Declarai:
         """Give a model that answers from this cassette, with the options of `llm`."""
-        made: Declarai = Declarai.of(self.around(llm.llm), llm.options)
-        return made
+        recorded: Declarai = Declarai.of(self.around(llm.llm), llm.options)
+        return recorded
 
     def around(self, provider: Provider) -> Provider:
         """Put this cassette between a provider and those who ask it."""
@@ -103,7 +103,7 @@ class Cassette:
                 recording = Recording(request.name, provider.name, lines)
                 self._used.append(recording)
                 return recording, False
-            stray = _unrecorded(self.path, request, lines, self._unplayed)
+            stray = _describe_unrecorded(self.path, request, lines, self._unplayed)
             self._strays.append(stray)
         raise AssertionError(stray)
 
@@ -147,8 +147,8 @@ class CassetteProvider:
         if plays:
             with closing(self._play(recording)) as rows:
                 return next(rows)
-        with _Taking(recording) as taking:
-            return taking.add(self._provider.send(request))
+        with _Recorder(recording) as recorder:
+            return recorder.add(self._provider.send(request))
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Give the recorded chunks, or ask and record."""
@@ -156,9 +156,9 @@ class CassetteProvider:
         if plays:
             yield from self._play(recording)
             return
-        with _Taking(recording) as taking, closing(self._provider.stream(request)) as chunks:
+        with _Recorder(recording) as recorder, closing(self._provider.stream(request)) as chunks:
             for chunk in chunks:
-                yield taking.add(chunk)
+                yield recorder.add(chunk)
 
     async def asend(self, request: Request) -> dict[str, Any]:
         """Do what `send` does, in an event loop."""
@@ -166,8 +166,8 @@ class CassetteProvider:
         if plays:
             async with aclosing(self._aplay(recording)) as rows:
                 return await anext(rows)
-        with _Taking(recording) as taking:
-            return taking.add(await self._provider.asend(request))
+        with _Recorder(recording) as recorder:
+            return recorder.add(await self._provider.asend(request))
 
     async def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
         """Do what `stream` does, in an event loop."""
@@ -177,22 +177,22 @@ class CassetteProvider:
                 async for row in rows:
                     yield row
             return
-        with _Taking(recording) as taking:
+        with _Recorder(recording) as recorder:
             async with aclosing(self._provider.astream(request)) as chunks:
                 async for chunk in chunks:
-                    yield taking.add(chunk)
+                    yield recorder.add(chunk)
 
     def _play(self, recording: Recording) -> Generator[dict[str, Any], None, None]:
         for seconds, chunk in self._rows(recording):
             time.sleep(seconds)
-            yield _raised(chunk)
+            yield _raise_or_give(chunk)
 
     async def _aplay(self, recording: Recording) -> AsyncGenerator[dict[str, Any], None]:
         from asyncio import sleep
 
         for seconds, chunk in self._rows(recording):
             await sleep(seconds)
-            yield _raised(chunk)
+            yield _raise_or_give(chunk)
 
     def _rows(self, recording: Recording) -> Iterator[tuple[float, Any]]:
         """Give what came, with the seconds to wait before it."""
@@ -206,7 +206,7 @@ class CassetteProvider:
         return f"{self._provider!r} on {self._cassette.path.name}"
 
 
-class _Taking:
+class _Recorder:
     """Takes down what comes of one call. A call that ends in no answer and no error of the provider's is dropped."""
 
     def __init__(self, recording: Recording) -> None:
@@ -216,7 +216,7 @@ class _Taking:
     def add(self, chunk: T) -> T:
         """Take down a chunk with its time, and give it back."""
         now = time.monotonic()
-        self._rows.append((round(now - self._last, 4), stored(chunk)))
+        self._rows.append((round(now - self._last, 4), to_storable(chunk)))
         self._last = now
         return chunk
 
@@ -230,7 +230,7 @@ class _Taking:
             self.add(LEFT)
 
 
-def _raised(chunk: Any) -> dict[str, Any]:
+def _raise_or_give(chunk: Any) -> dict[str, Any]:
     """Give a chunk, or raise what was raised in its place."""
     if isinstance(chunk, ProviderError):
         raise chunk
@@ -242,11 +242,11 @@ def _raised(chunk: Any) -> dict[str, Any]:
     return chunk  # type: ignore[no-any-return]  # what is left is a chunk
 
 
-def _unrecorded(path: Path, request: Request, lines: list[str], unplayed: list[Recording]) -> str:
+def _describe_unrecorded(path: Path, request: Request, lines: list[str], unplayed: list[Recording]) -> str:
     """Tell that a request has no recording, and what makes it different from the one that is most like it."""
     again = "record it with --llm-record=new, or all of the test's calls with --llm-record=all"
     if not unplayed:
-        return f"no recording is left in {path} for this request; {again}\n{shown(request)}"
+        return f"no recording is left in {path} for this request; {again}\n{format_request(request)}"
     nearest = max(unplayed, key=lambda each: (each.task == request.name, _likeness(each.request, lines)))
     diff = "\n".join(unified_diff(nearest.request, lines, "recorded", "asked now", lineterm="", n=5))
     return f"the request of {request.name or 'this call'} is not the one recorded in {path}; {again}\n{diff}"

@@ -13,7 +13,7 @@ from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import DefinitionError, ProviderConnectionError
 from declarai_like.providers._stand_ins import standing_in
 from declarai_like.testing._scripts import ScriptedReply
-from declarai_like.testing._transcripts import shown
+from declarai_like.testing._transcripts import format_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable
@@ -77,11 +77,11 @@ class FakeLLM(Declarai):
     def assert_done(self) -> None:
         """Raise `AssertionError` if a reply is left over, or if a request beyond the script was made."""
         if self._script.unexpected:
-            raise AssertionError(_unexpected(self._script.unexpected[0]))
+            raise AssertionError(_describe_unexpected(self._script.unexpected[0]))
         if self._script.replies:
             left = "".join(f"\n    {reply!r:.200}" for reply in self._script.replies)
-            made = f"{len(self.requests)} request(s) were made"
-            raise AssertionError(f"{self.pending} scripted reply(s) were never asked for, {made}; left are:{left}")
+            count = f"{len(self.requests)} request(s) were made"
+            raise AssertionError(f"{self.pending} scripted reply(s) were never asked for, {count}; left are:{left}")
 
     def __enter__(self) -> Self:
         return self
@@ -115,36 +115,36 @@ class ScriptedProvider:
 
     def send(self, request: Request) -> dict[str, Any]:
         """Give the next reply whole."""
-        spoken, delay = self._next(request)
+        answer, delay = self._next(request)
         time.sleep(delay)
-        return _whole(spoken, request)
+        return _whole_body(answer, request)
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Give the next reply in pieces."""
-        spoken, delay = self._next(request)
-        for chunk in spoken.chunks(request):
+        answer, delay = self._next(request)
+        for chunk in answer.chunks(request):
             time.sleep(delay)
             yield chunk
-        if spoken.finish_reason is not None:
+        if answer.finish_reason is not None:
             yield DONE
 
     async def asend(self, request: Request) -> dict[str, Any]:
         """Do what `send` does, in an event loop."""
         from asyncio import sleep
 
-        spoken, delay = self._next(request)
+        answer, delay = self._next(request)
         await sleep(delay)
-        return _whole(spoken, request)
+        return _whole_body(answer, request)
 
     async def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
         """Do what `stream` does, in an event loop."""
         from asyncio import sleep
 
-        spoken, delay = self._next(request)
-        for chunk in spoken.chunks(request):
+        answer, delay = self._next(request)
+        for chunk in answer.chunks(request):
             await sleep(delay)
             yield chunk
-        if spoken.finish_reason is not None:
+        if answer.finish_reason is not None:
             yield DONE
 
     def _next(self, request: Request) -> tuple[Spoken, float]:
@@ -153,26 +153,26 @@ class ScriptedProvider:
             self.requests.append(request)
             if not self.replies:
                 self.unexpected.append(request)
-                raise AssertionError(_unexpected(request))
-            told = self.replies.popleft()
-        if callable(told) and not isinstance(told, type):
-            told = told(request)
-        if isinstance(told, type) and issubclass(told, BaseException):
-            raise told("raised by the script")
-        if isinstance(told, BaseException):
-            raise told
-        scripted = told if isinstance(told, ScriptedReply) else ScriptedReply(value=told)
-        return scripted.spoken(request), self._delay if scripted.delay is None else scripted.delay
+                raise AssertionError(_describe_unexpected(request))
+            scripted_reply = self.replies.popleft()
+        if callable(scripted_reply) and not isinstance(scripted_reply, type):
+            scripted_reply = scripted_reply(request)
+        if isinstance(scripted_reply, type) and issubclass(scripted_reply, BaseException):
+            raise scripted_reply("raised by the script")
+        if isinstance(scripted_reply, BaseException):
+            raise scripted_reply
+        scripted = scripted_reply if isinstance(scripted_reply, ScriptedReply) else ScriptedReply(value=scripted_reply)
+        return scripted.to_wire(request), self._delay if scripted.delay is None else scripted.delay
 
     def __repr__(self) -> str:
         return f"{len(self.requests)} asked, {len(self.replies)} left"
 
 
-def _whole(spoken: Spoken, request: Request) -> dict[str, Any]:
-    if spoken.finish_reason is None:
+def _whole_body(answer: Spoken, request: Request) -> dict[str, Any]:
+    if answer.finish_reason is None:
         raise ProviderConnectionError("the connection broke before the answer came, as the script says")
-    return spoken.body(request)
+    return answer.body(request)
 
 
-def _unexpected(request: Request) -> str:
-    return f"unexpected request, no scripted reply is left for it:\n{shown(request)}"
+def _describe_unexpected(request: Request) -> str:
+    return f"unexpected request, no scripted reply is left for it:\n{format_request(request)}"

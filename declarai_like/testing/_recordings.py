@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from declarai_like import errors
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError, ProviderError
-from declarai_like.testing._secrets import scrubbed
+from declarai_like.testing._secrets import hide_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,12 +40,12 @@ def load(path: Path) -> list[Recording]:
     Raises `ConfigurationError` if it cannot be read as one.
     """
     try:
-        stored = json.loads(path.read_bytes())
-        if stored["version"] != VERSION:
-            raise ConfigurationError(f"{path}: expected version {VERSION}, got {stored['version']!r}; {_AGAIN}")
+        file_data = json.loads(path.read_bytes())
+        if file_data["version"] != VERSION:
+            raise ConfigurationError(f"{path}: expected version {VERSION}, got {file_data['version']!r}; {_AGAIN}")
         return [
             Recording(call["task"], call["provider"], call["request"], [_row(*row) for row in call["answer"]])
-            for call in stored["calls"]
+            for call in file_data["calls"]
         ]
     except FileNotFoundError:
         return []
@@ -62,11 +62,11 @@ def save(path: Path, recordings: Iterable[Recording]) -> None:
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def stored(value: Any) -> Any:
+def to_storable(value: Any) -> Any:
     """Give what came as it will be stored: without secrets, and only what JSON can say."""
     if value is DONE or value == LEFT or isinstance(value, ProviderError):
         return value
-    return json.loads(_json(scrubbed(value)))
+    return json.loads(_json(hide_secrets(value)))
 
 
 _AGAIN = "record anew with --llm-record=all"
@@ -75,18 +75,18 @@ _FACTS = ("status", "code", "type", "request_id", "retry_after", "phase", "body"
 
 def _call(recording: Recording) -> str:
     lines = ",\n".join(f"    {_json(line)}" for line in recording.request)
-    rows = ",\n".join(f"    {_json(_plain(*row))}" for row in recording.rows)
+    rows = ",\n".join(f"    {_json(_to_row(*row))}" for row in recording.rows)
     head = f'  "task": {_json(recording.task)},\n  "provider": {_json(recording.provider)}'
     return f' {{\n{head},\n  "request": [\n{lines}\n  ],\n  "answer": [\n{rows}\n  ]\n }}'
 
 
-def _plain(seconds: float, value: Any) -> list[Any]:
+def _to_row(seconds: float, value: Any) -> list[Any]:
     if value is DONE:
         return [seconds, _DONE]
     if isinstance(value, ProviderError):
         facts = {name: getattr(value, name) for name in _FACTS}
-        told = {name: fact for name, fact in facts.items() if fact is not None}
-        return [seconds, type(value).__name__, scrubbed({"message": value.message, **told})]
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        return [seconds, type(value).__name__, hide_secrets({"message": value.message, **known})]
     return [seconds, value]
 
 

@@ -37,14 +37,14 @@ class ScriptedReply:
     delay: float | None = None
     breaks: bool = False
 
-    def spoken(self, request: Request) -> Spoken:
+    def to_wire(self, request: Request) -> Spoken:
         """Put it in the words of the wire."""
         pieces = self.pieces
         return Spoken(
-            content=pieces_of(_text_of(self.value, request.output)) if pieces is None else pieces,
+            content=pieces_of(_write_value(self.value, request.output)) if pieces is None else pieces,
             refusal=pieces_of(self.refusal),
             reasoning=pieces_of(self.reasoning),
-            tool_calls=tuple((name, _arguments(arguments)) for name, arguments in self.tool_calls),
+            tool_calls=tuple((name, _write_arguments(arguments)) for name, arguments in self.tool_calls),
             usage=self.usage,
             finish_reason=None if self.breaks else self.finish_reason,
             logprobs=self.logprobs,
@@ -81,8 +81,8 @@ def refusal(text: str, **options: Any) -> ScriptedReply:
 
 def tool_call(name: str, arguments: Mapping[str, Any] | str | None = None, **options: Any) -> ScriptedReply:
     """Ask for a tool; arguments that are a text are sent as they are, broken JSON too."""
-    told = {} if arguments is None else arguments
-    return replace(reply(**{"finish_reason": "tool_calls", **options}), tool_calls=((name, told),))
+    given = {} if arguments is None else arguments
+    return replace(reply(**{"finish_reason": "tool_calls", **options}), tool_calls=((name, given),))
 
 
 def truncated(value: Any, **options: Any) -> ScriptedReply:
@@ -95,7 +95,7 @@ def cut(text: str = "", **options: Any) -> ScriptedReply:
     return replace(reply(text, **options), breaks=True)
 
 
-def _text_of(value: Any, output: Output[Any] | None) -> str:
+def _write_value(value: Any, output: Output[Any] | None) -> str:
     """Say a value as the model would, for the type that is declared; a text is said as it is.
 
     Data are taken for models: a dict serves where a `BaseModel` or a dataclass is declared.
@@ -112,5 +112,5 @@ def _text_of(value: Any, output: Output[Any] | None) -> str:
     return f"{{{json.dumps(output.key)}: {text}}}" if output.wrapped else text
 
 
-def _arguments(arguments: Any) -> str:
+def _write_arguments(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments)

@@ -19,27 +19,27 @@ _SHORTEST = 12
 """A shorter value of a variable is no key, and hiding it would hide words."""
 
 
-def scrubbed(value: Any) -> Any:
+def hide_secrets(value: Any) -> Any:
     """Give a copy of data with every secret in it hidden."""
-    return _hide(value, _of_environment())
+    return _hide_in(value, _environment_keys())
 
 
-def _hide(value: Any, secrets: list[str]) -> Any:
+def _hide_in(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, HIDDEN)
         return _LOOKS.sub(HIDDEN, value)
     if isinstance(value, Mapping):
         return {
-            _hide(name, secrets): HIDDEN if _NAMES.fullmatch(str(name)) and item else _hide(item, secrets)
+            _hide_in(name, secrets): HIDDEN if _NAMES.fullmatch(str(name)) and item else _hide_in(item, secrets)
             for name, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_hide(item, secrets) for item in value]
+        return [_hide_in(item, secrets) for item in value]
     return value
 
 
-def _of_environment() -> list[str]:
+def _environment_keys() -> list[str]:
     """Give the keys that the environment holds, the longest first."""
-    found = {value for name, value in os.environ.items() if name.upper().endswith(_VARIABLES)}
-    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+    values = {value for name, value in os.environ.items() if name.upper().endswith(_VARIABLES)}
+    return sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True)

@@ -187,7 +187,7 @@ class _Client:
         self._socket.sendall(head(reply, length))
         for number, data in enumerate(reply.writes):
             self._watch(reply.pause_between if number else 0.0)
-            while reply.gate is not None and number >= reply.gate_after and not _opened(reply.gate):
+            while reply.gate is not None and number >= reply.gate_after and not _wait_for_gate(reply.gate):
                 self._watch(0.0)
             self._socket.sendall(http_chunk(data) if chunked else data)
             request.sent += 1
@@ -207,17 +207,17 @@ class _Client:
         """Let `seconds` pass; raise `ConnectionAbortedError` as soon as the client is gone."""
         self._socket.settimeout(seconds)
         try:
-            gone = not self._socket.recv(1, socket.MSG_PEEK)
+            is_gone = not self._socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, TimeoutError):
             return  # a client that is still there has nothing to say
         finally:
             self._socket.settimeout(None)
-        if gone:
+        if is_gone:
             raise ConnectionAbortedError
         self._closing.wait(seconds)  # the next request has come already
 
 
-def _opened(gate: threading.Event | threading.Semaphore) -> bool:
+def _wait_for_gate(gate: threading.Event | threading.Semaphore) -> bool:
     """Wait for the gate a short while."""
     return gate.wait(_POLL) if isinstance(gate, threading.Event) else gate.acquire(timeout=_POLL)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from declarai_like.testing._secrets import scrubbed
+from declarai_like.testing._secrets import hide_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ def transcript(request: Request) -> list[str]:
     return list(_lines(request))
 
 
-def shown(request: Request) -> str:
+def format_request(request: Request) -> str:
     """Show a request in a message, with the name of the task that asks."""
     name = [f"task: {request.name}"] if request.name else []
     return "\n".join(f"    {line}".rstrip() for line in (*name, *_lines(request)))
@@ -28,23 +28,23 @@ def shown(request: Request) -> str:
 def _lines(request: Request) -> Iterator[str]:
     yield f"model: {request.model}"
     yield f"stream: {json.dumps(request.stream)}"
-    for name, value in sorted(scrubbed(dict(request.params)).items()):
+    for name, value in sorted(hide_secrets(dict(request.params)).items()):
         yield f"{name}: {_json(value)}"
     for message in request.messages:
         yield from _message(message)
     if request.kind == "completion":
         prompts = request.prompt if isinstance(request.prompt, list) else [request.prompt or ""]
         for prompt in prompts:
-            yield from _block("prompt", scrubbed(prompt))
+            yield from _block("prompt", hide_secrets(prompt))
     for tool in request.tools:
-        yield from _block("tool", _json(scrubbed(dict(tool)), indent=2))
+        yield from _block("tool", _json(hide_secrets(dict(tool)), indent=2))
     if request.response_format is not None:
-        yield from _block("response_format", _json(scrubbed(dict(request.response_format)), indent=2))
+        yield from _block("response_format", _json(hide_secrets(dict(request.response_format)), indent=2))
 
 
 def _message(message: Message) -> Iterator[str]:
-    yield from _block(str(message.role), scrubbed(message.message))
-    for name, value in scrubbed(dict(message.fields or {})).items():
+    yield from _block(str(message.role), hide_secrets(message.message))
+    for name, value in hide_secrets(dict(message.fields or {})).items():
         yield f"  ({name}: {_json(value)})"
 
 

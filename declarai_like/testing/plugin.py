@@ -82,9 +82,9 @@ def llm_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     from declarai_like.testing import Cassette
 
     mark = request.node.get_closest_marker("llm_cassette")
-    told: dict[str, Any] = {} if mark is None else {**dict(zip(("mode",), mark.args, strict=False)), **mark.kwargs}
+    options: dict[str, Any] = {} if mark is None else {**dict(zip(("mode",), mark.args, strict=False)), **mark.kwargs}
     mode = request.config.getoption("--llm-record")
-    cassette = Cassette(_path_of(request.node), **{**told, **({"mode": mode} if mode else {})})
+    cassette = Cassette(_path_of(request.node), **{**options, **({"mode": mode} if mode else {})})
     with standing_in(cassette.around):
         yield cassette
     if _passed(request):

@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from declarai_like._cli import main
-from declarai_like._cli._console import diff_style, speaker, table
+from declarai_like._cli._console import diff_style, make_printer, table
 from declarai_like._cli._progress import progress_bar
 from declarai_like._cli._targets import import_place, module_name
 from declarai_like.evals import cases_of, scenarios
 from declarai_like.evals._scores import scorer_of
-from declarai_like.providers.base import _REGISTERED
+from declarai_like.providers.base import REGISTERED
 
 TASKS = '''
 from __future__ import annotations
@@ -91,7 +91,7 @@ def app(tmp_path, monkeypatch):
     (package / "jobs.py").write_text(TASKS)
     (tmp_path / "alone.py").write_text(TASKS)
     yield tmp_path
-    _REGISTERED.pop(("fixed", None), None)
+    REGISTERED.pop(("fixed", None), None)
     forget()
 
 
@@ -431,19 +431,19 @@ def terminal(monkeypatch):
 
 def test_terminal_has_colours_and_the_same_text(terminal, monkeypatch):
     monkeypatch.setattr(sys, "stdout", terminal)
-    speaker()("a [bold]long[/bold] line :smile: of a prompt", "red")
+    make_printer()("a [bold]long[/bold] line :smile: of a prompt", "red")
     assert terminal.getvalue() == "\x1b[31ma [bold]long[/bold] line :smile: of a prompt\x1b[0m\n"
 
 
 def test_file_has_no_colours(capsys):
-    speaker()("a line", "red")
+    make_printer()("a line", "red")
     assert capsys.readouterr().out == "a line\n"
 
 
 def test_text_is_the_same_without_rich(terminal, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setattr(sys, "stdout", terminal)
-    speaker()("a line", "red")
+    make_printer()("a line", "red")
     assert terminal.getvalue() == "a line\n"
 
 

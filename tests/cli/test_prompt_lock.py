@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import TypedDict
 
 import declarai_like as declarai
-from declarai_like._cli._prompt_lock import changes, dump, is_declared, load, lock, merged
+from declarai_like._cli._prompt_lock import changes, dump, is_declared, load, lock, merge_locks
 from declarai_like._prompting.texts import compile_messages, format_messages
 from declarai_like.errors import ConfigurationError
 from declarai_like.prompts import Prompt
@@ -245,8 +245,8 @@ def test_other_modules_are_not_compared_and_stay_when_merged():
         ("app.y:rank", "new"),
         ("app:rank", "gone"),
     ]
-    assert list(merged(both, now)["prompts"]) == ["app.y:rank", "apple:bot"]
-    assert merged(both, now)["modules"] == ["app", "apple"]
+    assert list(merge_locks(both, now)["prompts"]) == ["app.y:rank", "apple:bot"]
+    assert merge_locks(both, now)["modules"] == ["app", "apple"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from declarai_like._cli import main
-from declarai_like._cli._serve import Settings, app_of
+from declarai_like._cli._serve import Settings, make_app
 from declarai_like.errors import ConfigurationError
 
 MODULE = '''
@@ -57,38 +57,38 @@ def test_the_command_serves_until_it_is_interrupted(place):
             assert "server" not in answer.headers
     finally:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
-    assert "Traceback" not in said
-    assert "Finished" in said or process.returncode in {0, -signal.SIGINT, 130}
+        _, output = process.communicate(timeout=20)
+    assert "Traceback" not in output
+    assert "Finished" in output or process.returncode in {0, -signal.SIGINT, 130}
 
 
 def test_conversations_are_kept_in_the_file(place, site):
-    served = site(app_of([place], Settings(history="chats.db")))
+    served = site(make_app([place], Settings(history="chats.db")))
     assert served.post("/chats/Bot/s/messages", {"message": "Hi"}).status == 200
-    again = site(app_of([place], Settings(history="chats.db")))
+    again = site(make_app([place], Settings(history="chats.db")))
     assert again.ask("GET", "/chats/Bot/s").json["messages"][0]["content"] == "Hi"
     assert os.path.exists("chats.db")  # noqa: PTH110 - in the test's own directory
 
 
 def test_others_are_served_only_with_a_token(place, monkeypatch):
     with pytest.raises(ConfigurationError, match="DECLARAI_SERVE_TOKEN"):
-        app_of([place], Settings(host="0.0.0.0"))  # noqa: S104 - nothing is bound
+        make_app([place], Settings(host="0.0.0.0"))  # noqa: S104 - nothing is bound
     with pytest.raises(ConfigurationError, match="DECLARAI_SERVE_TOKEN"):
-        app_of([place], Settings(host="my.example"))
+        make_app([place], Settings(host="my.example"))
     monkeypatch.setenv("DECLARAI_SERVE_TOKEN", "t")
-    assert "/tasks" in routes(app_of([place], Settings(host="0.0.0.0", page=False)))  # noqa: S104 - nothing is bound
+    assert "/tasks" in routes(make_app([place], Settings(host="0.0.0.0", page=False)))  # noqa: S104 - nothing is bound
 
 
 @pytest.mark.parametrize(("host", "asked"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")])
 def test_the_host_that_is_listened_on_may_be_asked(place, site, host, asked):
-    served = site(app_of([place], Settings(host=host, allow_host=["my.example"])))
+    served = site(make_app([place], Settings(host=host, allow_host=["my.example"])))
     assert served.ask("GET", "/tasks", Host=asked).status == 200
     assert served.ask("GET", "/tasks", Host="my.example").status == 200
 
 
 def test_the_token_is_that_of_the_environment(place, site, monkeypatch):
     monkeypatch.setenv("DECLARAI_SERVE_TOKEN", "t")
-    served = site(app_of([place], Settings()))
+    served = site(make_app([place], Settings()))
     assert served.ask("GET", "/tasks").status == 401
     assert served.ask("GET", "/tasks", Authorization="Bearer t").status == 200
 

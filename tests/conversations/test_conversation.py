@@ -78,7 +78,7 @@ def sending(way, bot, *args, **kwargs):
 def ask(way, bot, message):
     """Have a whole turn, streamed or not."""
     made = sending(way, bot, message)
-    if bot.__chat__.options.streaming:
+    if bot.declared.options.streaming:
         return way.collect(made)[-1].response
     return way.do(made)
 
@@ -133,7 +133,7 @@ def still_works(server, way, bot):
     unchanged = bot.conversation == BEFORE
     server.enqueue(
         stream_reply(['{"declarai_result": [7]}'])
-        if bot.__chat__.options.streaming
+        if bot.declared.options.streaming
         else text_reply('{"declarai_result": [7]}')
     )
     ask(way, bot, "next")

@@ -265,7 +265,7 @@ def test_a_local_class_around_a_method_is_found():
 
         nested = Signature.of(answer)
 
-    assert Bot.inner._local_names["Pet"] is Pet
+    assert Bot.inner.local_names["Pet"] is Pet
     assert Bot.nested.annotation is Bot.Reply
     assert Signature.of(Bot.send).annotation == tuple[Pet, Bot]
 

@@ -212,7 +212,7 @@ def test_raw_answers_pass_as_they_are():
 
 @pytest.fixture(autouse=True)
 def _own_registry(monkeypatch):
-    monkeypatch.setattr(base, "_REGISTERED", {})
+    monkeypatch.setattr(base, "REGISTERED", {})
 
 
 def test_model_is_found_by_its_name():

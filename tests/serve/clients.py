@@ -39,13 +39,13 @@ class Reply:
 
 def parse(body):
     """Give the events of a stream as (type, data, id), and `[DONE]` as text."""
-    found = []
+    events = []
     for block in body.decode().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
         if fields:
             data = fields["data"] if fields["data"] == "[DONE]" else json.loads(fields["data"])
-            found.append((fields.get("event", "message"), data, fields["id"]))
-    return found
+            events.append((fields.get("event", "message"), data, fields["id"]))
+    return events
 
 
 class Site:
@@ -67,13 +67,13 @@ class Site:
     def ask(self, method, path, body=None, **headers):
         """Make a request; a body that is no text is sent as JSON."""
         raw = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
-        told = {
+        values = {
             "Content-Type": "application/json",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request(method, path, raw, told)
+            connection.request(method, path, raw, values)
             reply = connection.getresponse()
             return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
         finally:
@@ -88,8 +88,8 @@ class Site:
     def open(self, path, body, **headers):
         """Make a request by hand and leave its answer to be read bit by bit."""
         raw = json.dumps(body).encode()
-        told = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": len(raw), **headers}
-        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in told.items())
+        values = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": len(raw), **headers}
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in values.items())
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         connection.sendall(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + raw)
         return Open(connection)
@@ -134,7 +134,7 @@ class Direct:
 
     def __init__(self, app, path, body, headers=(), *, method="POST"):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        told = {"host": "localhost", "content-type": "application/json", **dict(headers)}
+        values = {"host": "localhost", "content-type": "application/json", **dict(headers)}
         path, _, query = path.partition("?")
         self.scope = {
             "type": "http",
@@ -146,7 +146,7 @@ class Direct:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in told.items()],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in values.items()],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }

@@ -39,24 +39,24 @@ def client(site):
     """Serve something and give the official client for it."""
     clients = []
 
-    def made(**told):
-        served = site(serve.app(**told))
+    def api(**options):
+        served = site(serve.app(**options))
         clients.append(openai.OpenAI(base_url=f"{served.url}/v1", api_key="t", max_retries=0))
         return clients[-1]
 
-    yield made
+    yield api
     for each in clients:
         each.close()
 
 
-def asked(client, model="about", messages=JAWS, **options):
+def ask(client, model="about", messages=JAWS, **options):
     return client.chat.completions.create(model=model, messages=messages, **options)
 
 
 def test_the_official_client_reads_a_whole_answer_and_it_is_that_of_a_direct_call(client):
     llm = FakeLLM([SAID, SAID])
     about = tasks_of(llm)[0]
-    answer = asked(client(tasks=[about]))
+    answer = ask(client(tasks=[about]))
     direct = about.run("Jaws").response
     assert answer.choices[0].message.content == direct.response == "It swïms 🦈."
     assert (answer.choices[0].finish_reason, answer.model, answer.object) == ("stop", "about", "chat.completion")
@@ -67,7 +67,7 @@ def test_the_official_client_reads_a_whole_answer_and_it_is_that_of_a_direct_cal
 def test_the_official_client_streams_what_a_direct_call_streams(client):
     llm = FakeLLM([SAID, SAID])
     about = tasks_of(llm, streaming=True)[0]
-    answer = list(asked(client(tasks=[about]), stream=True))
+    answer = list(ask(client(tasks=[about]), stream=True))
     direct = [step.content for step in about("Jaws") if step.content]
     assert [chunk.choices[0].delta.content for chunk in answer] == ["", *direct, None]
     assert answer[0].choices[0].delta.role == "assistant"
@@ -78,11 +78,11 @@ def test_the_official_client_streams_what_a_direct_call_streams(client):
 
 def test_the_usage_comes_last_if_it_is_asked_for(client):
     about = tasks_of(FakeLLM([SAID, "no usage"]))[0]
-    made = client(tasks=[about])
-    *chunks, last = asked(made, stream=True, stream_options={"include_usage": True})
+    api = client(tasks=[about])
+    *chunks, last = ask(api, stream=True, stream_options={"include_usage": True})
     assert [chunk.usage for chunk in chunks] == [None] * 5
     assert (last.choices, last.usage.total_tokens) == ([], 12)
-    *_, last = asked(made, stream=True, stream_options={"include_usage": True})
+    *_, last = ask(api, stream=True, stream_options={"include_usage": True})
     assert (last.choices, last.usage) == ([], None)
 
 
@@ -92,31 +92,31 @@ def test_the_official_async_client_and_its_stream_helper_agree(site):
 
     async def talk():
         async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="t", max_retries=0) as client:
-            whole = await asked(client)
-            said = [chunk.choices[0].delta.content async for chunk in await asked(client, stream=True)]
+            whole = await ask(client)
+            collected = [chunk.choices[0].delta.content async for chunk in await ask(client, stream=True)]
             async with client.chat.completions.stream(model="about", messages=JAWS) as stream:
                 helped = [event.delta async for event in stream if event.type == "content.delta"]
                 final = await stream.get_final_completion()
-        return whole.choices[0].message.content, said[1:-1], helped[1:], final.choices[0].message.content
+        return whole.choices[0].message.content, collected[1:-1], helped[1:], final.choices[0].message.content
 
     assert asyncio.run(talk()) == ("It swïms 🦈.", ["It ", "swïms ", "🦈."], ["It ", "swïms ", "🦈."], "It swïms 🦈.")
 
 
 def test_the_sync_stream_helper_reads_it_too(client):
-    made = client(tasks=tasks_of(FakeLLM([SAID])))
-    with made.chat.completions.stream(model="about", messages=JAWS) as stream:
+    api = client(tasks=tasks_of(FakeLLM([SAID])))
+    with api.chat.completions.stream(model="about", messages=JAWS) as stream:
         assert [event.type for event in stream][-1] == "content.done"
         assert stream.get_final_completion().choices[0].message.content == "It swïms 🦈."
 
 
 def test_text_completions_whole_and_streamed(client):
     llm = FakeLLM([SAID, SAID, SAID])
-    made = client(tasks=tasks_of(llm), chats=[chat_of(llm)])
-    whole = made.completions.create(model="about", prompt="Jaws")
+    api = client(tasks=tasks_of(llm), chats=[chat_of(llm)])
+    whole = api.completions.create(model="about", prompt="Jaws")
     streamed = list(
-        made.completions.create(model="about", prompt="Jaws", stream=True, stream_options={"include_usage": True})
+        api.completions.create(model="about", prompt="Jaws", stream=True, stream_options={"include_usage": True})
     )
-    chat = made.completions.create(model="Bot", prompt="Hi")
+    chat = api.completions.create(model="Bot", prompt="Hi")
     assert (whole.choices[0].text, whole.object, whole.usage.total_tokens) == ("It swïms 🦈.", "text_completion", 12)
     assert [chunk.choices[0].text for chunk in streamed[:-1]] == ["It ", "swïms ", "🦈.", ""]
     assert (streamed[-2].choices[0].finish_reason, streamed[-1].usage.total_tokens) == ("stop", 12)
@@ -125,67 +125,68 @@ def test_text_completions_whole_and_streamed(client):
 
 def test_models_are_tasks_chats_and_what_is_passed_through(client):
     llm = FakeLLM()
-    made = client(tasks=tasks_of(llm), chats=[chat_of(llm)], providers={"fake-1": llm})
-    assert [model.id for model in made.models.list()] == ["about", "compare", "Bot", "fake-1"]
+    api = client(tasks=tasks_of(llm), chats=[chat_of(llm)], providers={"fake-1": llm})
+    assert [model.id for model in api.models.list()] == ["about", "compare", "Bot", "fake-1"]
 
 
 def test_a_model_is_not_passed_through_unless_it_is_listed(client):
     llm = FakeLLM(["never"])
     with pytest.raises(openai.NotFoundError) as caught:
-        asked(client(tasks=tasks_of(llm)), model="fake")
+        ask(client(tasks=tasks_of(llm)), model="fake")
     assert (caught.value.code, llm.requests) == ("model_not_found", [])
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"), [("length", truncated("It")), ("content_filter", reply("It", finish_reason="content_filter"))]
+    ("reason", "collected"),
+    [("length", truncated("It")), ("content_filter", reply("It", finish_reason="content_filter"))],
 )
-def test_finish_reasons_are_told(client, reason, said):
-    made = client(tasks=tasks_of(FakeLLM([said, said])))
-    assert asked(made).choices[0].finish_reason == reason
-    assert list(asked(made, stream=True))[-1].choices[0].finish_reason == reason
+def test_finish_reasons_are_told(client, reason, collected):
+    api = client(tasks=tasks_of(FakeLLM([collected, collected])))
+    assert ask(api).choices[0].finish_reason == reason
+    assert list(ask(api, stream=True))[-1].choices[0].finish_reason == reason
 
 
 def test_an_answer_that_breaks_off_raises_in_the_official_client(client):
-    made = client(tasks=tasks_of(FakeLLM([cut("It sw")])))
-    stream = asked(made, stream=True)
-    said = []
+    api = client(tasks=tasks_of(FakeLLM([cut("It sw")])))
+    stream = ask(api, stream=True)
+    collected = []
     with pytest.raises(openai.APIError, match="the answer broke off"):
-        said.extend(stream)
-    assert [chunk.choices[0].delta.content for chunk in said][0] == ""  # noqa: RUF015 - it is compared with the rest
+        collected.extend(stream)
+    assert [chunk.choices[0].delta.content for chunk in collected][0] == ""  # noqa: RUF015 - it is compared with the rest
 
 
 def test_a_text_stream_that_breaks_off_raises_too(client):
-    made = client(tasks=tasks_of(FakeLLM([cut("It sw")])))
+    api = client(tasks=tasks_of(FakeLLM([cut("It sw")])))
     with pytest.raises(openai.APIError, match="the answer broke off"):
-        list(made.completions.create(model="about", prompt="x", stream=True))
+        list(api.completions.create(model="about", prompt="x", stream=True))
 
 
 def test_a_call_that_fails_has_its_status_in_the_official_client(client):
     from declarai_like.errors import ProviderTimeout, RateLimited
 
-    made = client(tasks=tasks_of(FakeLLM([RateLimited("x"), ProviderTimeout("x"), RateLimited("x")])))
+    api = client(tasks=tasks_of(FakeLLM([RateLimited("x"), ProviderTimeout("x"), RateLimited("x")])))
     with pytest.raises(openai.RateLimitError):
-        asked(made)
+        ask(api)
     with pytest.raises(openai.InternalServerError) as caught:
-        asked(made, stream=True)
+        ask(api, stream=True)
     assert caught.value.status_code == 504
 
 
 def test_thinking_and_refusals_are_told_beside_the_text(client):
     llm = FakeLLM([reply("Yes", reasoning="hm, well"), reply("Yes", reasoning="hm, well")])
-    made = client(tasks=tasks_of(llm), providers={"raw": FakeLLM([refusal("No, never.")])})
-    streamed = list(asked(made, stream=True))
+    api = client(tasks=tasks_of(llm), providers={"raw": FakeLLM([refusal("No, never.")])})
+    streamed = list(ask(api, stream=True))
     thought = "".join(getattr(chunk.choices[0].delta, "reasoning_content", None) or "" for chunk in streamed)
-    assert thought == asked(made).choices[0].message.reasoning_content == "hm, well"
-    assert asked(made, model="raw").choices[0].message.refusal == "No, never."
+    assert thought == ask(api).choices[0].message.reasoning_content == "hm, well"
+    assert ask(api, model="raw").choices[0].message.refusal == "No, never."
 
 
 def test_a_refusal_of_a_task_is_streamed_and_then_an_error(client):
-    made = client(tasks=tasks_of(FakeLLM([refusal("No, never.")])))
-    said = []
+    api = client(tasks=tasks_of(FakeLLM([refusal("No, never.")])))
+    collected = []
     with pytest.raises(openai.APIError, match="declined"):
-        said.extend(chunk.choices[0].delta.refusal or "" for chunk in asked(made, stream=True))
-    assert "".join(said) in {"", "No, never."}
+        collected.extend(chunk.choices[0].delta.refusal or "" for chunk in ask(api, stream=True))
+    assert "".join(collected) in {"", "No, never."}
 
 
 # What a task or a chat makes of messages
@@ -193,14 +194,14 @@ def test_a_refusal_of_a_task_is_streamed_and_then_an_error(client):
 
 def test_the_last_user_message_fills_the_task_s_text_or_all_its_parameters(client):
     llm = FakeLLM(["a"] * 4)
-    made = client(tasks=tasks_of(llm))
-    asked(made, messages=[*JAWS, {"role": "assistant", "content": "x"}, {"role": "user", "content": "Alien"}])
-    asked(made, messages=[{"role": "user", "content": json.dumps({"movie": "Up", "words": 9})}])
-    asked(
-        made,
+    api = client(tasks=tasks_of(llm))
+    ask(api, messages=[*JAWS, {"role": "assistant", "content": "x"}, {"role": "user", "content": "Alien"}])
+    ask(api, messages=[{"role": "user", "content": json.dumps({"movie": "Up", "words": 9})}])
+    ask(
+        api,
         messages=[{"role": "user", "content": [{"type": "text", "text": '{"a": '}, {"type": "text", "text": "1}"}]}],
     )
-    asked(made, model="compare", messages=[{"role": "user", "content": '{"first": "A1", "second": "B2"}'}])
+    ask(api, model="compare", messages=[{"role": "user", "content": '{"first": "A1", "second": "B2"}'}])
     sent = [str(request.messages) for request in llm.requests]
     assert "Alien in 3" in sent[0]
     assert "Jaws" not in sent[0]
@@ -212,15 +213,15 @@ def test_the_last_user_message_fills_the_task_s_text_or_all_its_parameters(clien
 @pytest.mark.parametrize("content", ["just words", '{"first": "a"', '{"third": 1}', "{" * 20000])
 def test_a_task_that_needs_more_than_a_text_says_so(client, content):
     with pytest.raises(openai.UnprocessableEntityError, match="first, second"):
-        asked(client(tasks=tasks_of(FakeLLM())), model="compare", messages=[{"role": "user", "content": content}])
+        ask(client(tasks=tasks_of(FakeLLM())), model="compare", messages=[{"role": "user", "content": content}])
 
 
 def test_earlier_messages_are_a_chat_s_history_and_nothing_is_kept(client):
     llm = FakeLLM(["a", "b"])
-    made = client(chats=[chat_of(llm)])
-    asked(made, model="Bot")
-    asked(
-        made,
+    api = client(chats=[chat_of(llm)])
+    ask(api, model="Bot")
+    ask(
+        api,
         model="Bot",
         messages=[*JAWS, {"role": "assistant", "content": "It swims."}, {"role": "user", "content": "?"}],
     )
@@ -229,7 +230,7 @@ def test_earlier_messages_are_a_chat_s_history_and_nothing_is_kept(client):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "options",
     [
         {"messages": []},
         {"messages": "Jaws"},
@@ -253,10 +254,10 @@ def test_earlier_messages_are_a_chat_s_history_and_nothing_is_kept(client):
     ids=str,
 )
 @pytest.mark.parametrize("model", ["about", "Bot"])
-def test_what_is_not_a_caller_s_to_say_is_refused(site, told, model):
+def test_what_is_not_a_caller_s_to_say_is_refused(site, options, model):
     llm = FakeLLM(["never"])
     served = site(serve.app(tasks=tasks_of(llm), chats=[chat_of(llm)]))
-    answer = served.post("/v1/chat/completions", {"model": model, **told})
+    answer = served.post("/v1/chat/completions", {"model": model, **options})
     assert (answer.status, llm.requests) == (400, [])
     assert "obey" not in answer.body.decode()
 
@@ -275,13 +276,13 @@ def test_what_is_said_about_the_answer_reaches_the_model_and_is_never_more_than_
     def short(text: str) -> str:
         """Shorten {text}."""
 
-    made = client(tasks=[*tasks_of(llm), short], chats=[chat_of(llm)], providers={"raw": llm}, max_tokens=50)
-    asked(made, temperature=0.5, max_tokens=20, stop=["x"], user="me", n=1)
-    asked(made, max_tokens=2000)
-    asked(made, model="short", max_tokens=2000)
-    asked(made, model="short", max_completion_tokens=7)
-    asked(made, model="Bot")
-    asked(made, model="raw")
+    api = client(tasks=[*tasks_of(llm), short], chats=[chat_of(llm)], providers={"raw": llm}, max_tokens=50)
+    ask(api, temperature=0.5, max_tokens=20, stop=["x"], user="me", n=1)
+    ask(api, max_tokens=2000)
+    ask(api, model="short", max_tokens=2000)
+    ask(api, model="short", max_completion_tokens=7)
+    ask(api, model="Bot")
+    ask(api, model="raw")
     assert [dict(request.params) for request in llm.requests] == [
         {"temperature": 0.5, "max_tokens": 20, "stop": ["x"]},
         {"max_tokens": 50},
@@ -300,12 +301,12 @@ TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type"
 
 def test_a_listed_model_is_passed_through_with_tools_and_its_own_choices(client):
     llm = FakeLLM([tool_call("look", {"a": 1}), tool_call("look", {"a": 1}), SAID])
-    made = client(providers={"raw": llm})
+    api = client(providers={"raw": llm})
     system = [{"role": "system", "content": "Be short."}, *JAWS]
-    whole = asked(made, model="raw", messages=system, tools=TOOLS)
-    with made.chat.completions.stream(model="raw", messages=system, tools=TOOLS) as stream:
+    whole = ask(api, model="raw", messages=system, tools=TOOLS)
+    with api.chat.completions.stream(model="raw", messages=system, tools=TOOLS) as stream:
         final = stream.get_final_completion()
-    *_, last = asked(made, model="raw", stream=True, stream_options={"include_usage": True})
+    *_, last = ask(api, model="raw", stream=True, stream_options={"include_usage": True})
     for answer in (whole, final):
         assert answer.choices[0].message.tool_calls[0].function.name == "look"
         assert answer.choices[0].finish_reason == "tool_calls"
@@ -315,9 +316,9 @@ def test_a_listed_model_is_passed_through_with_tools_and_its_own_choices(client)
 
 
 def test_a_listed_model_continues_texts(client):
-    made = client(providers={"raw": FakeLLM([SAID, SAID])})
-    whole = made.completions.create(model="raw", prompt="Once")
-    streamed = made.completions.create(model="raw", prompt="Once", stream=True)
+    api = client(providers={"raw": FakeLLM([SAID, SAID])})
+    whole = api.completions.create(model="raw", prompt="Once")
+    streamed = api.completions.create(model="raw", prompt="Once", stream=True)
     assert whole.choices[0].text == "".join(chunk.choices[0].text for chunk in streamed) == "It swïms 🦈."
 
 
@@ -329,17 +330,17 @@ def test_a_model_that_only_predicts_is_passed_through_too(client):
             return declarai.LLMResponse(response="echo")
 
     declarai.register_llm("echo-passed", Echo)
-    made = client(providers={"raw": declarai.Declarai(provider="echo-passed", model="m")})
-    assert asked(made, model="raw").choices[0].message.content == "echo"
-    assert [chunk.choices[0].text for chunk in made.completions.create(model="raw", prompt="x", stream=True)] == [
+    api = client(providers={"raw": declarai.Declarai(provider="echo-passed", model="m")})
+    assert ask(api, model="raw").choices[0].message.content == "echo"
+    assert [chunk.choices[0].text for chunk in api.completions.create(model="raw", prompt="x", stream=True)] == [
         "echo",
         "",
     ]
-    assert made.completions.create(model="raw", prompt="x").choices[0].text == "echo"
+    assert api.completions.create(model="raw", prompt="x").choices[0].text == "echo"
 
 
 @pytest.mark.parametrize(
-    "told",
+    "options",
     [
         {"tools": "look"},
         {"tools": [1]},
@@ -350,10 +351,10 @@ def test_a_model_that_only_predicts_is_passed_through_too(client):
     ],
     ids=str,
 )
-def test_what_a_passed_model_does_not_take_is_refused(site, told):
+def test_what_a_passed_model_does_not_take_is_refused(site, options):
     llm = FakeLLM(["never"])
     served = site(serve.app(providers={"raw": llm}))
-    answer = served.post("/v1/chat/completions", {"model": "raw", "messages": JAWS, **told})
+    answer = served.post("/v1/chat/completions", {"model": "raw", "messages": JAWS, **options})
     assert (answer.status, llm.requests) == (400, [])
 
 

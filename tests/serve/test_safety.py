@@ -248,8 +248,8 @@ def test_row_48_what_is_said_in_a_chat_is_kept_as_it_is(site, text, tmp_path):
     served = site(
         serve.app(chats=[chat_of(llm)], memory=lambda name: SQLiteMessageHistory(name, path=tmp_path / "chats.db"))
     )
-    said = served.post("/chats/Bot/s/messages", {"message": text, "values": {"who": text}})
-    assert said.json["value"] == "fine"
+    answer = served.post("/chats/Bot/s/messages", {"message": text, "values": {"who": text}})
+    assert answer.json["value"] == "fine"
     assert llm.requests[0].messages[0].message == f"CANARY of a system prompt for {text}."
     assert served.ask("GET", "/chats/Bot/s").json["messages"][0]["content"] == text
 

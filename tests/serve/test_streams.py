@@ -23,10 +23,10 @@ def tasks_of(llm, **options):
         """Say something about {movie}."""
 
     @llm.task(**options)
-    async def told(movie: str) -> str:
+    async def awaited(movie: str) -> str:
         """Tell something about {movie}."""
 
-    return [about, told]
+    return [about, awaited]
 
 
 def slow(*pieces, seconds=0.03):
@@ -40,7 +40,7 @@ def gated(server, pieces, after):
     return gate
 
 
-@pytest.mark.parametrize("task", ["about", "told"])
+@pytest.mark.parametrize("task", ["about", "awaited"])
 def test_a_client_that_comes_back_goes_on_after_the_last_event_and_the_model_is_asked_once(site, task):
     llm = FakeLLM([slow("a", "b", "c", "d")])
     served = site(serve.app(tasks=tasks_of(llm)))
@@ -62,8 +62,8 @@ def test_an_openai_stream_is_resumed_too(site):
     with served.open("/v1/chat/completions", body) as first:
         first.until('"a"')
     rest = served.post("/v1/chat/completions", body, Last_Event_ID=first.ids()[-1].decode())
-    said = [data["choices"][0]["delta"].get("content", "") for _, data, _ in rest.events if data != "[DONE]"]
-    assert ("".join(said), len(llm.requests)) == ("bc", 1)
+    texts = [data["choices"][0]["delta"].get("content", "") for _, data, _ in rest.events if data != "[DONE]"]
+    assert ("".join(texts), len(llm.requests)) == ("bc", 1)
 
 
 def test_a_chat_s_turn_is_resumed_and_stored_once(site):
@@ -79,8 +79,8 @@ def test_a_chat_s_turn_is_resumed_and_stored_once(site):
         first.until('"a"')
     rest = served.stream(path, body, Last_Event_ID=first.ids()[-1].decode())
     assert (rest.text, rest.events[-2][1]["value"]) == ("bc", "abc")
-    said = served.ask("GET", "/chats/Bot/s").json["messages"]
-    assert [message["content"] for message in said] == ["Hi", "abc"]
+    texts = served.ask("GET", "/chats/Bot/s").json["messages"]
+    assert [message["content"] for message in texts] == ["Hi", "abc"]
 
 
 def test_a_stream_that_has_ended_can_be_read_again_from_any_event(site):
@@ -102,7 +102,7 @@ def test_only_the_same_request_goes_on(site):
     name = served.stream("/tasks/about", BODY, **key).headers["x-stream-id"]
     last = {"Last_Event_ID": f"{name}-1", **key}
     assert served.stream("/tasks/about", {"movie": "Alien"}, **last).status == 409
-    assert served.stream("/tasks/told", BODY, **last).status == 409
+    assert served.stream("/tasks/awaited", BODY, **last).status == 409
     assert served.stream("/tasks/about?frames=raw", BODY, **last).status == 409
     assert served.stream("/tasks/about", BODY, Last_Event_ID=f"{name}-1").status == 401
     for number in ("9", "9" * 5000, "x", ""):
@@ -112,8 +112,8 @@ def test_only_the_same_request_goes_on(site):
 
 @pytest.mark.parametrize("last", ["0123456789abcdef-1", "nonsense", "", "a-b"])
 def test_a_stream_that_is_not_there_is_gone(site, last):
-    gone = site(serve.app(tasks=tasks_of(FakeLLM()))).stream("/tasks/about", BODY, Last_Event_ID=last)
-    assert (gone.status, gone.error["type"]) == (410, "Gone")
+    refused = site(serve.app(tasks=tasks_of(FakeLLM()))).stream("/tasks/about", BODY, Last_Event_ID=last)
+    assert (refused.status, refused.error["type"]) == (410, "Gone")
 
 
 def test_a_stream_is_kept_for_its_time_and_not_longer(site):
@@ -139,14 +139,14 @@ def test_several_readers_follow_one_stream_but_not_many():
             len(llm.requests),
         )
 
-    statuses, bodies, asked = asyncio.run(talk())
-    assert (statuses, len(bodies), asked) == ([200, 200, 200, 429], 1, 1)
+    statuses, bodies, request_count = asyncio.run(talk())
+    assert (statuses, len(bodies), request_count) == ([200, 200, 200, 429], 1, 1)
 
 
 # The model's side of a client that leaves
 
 
-@pytest.mark.parametrize("task", ["about", "told"])
+@pytest.mark.parametrize("task", ["about", "awaited"])
 @pytest.mark.parametrize("kind", ["events", "openai"])
 def test_without_a_time_to_resume_the_model_is_left_at_once(site, openai, server, task, kind):
     gate = gated(server, ["a", "b", "c"], 2)
@@ -163,7 +163,7 @@ def test_without_a_time_to_resume_the_model_is_left_at_once(site, openai, server
     gate.set()
 
 
-@pytest.mark.parametrize("task", ["about", "told"])
+@pytest.mark.parametrize("task", ["about", "awaited"])
 def test_with_a_time_to_resume_the_model_is_left_after_it(site, openai, server, task):
     gate = gated(server, ["a", "b"], 2)
     served = site(serve.app(tasks=tasks_of(openai()), resume_seconds=0.4))
@@ -175,7 +175,7 @@ def test_with_a_time_to_resume_the_model_is_left_after_it(site, openai, server, 
     gate.set()
 
 
-@pytest.mark.parametrize("task", ["about", "told"])
+@pytest.mark.parametrize("task", ["about", "awaited"])
 def test_a_client_that_leaves_before_its_whole_answer_cancels_the_call(site, openai, server, task):
     server.enqueue(replace(text_reply("late"), delay_before=5))
     served = site(serve.app(tasks=tasks_of(openai())))
@@ -184,7 +184,7 @@ def test_a_client_that_leaves_before_its_whole_answer_cancels_the_call(site, ope
     assert server.wait_disconnect(1)
 
 
-@pytest.mark.parametrize("task", ["about", "told"])
+@pytest.mark.parametrize("task", ["about", "awaited"])
 def test_a_blocking_generator_of_one_s_own_model_is_closed_when_the_client_leaves(site, task):
     closed = threading.Event()
 
@@ -298,13 +298,13 @@ def test_a_reader_that_takes_nothing_is_dropped_and_its_answer_kept_for_a_while(
         await again.task
         return client.sent, again.body, len(llm.requests)
 
-    sent, body, asked = asyncio.run(talk())
+    sent, body, request_count = asyncio.run(talk())
     assert [message["type"] for message in sent] == ["http.response.start"]
-    assert (body.count(b"event: delta"), asked) == (3, 1)
+    assert (body.count(b"event: delta"), request_count) == (3, 1)
     assert "too slow" in caplog.text
 
 
-@pytest.mark.parametrize("task", ["about", "told"])
+@pytest.mark.parametrize("task", ["about", "awaited"])
 def test_a_stream_that_is_stopped_leaves_the_model_at_once(site, openai, server, task):
     gated(server, ["a", "b", "c"], after=3)
     served = site(serve.app(tasks=tasks_of(openai(max_retries=0)), token="t"))
@@ -337,7 +337,7 @@ BIG = "x" * 300_000
 
 def test_a_model_waits_for_a_slow_reader_so_that_memory_is_bounded():
     async def talk():
-        said = []
+        texts = []
 
         def counted(request):
             return chunks(*[BIG] * 12)
@@ -348,13 +348,13 @@ def test_a_model_waits_for_a_slow_reader_so_that_memory_is_bounded():
         client.may_send.clear()
         await eventually(lambda: client.sent)
         await asyncio.sleep(0.05)
-        said.append(len(client.body))
+        texts.append(len(client.body))
         late = {**STREAM, "last-event-id": f"{client.headers['x-stream-id']}-0"}
         client.may_send.set()
         await client.task
         again = Direct(app, "/tasks/about", BODY, late)
         await again.task
-        return said[0], client.body, again.status
+        return texts[0], client.body, again.status
 
     held, body, again = asyncio.run(talk())
     assert held == 0
@@ -470,10 +470,12 @@ def test_a_stream_that_nobody_begins_to_read_is_dropped():
     async def talk():
         about = tasks_of(FakeLLM([slow("a", "b")]))[0]
         streams, ended = Streams(Settings(resume_seconds=0), slots := Slots(1)), []
-        upstream = streams.open("k", b"", EventFrames(), about._call((), BODY, streaming=True), lambda: ended.append(1))
+        upstream = streams.open(
+            "k", b"", EventFrames(), about.prepare_call((), BODY, streaming=True), lambda: ended.append(1)
+        )
         streams.drop(upstream)
         await eventually(lambda: ended)
-        slots.take()
+        slots.acquire()
         return upstream.ended, upstream.count
 
     assert asyncio.run(talk()) == (True, 0)

@@ -94,21 +94,21 @@ def test_openapi_describes_each_task_and_points_at_schemas_that_are_there(site):
     def order(dish: Dish) -> list[Dish]:
         """Order a dish."""
 
-    told = site(serve.app(tasks=[order, task_of(llm)], chats=[chat_of(llm)], token="t")).ask(
+    document = site(serve.app(tasks=[order, task_of(llm)], chats=[chat_of(llm)], token="t")).ask(
         "GET", "/openapi.json", Authorization="Bearer t"
     )
-    paths, schemas = told.json["paths"], told.json["components"]["schemas"]
+    paths, schemas = document.json["paths"], document.json["components"]["schemas"]
     takes = paths["/tasks/order"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert takes["properties"]["dish"]["$ref"] == "#/components/schemas/order.Dish"
     assert schemas["order.Dish"]["properties"]["minutes"]["default"] == 5
     gives = paths["/tasks/order"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert gives["properties"]["value"]["items"]["$ref"].split("/")[-1] in schemas
     assert set(paths["/chats/SQLBot/{session}"]) == {"get", "delete"}
-    assert told.json["security"] == [{"token": []}]
+    assert document.json["security"] == [{"token": []}]
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("options", "message"),
     [
         ({"tasks": [len]}, "expected a task"),
         ({"chats": [dict]}, "expected a chat class"),
@@ -120,9 +120,9 @@ def test_openapi_describes_each_task_and_points_at_schemas_that_are_there(site):
         ({"token": " "}, "token is empty"),
     ],
 )
-def test_what_cannot_be_served_is_told_when_the_app_is_made(told, message):
+def test_what_cannot_be_served_is_told_when_the_app_is_made(options, message):
     with pytest.raises(ConfigurationError, match=message):
-        serve.app(**told)
+        serve.app(**options)
 
 
 def test_two_things_cannot_have_one_name_but_a_mapping_gives_them_others(site):
@@ -336,10 +336,10 @@ def test_frames_say_what_a_delta_holds(site):
         """Cook."""
 
     served = site(serve.app(tasks=[cook]))
-    told = served.stream("/tasks/cook?frames=partial,cumulative", {}).events
-    assert [(data["parsed"] or {}).get("name") for kind, data, _ in told if kind == "delta"] == ["so", "soup", "soup"]
-    assert told[1][1]["response"] == '{"name": "soup", "min'
-    assert told[-2][1]["value"] == {"name": "soup", "minutes": 3}
+    events = served.stream("/tasks/cook?frames=partial,cumulative", {}).events
+    assert [(data["parsed"] or {}).get("name") for kind, data, _ in events if kind == "delta"] == ["so", "soup", "soup"]
+    assert events[1][1]["response"] == '{"name": "soup", "min'
+    assert events[-2][1]["value"] == {"name": "soup", "minutes": 3}
     raw = [data["raw"] for kind, data, _ in served.stream("/tasks/cook?frames=raw", {}).events if kind == "delta"]
     assert raw[0]["choices"][0]["delta"]["role"] == "assistant"
     wrong = served.stream("/tasks/cook?frames=delta,everything", {})
@@ -382,8 +382,8 @@ def test_a_model_that_only_predicts_streams_too(site):
 
     class Echo(declarai.BaseLLM):
         def predict(self, messages, stream=False, **params):  # noqa: FBT002 - declarai's signature
-            said = [LLMResponse(response="a"), LLMResponse(response="ab", finish_reason="stop")]
-            return iter(said) if stream else said[-1]
+            steps = [LLMResponse(response="a"), LLMResponse(response="ab", finish_reason="stop")]
+            return iter(steps) if stream else steps[-1]
 
     declarai.register_llm("echo-served", Echo)
     served = site(serve.app(tasks=[task_of(declarai.Declarai(provider="echo-served", model="m"))]))
@@ -408,9 +408,9 @@ def test_a_conversation_is_kept_for_each_session(site, memory):
     assert served.post("/chats/SQLBot/s1/messages", {"message": "a", "values": values}).json["value"] == "one"
     assert served.stream("/chats/SQLBot/s1/messages", {"message": "b", "values": values}).text == "two"
     assert served.post("/chats/SQLBot/s2/messages", {"message": "c", "values": values}).json["value"] == "three"
-    said = served.ask("GET", "/chats/SQLBot/s1").json["messages"]
-    assert [message["content"] for message in said] == ["Hello", "a", "one", "b", "two"]
-    assert [message["role"] for message in said] == ["assistant", "user", "assistant", "user", "assistant"]
+    messages = served.ask("GET", "/chats/SQLBot/s1").json["messages"]
+    assert [message["content"] for message in messages] == ["Hello", "a", "one", "b", "two"]
+    assert [message["role"] for message in messages] == ["assistant", "user", "assistant", "user", "assistant"]
     assert "Postgres; CANARY rules" in llm.requests[1].messages[0].message
     assert [message.message for message in llm.requests[2].messages[1:]] == ["Hello", "c"]
     assert served.ask("DELETE", "/chats/SQLBot/s1").status == 204
