@@ -17,10 +17,16 @@ MODULES = ("adapters", "cases", "payloads", "plots", "report", "run", "environme
 
 @pytest.fixture
 def bench(monkeypatch):
-    """Import a module of the benchmark as its scripts do; afterwards none of them stays loaded."""
+    """Import a module of the benchmark as its scripts do; before and afterwards none of them is loaded."""
+
+    def loaded():
+        return [name for name in sys.modules if name.partition(".")[0] in MODULES]
+
     monkeypatch.setattr(sys, "path", [str(PEERS), str(ROOT / "benchmarks"), *sys.path])
+    for name in loaded():  # other tests have a `serve`, too
+        monkeypatch.delitem(sys.modules, name)
     yield importlib.import_module
-    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
+    for name in loaded():
         del sys.modules[name]
 
 
