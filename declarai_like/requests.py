@@ -120,7 +120,7 @@ class Request:
     given is sent. `response_format` is the wire's, or `None` for free text. `prompt` is the text to
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's,
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
-    `provider` who is asked, and `output` how the answer will be read; these are not sent. Each of `observers` is
+    `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent. Each of `observers` is
     called with every chunk that is shown, and each of `filters` makes what rewrites the texts of one answer: see
     `declarai_like.middleware.observe` and `rewrite`.
     """
@@ -138,6 +138,8 @@ class Request:
     prompt_version: str = ""
     conversation: str | None = None
     output: Output[Any] | None = field(default=None, compare=False, repr=False)
+    reading: Literal["lenient", "strict"] = "lenient"
+    reasoning_tags: bool = True
     provider: Provider | None = field(default=None, compare=False, repr=False)
     observers: tuple[Observer, ...] = field(default=(), compare=False, repr=False)
     filters: tuple[Callable[[], TextFilter], ...] = field(default=(), compare=False, repr=False)

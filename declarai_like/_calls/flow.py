@@ -103,7 +103,7 @@ class Call(Generic[T]):
         conversation: ConversationTurn | None = None,
     ) -> None:
         self.request = request
-        self.output = output
+        self.output = output.with_reading(request.reading)
         self.middlewares = middlewares
         self.retries = 0 if request.stream or reask is None else retries
         self.reask = reask
@@ -126,7 +126,12 @@ class Call(Generic[T]):
         strict = [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
         choices = prompts * (request.params.get("n") or 1)
-        self.answer.accumulator = accumulator = Accumulator(self.output, choices=choices, strict_tools=strict)
+        self.answer.accumulator = accumulator = Accumulator(
+            self.output,
+            choices=choices,
+            strict_tools=strict,
+            reasoning_tags=request.reasoning_tags and request.kind == "chat",
+        )
         self._reader = _event_builder(accumulator) if self.as_events else accumulator
         return _add_hooks(self._reader, request) if request.observers or request.filters else self._reader
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from declarai_like.providers.base import Provider
 
 OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
+Reading = Literal["lenient", "strict"]
 
 
 class TaskOptions(TypedDict, total=False):
@@ -27,6 +28,8 @@ class TaskOptions(TypedDict, total=False):
     max_retries: int
     output: OutputMode
     templates: Mapping[str, str]
+    reading: Reading
+    reasoning_tags: bool
     timeout: float | None
     request_timeout: float | None
     connect_timeout: float | None
@@ -43,6 +46,8 @@ class ProviderOptions(TypedDict, total=False):
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
     templates: Mapping[str, str]
+    reading: Reading
+    reasoning_tags: bool
     max_retries: int
     timeout: float | None
     request_timeout: float | None
@@ -65,6 +70,8 @@ class LocalOptions(TypedDict, total=False):
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
     templates: Mapping[str, str]
+    reading: Reading
+    reasoning_tags: bool
     max_retries: int
     timeout: float | None
     request_timeout: float | None
@@ -78,6 +85,7 @@ class LocalOptions(TypedDict, total=False):
 _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
 _SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "slots"}
 _LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
+_READINGS: tuple[Reading, ...] = ("lenient", "strict")
 _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
 _RESERVED_PARAMS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
@@ -99,6 +107,8 @@ class Options:
     retries: int = 0
     max_retries: int = 2
     output: OutputMode = "auto"
+    reading: Reading = "lenient"
+    reasoning_tags: bool = True
     templates: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
     stream_limits: Limits = field(default_factory=Limits)
@@ -165,6 +175,8 @@ class Options:
             params=self.params(params),
             limits=self.stream_limits if streaming else self.limits,
             provider=provider,
+            reading=self.reading,
+            reasoning_tags=self.reasoning_tags,
             **rest,
         )
 
@@ -198,6 +210,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retries": (_is_count, "how often to ask again"),
     "max_retries": (_is_count, "how often to try again"),
     "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
+    "reading": (lambda value: value in _READINGS, f"one of {', '.join(map(repr, _READINGS))}"),
+    "reasoning_tags": (lambda value: isinstance(value, bool), "True or False"),
     "templates": (_is_mapping, "a mapping of templates by name"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
     **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),

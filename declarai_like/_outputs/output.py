@@ -8,7 +8,7 @@ import json
 import re
 import types
 import typing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
 from declarai_like.responses import Parsed
@@ -34,6 +34,8 @@ class Output(Generic[T]):
     `key` is the name under which a type that is no object is wrapped, `description` is told to
     the model, `where` names the task in errors of the definition. Made by `Output.of`.
     """
+
+    reading: Literal["lenient", "strict"] = "lenient"
 
     def __init__(self, annotation: Any, *, key: str, description: str, where: str) -> None:
         self.annotation = annotation
@@ -136,6 +138,17 @@ class Output(Generic[T]):
             return json.dumps(value)
         text = self._adapter.dump_json(value, by_alias=True, round_trip=True).decode()
         return f"{{{json.dumps(self.key)}: {text}}}" if self.wrapped else text
+
+    def with_reading(self, reading: Literal["lenient", "strict"]) -> Output[T]:
+        """Return the same type, read in this way."""
+        return self if reading == self.reading else self._otherwise
+
+    @functools.cached_property
+    def _otherwise(self) -> Output[T]:
+        other: Output[T] = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.reading = "strict" if self.reading == "lenient" else "lenient"
+        return other
 
     def partials(self) -> Partials[T]:
         """Return a fresh reader that shows the value while its text arrives."""

@@ -42,17 +42,25 @@ class Accumulator:
     """The answer to one request while it arrives: `feed` each chunk, then `finish`.
 
     `choices` is how many were asked for (`n`), `output` reads typed values, `strict_tools` names the tools whose
-    arguments must be what their schema says.
+    arguments must be what their schema says. With `reasoning_tags`, thinking in tags before the answer is parted from it.
     """
 
     def __init__(
-        self, output: Output[Any] | None = None, *, choices: int = 1, strict_tools: Iterable[str] = ()
+        self,
+        output: Output[Any] | None = None,
+        *,
+        choices: int = 1,
+        strict_tools: Iterable[str] = (),
+        reasoning_tags: bool = True,
     ) -> None:
         self.output = None if output is None or output.is_text else output
         self.strict_tools = frozenset(strict_tools)
         self.done = False
         """Whether the other side said that the stream is whole."""
+        self.flushed: list[Step] = []
+        """What was held back to an end that no finish reason has told."""
         self._wanted = choices
+        self._reasoning_tags = reasoning_tags
         self._metadata = AnswerMetadata()
         self._states: dict[int, ChoiceState] = {}
         self.failure: ProviderError | None = None
@@ -61,6 +69,9 @@ class Accumulator:
         self._last: Chunk | None = None
         """The chunk that ended the answer: it is shown at the very end, for its usage may follow."""
         self._final: LLMResponse | None = None
+        self._content = ""
+        """What the chunk taken in last brought to the first choice, without its thinking."""
+        self._last_content = ""
         # The fast way is for a text that is under way: one choice, nothing finished, the head known.
         self._steady: ChoiceState | None = None
         self._text: list[str] = []
@@ -129,16 +140,19 @@ class Accumulator:
         for index, choice in choices_of(raw):
             steps.append(self._state(index).absorb(choice))
             whole = whole or "message" in choice  # no stream at all
+        self._content = "".join(step.content for step in steps if step.state.index == 0)
         self.done = self.done or whole
         if self._last is None and (whole or (self.ended and any(step.ended for step in steps))):
-            self._last = raw
+            self._last, self._last_content = raw, self._content
         self._steady = self._find_steady()
         return steps
 
     def _state(self, index: int) -> ChoiceState:
         state = self._states.get(index)
         if state is None:
-            state = self._states[index] = ChoiceState(index, self.output)
+            state = self._states[index] = ChoiceState(
+                index, self.output, reasoning_tags=self._reasoning_tags
+            )
         return state
 
     def _find_steady(self) -> ChoiceState | None:
@@ -153,12 +167,18 @@ class Accumulator:
         state = self._state(0)
         response = _new(LLMResponse)
         response.raw_response = raw
-        response.content = _content_of(raw)
+        response.content = self._content_of(raw)
         response.outcome = "streaming"
         response._text, response._end = state.text, len(state.text.pieces)  # noqa: SLF001
         response._progress, response._metadata = state.progress, self._metadata  # noqa: SLF001
         response._parsed = state.view  # noqa: SLF001
         return response
+
+    def _content_of(self, raw: Chunk) -> str:
+        """Give the text that a chunk brought to the first choice."""
+        if raw is self._last:
+            return self._last_content
+        return self._content if self._steady is None else _content_of(raw)
 
     @property
     def ended(self) -> bool:
@@ -212,15 +232,23 @@ class Accumulator:
         return self._conclude()
 
     def _conclude(self) -> LLMResponse:
+        self.flushed = self._flush()
         for state in self._states.values():
             state.conclude(self.output, self.strict_tools)
         self._metadata = _update_metadata(self._metadata, self._raw or {})
-        # A stream that is whole but never said why it stopped gets one more step, which brings nothing.
+        if self._last is None:
+            self._steady, self._content = None, ""
+        # A stream that is whole but never said why it stopped gets one more step, which brings what was held back.
         self._final = final = self.show(self._last or {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]})
+        final.content += "".join(step.content for step in self.flushed if step.state.index == 0)
         first = self._state(0)
         final._parsed = first.error or first.parsed  # noqa: SLF001
         final.outcome = outcome_of(first.progress.finish_reason, first.progress.refusal)
         return final
+
+    def _flush(self) -> list[Step]:
+        steps = [state.flush() for state in self._states.values()]
+        return [step for step in steps if step is not None]
 
     def is_last(self, raw: Chunk) -> bool:
         """Say whether this is the chunk that ended the answer."""
@@ -237,6 +265,7 @@ class Accumulator:
         """
         if isinstance(error, ProviderError) and error.__suppress_context__:
             error.__context__ = None  # an exception from below, whose snapshots hold the key
+        self._flush()
         response = self.response
         if response is not None and response.outcome == "streaming":
             response.outcome = "interrupted" if isinstance(error, ProviderError) else "cancelled"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._buffers import GrowingText, ListPrefix, Progress
+from declarai_like._outputs.reasoning import ReasoningSplitter
 from declarai_like._wire.tool_calls import Fragment, ToolCalls, as_text, is_json_object, json_or_none
 from declarai_like.completions import (
     Choice,
@@ -86,6 +87,7 @@ class ChoiceState:
         "progress",
         "reasoning",
         "refusal_tokens",
+        "splitter",
         "spoke",
         "text",
         "tokens",
@@ -93,8 +95,10 @@ class ChoiceState:
         "view",
     )
 
-    def __init__(self, index: int, output: Output[Any] | None) -> None:
+    def __init__(self, index: int, output: Output[Any] | None, *, reasoning_tags: bool = True) -> None:
         self.index = index
+        self.splitter = ReasoningSplitter(typed=output is not None) if reasoning_tags else None
+        """Parts the thinking from the answer; `None` once all that comes is the answer."""
         self.text = GrowingText()
         self.spoke = False
         """Whether a content was sent at all, if only an empty one."""
@@ -116,6 +120,9 @@ class ChoiceState:
         content, refusal = text_of(delta.get("content")), text_of(delta.get("refusal"))
         reasoning = text_of(delta.get("reasoning_content") or delta.get("reasoning"))
         self.spoke = self.spoke or delta.get("content") is not None
+        if self.splitter is not None:
+            content, thinking = self._split(content, is_last=bool(choice.get("finish_reason")))
+            reasoning += thinking
         _grow(self.text, content)
         _grow(self.reasoning, reasoning)
         fragments = self.tools.feed(delta.get("tool_calls"))
@@ -127,7 +134,7 @@ class ChoiceState:
             role=known.role or (role if isinstance(role, str) else ""),
             finish_reason=reason or known.finish_reason,
             refusal=(known.refusal or "") + refusal if refusal else known.refusal,
-            reasoning=(self.reasoning, len(self.reasoning.pieces)) if self.reasoning.pieces else None,
+            reasoning=self._thinking,
             tool_calls=tuple(self.tools.calls) if fragments else known.tool_calls,
             logprobs=_span(self.tokens),
             refusal_logprobs=_span(self.refusal_tokens),
@@ -136,6 +143,33 @@ class ChoiceState:
         )
         ended = reason is not None and known.finish_reason is None
         return Step(self, content, refusal, reasoning, fragments, tokens, refusal_tokens, ended)
+
+    def _split(self, content: str, *, is_last: bool) -> tuple[str, str]:
+        """Part what came into answer and thinking; at the end, with what was held back."""
+        splitter = self.splitter
+        if splitter is None:
+            return content, ""
+        content, thinking = splitter.feed(content)
+        if is_last:
+            held, thoughts = splitter.finish()
+            content, thinking = content + held, thinking + thoughts
+        if splitter.passed:
+            self.splitter = None
+        return content, thinking
+
+    def flush(self) -> Step | None:
+        """Take what was held back, at an end that no finish reason has told; `None` if there is nothing."""
+        content, reasoning = self._split("", is_last=True)
+        if not content and not reasoning:
+            return None
+        _grow(self.text, content)
+        _grow(self.reasoning, reasoning)
+        self.progress = self.progress._replace(reasoning=self._thinking)
+        return Step(self, content, "", reasoning, [], (), (), ended=False)
+
+    @property
+    def _thinking(self) -> tuple[Text, int] | None:
+        return (self.reasoning, len(self.reasoning.pieces)) if self.reasoning.pieces else None
 
     def _absorb_logprobs(self, logprobs: Any) -> tuple[tuple[TokenLogprob, ...], tuple[TokenLogprob, ...]]:
         if not isinstance(logprobs, dict):

@@ -53,7 +53,8 @@ class EventBuilder:
 
     def last(self, _response: LLMResponse) -> list[events.StreamEvent]:
         """Tell the ends that no chunk has told: those of a stream without a finish reason."""
-        return [event for state in self._accumulator.states for event in self._done(state)]
+        told = [event for step in self._accumulator.flushed for event in self._brought(step)]
+        return [*told, *(event for state in self._accumulator.states for event in self._done(state))]
 
     def _brought(self, step: Step) -> Iterator[events.StreamEvent]:
         state, index = step.state, step.state.index
