@@ -120,9 +120,9 @@ class Request:
     given is sent. `response_format` is the wire's, or `None` for free text. `prompt` is the text to
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's,
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
-    `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent. Each of `observers` is
-    called with every chunk that is shown, and each of `filters` makes what rewrites the texts of one answer: see
-    `declarai_like.middleware.observe` and `rewrite`.
+    `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent.
+    Each of `observers` is called with every chunk that is shown, and each of `filters` makes what rewrites the texts
+    of one answer: see `declarai_like.middleware.observe` and `rewrite`.
     """
 
     model: str

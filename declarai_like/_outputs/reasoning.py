@@ -9,7 +9,7 @@ __all__ = ["ReasoningSplitter"]
 _NAMES = "think|thinking|reasoning|thought"
 _OPENER = re.compile(rf"<({_NAMES})>|\[THINK\]|◁think▷", re.IGNORECASE)
 _CLOSER = re.compile(rf"</(?:{_NAMES})>|\[/THINK\]|◁/think▷", re.IGNORECASE)
-_TAGS = tuple(f"<{name}>" for name in _NAMES.split("|")) + ("[think]", "◁think▷", "<|channel|>", "<|start|>")
+_TAGS = (*(f"<{name}>" for name in _NAMES.split("|")), "[think]", "◁think▷", "<|channel|>", "<|start|>")
 _HARMONY = re.compile(r"<\|(start|channel|message|end|return|call)\|>")
 _LONGEST_TAG = 16
 _FENCES = ("```", "~~~")
@@ -93,7 +93,7 @@ class ReasoningSplitter:
         starts = (*_TAGS, *_FENCES) if self._typed else _TAGS
         return any(tag.startswith(bare) and tag != bare for tag in starts)
 
-    def _in_answer(self, text: str, *, is_last: bool) -> tuple[str, str, str, bool]:  # noqa: ARG002, PLR6301 - a step
+    def _in_answer(self, text: str, *, is_last: bool) -> tuple[str, str, str, bool]:
         return text, "", "", False
 
     def _in_thinking(self, text: str, *, is_last: bool) -> tuple[str, str, str, bool]:

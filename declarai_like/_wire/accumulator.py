@@ -42,7 +42,7 @@ class Accumulator:
     """The answer to one request while it arrives: `feed` each chunk, then `finish`.
 
     `choices` is how many were asked for (`n`), `output` reads typed values, `strict_tools` names the tools whose
-    arguments must be what their schema says. With `reasoning_tags`, thinking in tags before the answer is parted from it.
+    arguments must be what their schema says. `reasoning_tags` parts thinking in tags from the answer after it.
     """
 
     def __init__(
@@ -150,9 +150,7 @@ class Accumulator:
     def _state(self, index: int) -> ChoiceState:
         state = self._states.get(index)
         if state is None:
-            state = self._states[index] = ChoiceState(
-                index, self.output, reasoning_tags=self._reasoning_tags
-            )
+            state = self._states[index] = ChoiceState(index, self.output, reasoning_tags=self._reasoning_tags)
         return state
 
     def _find_steady(self) -> ChoiceState | None:

@@ -168,7 +168,7 @@ class ChoiceState:
         return Step(self, content, "", reasoning, [], (), (), ended=False)
 
     @property
-    def _thinking(self) -> tuple[Text, int] | None:
+    def _thinking(self) -> tuple[GrowingText, int] | None:
         return (self.reasoning, len(self.reasoning.pieces)) if self.reasoning.pieces else None
 
     def _absorb_logprobs(self, logprobs: Any) -> tuple[tuple[TokenLogprob, ...], tuple[TokenLogprob, ...]]:
