@@ -2,40 +2,92 @@
 
 from __future__ import annotations
 
+import re
 import string
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from declarai_like.completions import Usage
 
-    from declarai_like.completions import ToolCall, Usage
+has_surrogates = re.compile("[\ud800-\udfff]").search
+_LONE = re.compile("[\ud800-\udfff]")
+_HALF_AT_THE_END = re.compile("[\ud800-\udbff]\\Z")
+_LONE_BEFORE_THE_END = re.compile("[\udc00-\udfff]|[\ud800-\udbff](?!\\Z)")
 
 
 class GrowingText:
-    """A growing text whose prefixes are had without joining the same pieces twice."""
+    """A growing text whose prefixes are had without joining the same pieces twice.
 
-    __slots__ = ("_joined", "pieces", "surrogates")
+    A surrogate pair that is split over two pieces (a server escaped per token) is one character, half of one is
+    U+FFFD. At the end of a text that still grows a half stays, as the other one may come.
+    """
+
+    __slots__ = ("_closed", "_joined", "pieces", "surrogates")
 
     def __init__(self, *pieces: str) -> None:
         self.pieces = list(pieces)
-        self.surrogates = False
-        """Whether a surrogate pair may be split over two pieces (a server escaped per token)."""
+        self.surrogates = any(map(has_surrogates, pieces))
+        """Whether halves of surrogate pairs have come."""
+        self._closed = False
         self._joined: tuple[int, str] = (0, "")
+
+    def append(self, piece: str) -> None:
+        """Add a piece, if there is any text in it."""
+        if piece:
+            self.pieces.append(piece)
+            if not self.surrogates and not piece.isascii() and has_surrogates(piece):
+                self.surrogates = True
+
+    def close(self) -> None:
+        """Note that no more of the text comes."""
+        self._closed = True
 
     def prefix(self, end: int) -> str:
         """Join the first `end` pieces."""
         count, text = self._joined
         if end < count:
-            return self._whole("".join(self.pieces[:end]))
-        if end > count:
-            text = self._whole(text + "".join(self.pieces[count:end]))
+            text = self._pair("".join(self.pieces[:end]))
+        elif end > count:
+            text = self._pair(text + "".join(self.pieces[count:end]))
             self._joined = (end, text)
+        if self.surrogates and self._closed and end == len(self.pieces):
+            return _LONE.sub("\ufffd", text)
         return text
 
-    def _whole(self, text: str) -> str:
-        if not self.surrogates:
-            return text
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    def _pair(self, text: str) -> str:
+        return _LONE_BEFORE_THE_END.sub("\ufffd", _join_pairs(text)) if self.surrogates else text
+
+
+def mend_surrogates(text: str) -> str:
+    """Join surrogate pairs that are told as two characters, and replace halves by U+FFFD."""
+    return _LONE.sub("\ufffd", _join_pairs(text))
+
+
+def _join_pairs(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+class TextPrefix(NamedTuple):
+    """The first `end` pieces of a text that goes on growing."""
+
+    text: GrowingText
+    end: int
+
+    @classmethod
+    def of(cls, text: str | None) -> TextPrefix | None:
+        """Hold a text that grows no more."""
+        return None if text is None else cls(GrowingText(text), 1)
+
+    def string(self) -> str:
+        """Give the text as it stood."""
+        return self.text.prefix(self.end)
+
+
+class Entries(Protocol):
+    """A list as it stood at one moment."""
+
+    def tuple(self) -> tuple[Any, ...]:
+        """Give its entries."""
 
 
 class ListPrefix(NamedTuple):
@@ -44,9 +96,25 @@ class ListPrefix(NamedTuple):
     entries: list[Any]
     end: int
 
+    @classmethod
+    def of(cls, entries: Any) -> ListPrefix | None:
+        """Hold entries that stay as they are; `None` if there are none."""
+        return cls(list(entries), len(entries)) if entries else None
+
     def tuple(self) -> tuple[Any, ...]:
         """Give the entries as they stood."""
         return tuple(self.entries[: self.end])
+
+
+class FunctionCall(NamedTuple):
+    """The legacy `function_call` at one moment."""
+
+    name: str
+    arguments: TextPrefix
+
+    def data(self) -> dict[str, str]:
+        """Give it as the wire has it."""
+        return {"name": self.name, "arguments": self.arguments.string()}
 
 
 class AnswerMetadata(NamedTuple):
@@ -64,14 +132,20 @@ class Progress(NamedTuple):
 
     role: str = ""
     finish_reason: str | None = None
-    refusal: str | None = None
-    reasoning: tuple[GrowingText, int] | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: TextPrefix | None = None
+    reasoning: TextPrefix | None = None
+    tool_calls: Entries | None = None
+    """The calls, as a list of `ToolCall`; `None` when there are none."""
     logprobs: ListPrefix | None = None
     refusal_logprobs: ListPrefix | None = None
     legacy_logprobs: ListPrefix | None = None
     """The parallel lists of text completions, as they came chunk by chunk."""
-    function_call: Mapping[str, Any] | None = None
+    function_call: FunctionCall | None = None
+
+    @property
+    def asks_for_tools(self) -> bool:
+        """Whether the model calls a tool, or a function as the format first had it."""
+        return self.tool_calls is not None or self.function_call is not None
 
 
 class Partial(Protocol):
@@ -92,6 +166,7 @@ def partial_json(text: str) -> Any:
     from jiter import from_json
 
     try:  # a number or a literal at the end is not closed: more of it may come
-        return from_json(text.rstrip(_MAY_GO_ON).encode(), partial_mode=True)
+        closed = mend_surrogates(_HALF_AT_THE_END.sub("", text.rstrip(_MAY_GO_ON)))
+        return from_json(closed.encode(), partial_mode=True)
     except ValueError:
         return None

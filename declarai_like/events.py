@@ -54,7 +54,8 @@ class _Shared:
         return hash((type(self), self._values()[0]))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self._values(), strict=True))
+        fields = zip(self._fields, self._values(), strict=True)
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields if not name.startswith("_"))
         return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -160,6 +161,24 @@ class ContentDeltaEvent(_Shared):
         return cls(delta, choice, GrowingText(snapshot), 1, None if parsed is None else _FixedPartial(parsed, items))
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _TextDeltaEvent(_Shared):
+    delta: str
+    choice_index: int
+    _text: GrowingText
+    _end: int
+    _fields: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot")
+
+    @property
+    def snapshot(self) -> str:
+        """The text so far."""
+        return self._text.prefix(self._end)
+
+    @classmethod
+    def _of(cls, delta: str, choice: int, snapshot: str) -> Any:
+        return cls(delta, choice, GrowingText(snapshot), 1)
+
+
 @dataclass(frozen=True, slots=True)
 class ContentDoneEvent:
     """The text of a choice is whole. `parsed` is its validated value, `None` if it is not of its type."""
@@ -170,13 +189,10 @@ class ContentDoneEvent:
     type: ClassVar[Literal["content.done"]] = "content.done"
 
 
-@dataclass(frozen=True, slots=True)
-class RefusalDeltaEvent:
-    """Some words of a refusal arrived."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RefusalDeltaEvent(_TextDeltaEvent):
+    """Some words of a refusal arrived; `snapshot` are those so far."""
 
-    delta: str
-    snapshot: str
-    choice_index: int
     type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
 
 
@@ -190,24 +206,10 @@ class RefusalDoneEvent:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ReasoningDeltaEvent(_Shared):
-    """Some of the model's thinking arrived."""
+class ReasoningDeltaEvent(_TextDeltaEvent):
+    """Some of the model's thinking arrived; `snapshot` is the thinking so far."""
 
-    delta: str
-    choice_index: int
-    _text: GrowingText
-    _end: int
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
-    _fields: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot")
-
-    @property
-    def snapshot(self) -> str:
-        """The thinking so far."""
-        return self._text.prefix(self._end)
-
-    @classmethod
-    def _of(cls, delta: str, choice: int, snapshot: str) -> ReasoningDeltaEvent:
-        return cls(delta, choice, GrowingText(snapshot), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,23 +221,44 @@ class ReasoningDoneEvent:
     type: ClassVar[Literal["reasoning.done"]] = "reasoning.done"
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionToolCallArgumentsDeltaEvent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FunctionToolCallArgumentsDeltaEvent(_Shared):
     """A tool call began or some of its arguments arrived; `arguments` are those so far."""
 
     name: str
     index: int
     id: str | None
-    arguments: str
     arguments_delta: str
     choice_index: int
-    _strict: bool = field(default=False, repr=False)
+    _text: GrowingText
+    _end: int
+    _strict: bool = False
     type: ClassVar[Literal["tool_calls.function.arguments.delta"]] = "tool_calls.function.arguments.delta"
+    _fields: ClassVar[tuple[str, ...]] = (
+        "name",
+        "index",
+        "id",
+        "arguments",
+        "arguments_delta",
+        "choice_index",
+        "_strict",
+    )
+
+    @property
+    def arguments(self) -> str:
+        """The arguments so far."""
+        return self._text.prefix(self._end)
 
     @property
     def parsed_arguments(self) -> Any:
         """The arguments so far as data, for a strict tool; else `None`. Read anew each time."""
         return partial_json(self.arguments) if self._strict else None
+
+    @classmethod
+    def _of(  # noqa: PLR0917 - as its fields stand
+        cls, name: str, index: int, id: str | None, arguments: str, delta: str, choice: int, strict: bool  # noqa: A002, FBT001
+    ) -> FunctionToolCallArgumentsDeltaEvent:
+        return cls(name, index, id, delta, choice, GrowingText(arguments), 1, strict)
 
 
 @dataclass(frozen=True, slots=True)

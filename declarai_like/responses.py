@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from declarai_like._buffers import AnswerMetadata, GrowingText, ListPrefix, Progress
+from declarai_like._buffers import AnswerMetadata, GrowingText, ListPrefix, Progress, TextPrefix
+from declarai_like._outcomes import Outcome, outcome_of
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "LLMResponse", "Outcome", "Parsed", "Result"]
 
 T = TypeVar("T")
-
-Outcome = Literal["streaming", "complete", "truncated", "filtered", "refused", "interrupted", "cancelled"]
-"""How an answer ended: `truncated` at the token limit, `interrupted` by the other side, `cancelled` by the reader."""
-
 
 class Parsed(NamedTuple):
     """A value read from an answer, and the repairs that its text needed."""
@@ -88,15 +85,15 @@ class LLMResponse:
         self._progress = Progress(
             role=role,
             finish_reason=finish_reason,
-            refusal=refusal,
-            reasoning=None if reasoning is None else (GrowingText(reasoning), 1),
-            tool_calls=tuple(call if isinstance(call, ToolCall) else ToolCall(**call) for call in tool_calls),
+            refusal=TextPrefix.of(refusal),
+            reasoning=TextPrefix.of(reasoning),
+            tool_calls=ListPrefix.of([call if isinstance(call, ToolCall) else ToolCall(**call) for call in tool_calls]),
             logprobs=_span(None if logprobs is None else logprobs.content),
             refusal_logprobs=_span(None if logprobs is None else logprobs.refusal),
             legacy_logprobs=None if logprobs is None or logprobs.tokens is None else ListPrefix([logprobs.legacy()], 1),
         )
         self._parsed = None if parsed is None else Parsed(parsed)
-        self.outcome = outcome or outcome_of(finish_reason, refusal)
+        self.outcome = outcome or outcome_of(finish_reason, refusal, calls=bool(tool_calls))
 
     @property
     def response(self) -> str:
@@ -137,18 +134,20 @@ class LLMResponse:
     @property
     def refusal(self) -> str | None:
         """The model's words when it declined."""
-        return self._progress.refusal
+        refusal = self._progress.refusal
+        return None if refusal is None else refusal.string()
 
     @property
     def reasoning(self) -> str | None:
         """The model's thinking so far, for providers that show it."""
-        span = self._progress.reasoning
-        return None if span is None else span[0].prefix(span[1])
+        reasoning = self._progress.reasoning
+        return None if reasoning is None else reasoning.string()
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls so far, in order of first appearance."""
-        return self._progress.tool_calls
+        calls = self._progress.tool_calls
+        return () if calls is None else calls.tuple()
 
     @property
     def logprobs(self) -> Logprobs | None:
@@ -313,16 +312,6 @@ def _validated(value: Any) -> LLMResponse:
         return LLMResponse(**value)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"expected the fields of an LLMResponse: {error}") from error
-
-
-def outcome_of(finish_reason: str | None, refusal: str | None = None) -> Outcome:
-    """Say how an answer ended that ended with this finish reason."""
-    if refusal:
-        return "refused"
-    return _OUTCOMES.get(finish_reason or "", "complete")
-
-
-_OUTCOMES: dict[str, Outcome] = {"length": "truncated", "content_filter": "filtered"}
 
 
 def typed(raw: Mapping[str, Any]) -> Any:

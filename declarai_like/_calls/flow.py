@@ -157,6 +157,16 @@ class Call(Generic[T]):
         """The answer so far; `None` before its first chunk."""
         return self.answer.response
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every choice of the answer has its finish reason: what breaks then breaks nothing off."""
+        accumulator = self.answer.accumulator
+        return accumulator is not None and accumulator.ended and accumulator.failure is None
+
+    def take_held(self) -> LLMResponse | None:
+        """Give the step that was held back for the end, when an error comes in its place."""
+        return None if self.answer.accumulator is None else self.answer.accumulator.take_held()
+
     def interrupt(self, error: BaseException) -> BaseException:
         """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
         accumulator = self.answer.accumulator
@@ -233,7 +243,7 @@ class Call(Generic[T]):
         return self.result
 
     def _value(self, response: LLMResponse) -> T:
-        if self.returns_refusals and (response.refusal or not response.response):
+        if self.returns_refusals and (_has_no_value(response) or not response.response):
             raise_known(response)
             return None  # type: ignore[return-value]  # who is returns_refusals looks at the response
         return value_of(response, self.output)
@@ -363,14 +373,41 @@ def value_of(response: LLMResponse, output: Output[T]) -> T:
     if isinstance(known, Parsed):
         return known.value  # type: ignore[no-any-return]  # it was made by this output
     text = response.response
-    if response.refusal and not text:
-        raise ModelRefusal(f"the model declined to answer: {response.refusal!r:.300}", response=response)
+    if response.outcome == "refused" and not text:
+        words = response.refusal or response.finish_reason
+        raise ModelRefusal(f"the model declined to answer: {words!r:.300}", response=response)
+    if response.outcome == "calls" or (not text and _asks_for_tools(response)):
+        raise OutputError(f"expected {output.type_name}, got {_shown_calls(response)}", response=response)
     if output.is_text:
         return text  # type: ignore[return-value]  # T is str then
+    if response.outcome == "refused":
+        raise ModelRefusal(f"the model declined to go on after {text!r:.300}", response=response)
     if not text:
-        asked = ", ".join(call.name for call in response.tool_calls)
-        got = f"a call of {asked}" if asked else "an empty answer"
+        thought = response.reasoning
+        got = f"nothing but reasoning: {thought!r:.300}" if thought else "an empty answer"
         raise OutputError(f"expected {output.type_name}, got {got}", response=response)
-    parsed = output.parse(text, finish_reason=response.finish_reason)
+    cut = response.outcome == "truncated"
+    parsed = output.parse(text, finish_reason="length" if cut else response.finish_reason)
     response._parsed = parsed  # noqa: SLF001 - read once
     return parsed.value  # type: ignore[no-any-return]  # it was made by this output
+
+
+_CALL_WORDS = frozenset({"tool_calls", "function_call", "tool_use"})
+"""Finish reasons of an answer that asks for tools."""
+
+
+def _has_no_value(response: LLMResponse) -> bool:
+    """Say whether the answer is something else than the value: a refusal, or calls of tools."""
+    return response.outcome in {"refused", "calls"}
+
+
+def _asks_for_tools(response: LLMResponse) -> bool:
+    return bool(response.tool_calls) or (response.finish_reason or "").lower() in _CALL_WORDS
+
+
+def _shown_calls(response: LLMResponse) -> str:
+    """Say which tools the model asked for, and what to do about it."""
+    names = ", ".join(call.name for call in response.tool_calls)
+    if names:
+        return f"a call of {names}, which nobody runs: ask without tools, or by send() or stream() and run it yourself"
+    return f"no text, and a call of a tool that did not come with it (finish_reason {response.finish_reason!r})"

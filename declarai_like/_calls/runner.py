@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Sleep, Store
 from declarai_like._wire.accumulator import DONE
-from declarai_like.errors import DefinitionError, OutputError, ProviderTimeout
+from declarai_like.errors import (
+    DefinitionError,
+    OutputError,
+    ProviderConnectionError,
+    ProviderError,
+    ProviderTimeout,
+)
 from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
@@ -228,11 +234,15 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
                     accumulator = call.begin(operation.request)
                     feed = accumulator.feed
                     provider = stand_in_for(operation.provider)
-                    with closing(provider.stream(deadline.shorten(operation.request))) as chunks:
-                        for chunk in chunks:
-                            response = feed(chunk)
-                            if response is not None:
-                                yield response
+                    try:
+                        with closing(provider.stream(deadline.shorten(operation.request))) as chunks:
+                            for chunk in chunks:
+                                response = feed(chunk)
+                                if response is not None:
+                                    yield response
+                    except (ProviderConnectionError, ProviderTimeout):
+                        if not call.is_whole:
+                            raise
                     result: Any = accumulator.finish()
                 else:
                     result = _perform(operation, call, deadline)
@@ -245,6 +255,11 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
     except OutputError as error:
         if error.response is not None:
             yield call.last(error.response)
+        raise
+    except ProviderError:
+        held = call.take_held()
+        if held is not None:
+            yield held
         raise
     finally:
         resume = None  # an error holds this frame: the frame must not hold the error
@@ -292,11 +307,15 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
                     accumulator = call.begin(operation.request)
                     feed = accumulator.feed
                     provider = stand_in_for(operation.provider)
-                    async with aclosing(provider.astream(deadline.shorten(operation.request))) as chunks:
-                        async for chunk in chunks:
-                            response = feed(chunk)
-                            if response is not None:
-                                yield response
+                    try:
+                        async with aclosing(provider.astream(deadline.shorten(operation.request))) as chunks:
+                            async for chunk in chunks:
+                                response = feed(chunk)
+                                if response is not None:
+                                    yield response
+                    except (ProviderConnectionError, ProviderTimeout):
+                        if not call.is_whole:
+                            raise
                     result: Any = accumulator.finish()
                 else:
                     result = await _aperform(operation, call, deadline)
@@ -309,6 +328,11 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
     except OutputError as error:
         if error.response is not None:
             yield call.last(error.response)
+        raise
+    except ProviderError:
+        held = call.take_held()
+        if held is not None:
+            yield held
         raise
     finally:
         resume = None  # an error holds this frame: the frame must not hold the error

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._wire.accumulator import DONE, Chunk, choices_of
-from declarai_like._wire.choices import text_of
-from declarai_like._wire.tool_calls import as_text
+from declarai_like._outcomes import finish_reason_of
+from declarai_like._wire.accumulator import DONE, Chunk
+from declarai_like._wire.deltas import (
+    REASONING_FIELDS,
+    as_text,
+    choices_of,
+    delta_of,
+    reasoning_of,
+    refusal_of,
+    tells,
+    text_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from declarai_like._wire.accumulator import Accumulator
     from declarai_like._wire.event_builder import EventBuilder
@@ -18,13 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["HookedReader"]
 
-_TEXTS = ("reasoning_content", "reasoning", "refusal", "content")
+_READ: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
+    ("reasoning", lambda part: reasoning_of(part)[1]),
+    ("refusal", refusal_of),
+    ("content", lambda part: text_of(part.get("content"))),
+)
+"""The texts of a part of an answer, and how each is read, in whichever form it came."""
+_PLACES = ("delta", "message", "text")
 
 
 class HookedReader:
     """Reads chunks as the reader behind it does, after the filters and the observers have had them."""
 
-    __slots__ = ("_ended", "_filters", "_observers", "_reader", "_texts")
+    __slots__ = ("_begun", "_ended", "_filters", "_observers", "_reader", "_texts")
 
     def __init__(
         self,
@@ -35,18 +51,19 @@ class HookedReader:
         self._reader = reader
         self._filters = filters
         self._observers = observers
-        self._texts: dict[tuple[int, str], list[TextFilter]] = {}
+        self._texts: dict[int, dict[str, list[TextFilter]]] = {}
         """The filters of the texts that are under way, by choice and field; a tool's arguments have a field each."""
+        self._begun: set[int] = set()
         self._ended: set[int] = set()
 
     def feed(self, raw: Chunk) -> Any:
         """Take in a chunk; give what the reader gives for what is left of it."""
         if raw is not DONE:
-            return self._show(self._filtered(raw) if self._filters else raw)
+            return self._show(self._filter(raw) if self._filters else raw)
         shown = None
-        held = sorted({index for index, _ in self._texts})
+        held = sorted(index for index, texts in self._texts.items() if texts)
         if held:  # a stream that is whole, but never said why it stopped
-            choices = [{"index": index, "delta": self._part(index, {}, ends=True)} for index in held]
+            choices = [{"index": index, "delta": self._filter_part(index, {}, ends=True)} for index in held]
             shown = self._show({"choices": choices})
         self._reader.feed(raw)
         return shown
@@ -60,36 +77,54 @@ class HookedReader:
             observe(raw)
         return self._reader.feed(raw)
 
-    def _filtered(self, raw: Chunk) -> Chunk:
-        choices = [self._choice(index, choice) for index, choice in choices_of(raw)]
-        return {**raw, "choices": choices} if choices else raw
+    def _filter(self, raw: Chunk) -> Chunk:
+        choices = [self._filter_choice(index, choice) for index, choice in choices_of(raw)]
+        if not choices:
+            return raw
+        rest = {name: value for name, value in raw.items() if name != "value"}  # Writer's text is a choice now
+        return {**rest, "choices": choices}
 
-    def _choice(self, index: int, choice: Mapping[str, Any]) -> dict[str, Any]:
+    def _filter_choice(self, index: int, choice: Mapping[str, Any]) -> dict[str, Any]:
         """Rewrite a choice; its log probabilities, which repeat the text token by token, are left out."""
-        rewritten = {name: value for name, value in choice.items() if name != "logprobs"}
-        if choice.get("finish_reason") or "message" in choice:
+        rest = {name: value for name, value in choice.items() if name not in {"logprobs", *_PLACES}}
+        part = delta_of(choice, begun=index in self._begun)
+        place = next((name for name in _PLACES if choice.get(name) is part), "delta")
+        if finish_reason_of(choice.get("finish_reason")) or place == "message":
             self._ended.add(index)
-        ends = index in self._ended
-        for place in ("delta", "message"):
-            if isinstance(choice.get(place), dict):
-                return {**rewritten, place: self._part(index, choice[place], ends=ends)}
-        part = self._part(index, {"content": choice.get("text")}, ends=ends)  # a text completion
-        return {**rewritten, "text": part["content"] or ""}
+        if tells(part):
+            self._begun.add(index)
+        rewritten = self._filter_part(index, part, ends=index in self._ended)
+        if "text" in choice and place == "delta" and "delta" not in choice:  # a text completion
+            return {**rest, "text": rewritten["content"] or ""}
+        return {**rest, place: rewritten}
 
-    def _part(self, index: int, part: Mapping[str, Any], *, ends: bool) -> dict[str, Any]:
+    def _filter_part(self, index: int, part: Mapping[str, Any], *, ends: bool) -> dict[str, Any]:
         """Rewrite what a choice brought; at its end, what was held back goes with it."""
-        rewritten = dict(part)
-        for name in _TEXTS:
-            rest = self._text((index, name), text_of(part.get(name)), ends=ends)
-            if rest or part.get(name):
-                rewritten[name] = rest
+        rewritten = {name: value for name, value in part.items() if name not in REASONING_FIELDS}
+        for name, read in _READ:
+            text = self._filter_text(index, name, read(part), ends=ends)
+            field = self._field_of(name, part)
+            if text or part.get(field):
+                rewritten[field] = text
         fragments = part.get("tool_calls")
-        calls = self._calls(index, fragments if isinstance(fragments, list) else (), ends=ends)
+        calls = self._filter_calls(index, fragments if isinstance(fragments, list) else (), ends=ends)
         if calls:
             rewritten["tool_calls"] = calls
+        call = part.get("function_call")
+        call = call if isinstance(call, dict) else {}
+        arguments = self._filter_text(index, "function_call", as_text(call.get("arguments")), ends=ends)
+        if call or arguments:
+            rewritten["function_call"] = {**call, "arguments": arguments}
         return rewritten
 
-    def _calls(self, index: int, fragments: Iterable[Any], *, ends: bool) -> list[Any]:
+    @staticmethod
+    def _field_of(name: str, part: Mapping[str, Any]) -> str:
+        """Give the field in which a text is told: thinking in the one that it came in, if that holds a text."""
+        if name != "reasoning":
+            return name
+        return next((field for field in REASONING_FIELDS if isinstance(part.get(field), str)), "reasoning_content")
+
+    def _filter_calls(self, index: int, fragments: Iterable[Any], *, ends: bool) -> list[Any]:
         calls = []
         for position, fragment in enumerate(fragments):
             function = fragment.get("function") if isinstance(fragment, dict) else None
@@ -97,23 +132,24 @@ class HookedReader:
                 calls.append(fragment)
                 continue
             field = f"tool {fragment.get('index', position)}"
-            arguments = self._text((index, field), as_text(function.get("arguments")), ends=ends)
+            arguments = self._filter_text(index, field, as_text(function.get("arguments")), ends=ends)
             calls.append({**fragment, "function": {**function, "arguments": arguments}})
-        held = [field for choice, field in self._texts if ends and choice == index and field.startswith("tool ")]
+        held = [field for field in self._texts.get(index, ()) if ends and field.startswith("tool ")]
         for field in held:
-            rest = self._text((index, field), "", ends=True)
+            rest = self._filter_text(index, field, "", ends=True)
             calls.append({"index": int(field[5:]), "function": {"arguments": rest}})
         return calls
 
-    def _text(self, key: tuple[int, str], text: str, *, ends: bool) -> str:
+    def _filter_text(self, index: int, field: str, text: str, *, ends: bool) -> str:
         """Send a piece of a text through its filters, one after the other."""
-        filters = self._texts.get(key)
+        texts = self._texts.setdefault(index, {})
+        filters = texts.get(field)
         if filters is None:
             if not text:
                 return ""
-            filters = self._texts[key] = [make() for make in self._filters]
+            filters = texts[field] = [make() for make in self._filters]
         for filter_ in filters:
             text = filter_.feed(text) + (filter_.close() if ends else "")
         if ends:
-            del self._texts[key]
+            del texts[field]
         return text

@@ -30,7 +30,8 @@ class Fallback:
             try:
                 return (yield from send(request))
             except ProviderError as error:
-                if error.response is not None or not (self._when is None or self._when(error)):
+                was_shown = error.response is not None and error.phase == "stream"
+                if was_shown or not (self._when is None or self._when(error)):
                     raise
             request = _redirect(llm, request)
         return (yield from send(request))

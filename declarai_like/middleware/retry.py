@@ -65,4 +65,4 @@ def retry(times: int = 2, *, first_wait: float = 0.5, longest_wait: float = 8.0)
 
 
 def _may_pass(error: ProviderError) -> bool:
-    return error.response is None and error.retryable
+    return error.retryable and (error.response is None or error.phase != "stream")

@@ -11,6 +11,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from declarai_like.errors import ProviderTimeout
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -67,6 +69,11 @@ class Waits:
     def is_over(self) -> bool:
         """Whether the time of the whole call is over."""
         return self._whole is not None and monotonic() >= self._whole
+
+    def check(self) -> None:
+        """Raise `ProviderTimeout` if the time of the whole call is over, within work that waits for nothing."""
+        if self.is_over:
+            raise ProviderTimeout(f"the answer was not read in time: {self.over()}", phase=self.phase)
 
     def over(self) -> str:
         """Say which limit a wait that was too long has met, and what to do."""

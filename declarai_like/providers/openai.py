@@ -183,7 +183,8 @@ class OpenAIProvider:
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Send a request and give its chunks as they arrive."""
-        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self._redact, request.limits.answer_bytes)
+        waits = Waits(request.limits, streaming=True)
+        decoder = self._decoder(request, waits)
         read = b""
         try:
             client = self._clients.blocking()
@@ -217,7 +218,8 @@ class OpenAIProvider:
 
     async def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
         """Do what `stream` does, in an event loop."""
-        waits, decoder = Waits(request.limits, streaming=True), ChunkDecoder(self._redact, request.limits.answer_bytes)
+        waits = Waits(request.limits, streaming=True)
+        decoder = self._decoder(request, waits)
         read = b""
         try:
             client = await self._clients.awaiting()
@@ -248,6 +250,10 @@ class OpenAIProvider:
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
             raise self._told(error, waits) from None
+
+    def _decoder(self, request: Request, waits: Waits) -> ChunkDecoder:
+        limit, choices = request.limits.answer_bytes, request.params.get("n") or 1
+        return ChunkDecoder(self._redact, limit, choices=choices, check_time=waits.check)
 
     def _post(self, request: Request) -> dict[str, Any]:
         """Give the arguments of the official client's `post`."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from wire_format import USAGE, chunk, of_choices, responses, text, told, tool, types
 
 from declarai_like import errors
+from declarai_like._calls.flow import raise_known
 from declarai_like._outputs.output import Output
 from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.event_builder import EventBuilder
@@ -111,8 +112,8 @@ def test_fingerprint_of_a_plain_chunk_is_seen():
     [
         ([{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}], "ab"),
         ([{"text": None}, "x", 5], ""),
-        (7, ""),
-        ({"text": "a"}, ""),
+        ({"text": "a"}, "a"),
+        ({"type": "output_text", "text": "a"}, "a"),
     ],
 )
 def test_content_of_several_parts_is_their_text(content, expected):
@@ -160,7 +161,8 @@ def test_choice_without_an_index_is_the_one_at_its_position():
 def test_whole_answer_is_read_as_one_chunk():
     message = {"role": "assistant", "content": "Hi", "reasoning": "hm"}
     body = {"object": "chat.completion", "choices": [{"message": message, "finish_reason": None}]}
-    last = final(body, done=False)
+    last = final(body)
+    assert last.raw_response is body
     assert (last.response, last.content, last.reasoning, last.outcome) == ("Hi", "Hi", "hm", "complete")
 
 
@@ -279,7 +281,8 @@ def test_one_choice_that_was_cut_is_told_when_its_type_matters():
     accumulator = Accumulator(Output.of(Point), choices=2)
     for one in [*chunks, DONE]:
         accumulator.feed(one)
-    assert accumulator.finish().parsed == Point(x=1)
+    with pytest.raises(errors.OutputTruncated):
+        raise_known(accumulator.finish())
     assert isinstance(accumulator.states[1].error, errors.OutputTruncated)
     events, completion = told(*chunks, output=Output.of(Point), choices=2)
     assert [(e.choice_index, e.parsed) for e in events if e.type == "content.done"] == [(0, Point(x=1)), (1, None)]

@@ -121,7 +121,7 @@ def test_calls_are_put_together(deltas, expected):
 def test_call_has_a_type_and_reads_like_the_official_one():
     growing = ToolCalls()
     growing.feed([tool(0, "a", "f", "{}"), tool(1, "b", "g", "", type="custom")])
-    first, second = growing.calls
+    first, second = growing.prefix().tuple()
     assert (first.type, second.type) == ("function", "custom")
     assert (first.function.name, first.function.arguments) == ("f", "{}")
     assert first.wire() == {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -193,7 +193,8 @@ def test_arguments_of_a_strict_tool_must_be_an_object(arguments):
         ('{"a": "x', {}),
         ('{"a": [1, {"b": "c"', {"a": [1, {"b": "c"}]}),
         ("{'a'", None),
-        ('{"a": "\ud83d"}', None),
+        ('{"a": "\ud83d"}', {"a": "\ufffd"}),
+        ('{"a": "x\ud83d', {"a": "x"}),
         ("a" * 100_000, None),
     ],
 )

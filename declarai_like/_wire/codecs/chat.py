@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
 
+from declarai_like._outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
+from declarai_like._wire.deltas import choices_of
+from declarai_like._wire.provider_errors import error_in_choice, error_of, is_error_document, redact_error
 from declarai_like._wire.sizes import check_size
 from declarai_like._wire.sse import DONE as DONE_DATA
 from declarai_like._wire.sse import Event, EventDecoder
@@ -18,42 +22,73 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 200
+_DEEPEST = 200
+"""How deeply JSON may be nested: the fast reader's own limit, so that all that comes can be walked through."""
+_EVENTS_BETWEEN_CHECKS = 256
+_IS_ERROR_EVENT = re.compile("error|exception|fail", re.IGNORECASE).search
 
 
 class ChunkDecoder:
     """Turns the reads of one streamed answer into chunks: `feed` each read, then `close` at its end.
 
     An answer that is no event stream but one JSON document, as servers give that do not stream, is one chunk and
-    whole. `redact` blanks out the key in what may be shown to somebody. Raises `InvalidResponse` for what is not JSON.
+    whole. `redact` blanks out the key in what may be shown to somebody, never in what the model says. `choices` is how
+    many were asked for. `check_time` is called now and then within a long read, and may raise. Raises
+    `InvalidResponse` for what is not JSON.
     """
 
-    __slots__ = ("_document", "_events", "_left", "_redact", "_sniffing", "_whole", "begin", "done")
+    __slots__ = (
+        "_check_time", "_choices", "_document", "_events", "_finished", "_left", "_redact", "_sniffing", "_whole", "begin",
+        "done",
+    )  # fmt: skip
 
-    def __init__(self, redact: Callable[[Any], Any] = lambda value: value, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        redact: Callable[[Any], Any] = lambda value: value,
+        limit: int | None = None,
+        *,
+        choices: int = 1,
+        check_time: Callable[[], object] = lambda: None,
+    ) -> None:
         self.done = False
         """Whether the other side said that the answer is whole."""
         self.begin = b""
         """The first bytes, for a message about an answer that is none."""
         self._events = EventDecoder()
         self._redact = redact
+        self._check_time = check_time
+        self._choices = choices
+        self._finished: set[int] = set()
         self._document: bytearray | None = None
         self._sniffing = True
         self._whole = limit
         self._left = float("inf") if limit is None else limit
         """How many bytes there may still be."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether every choice has its finish reason: only the usage may follow."""
+        return len(self._finished) >= self._choices
+
     def feed(self, read: bytes) -> Iterable[Chunk]:
         """Give the chunks that `read` completes, and `DONE` after the last one."""
         self._left -= len(read)
         if self._left < 0:
             check_size(1 + (self._whole or 0), self._whole)
-        # The way nearly all servers write: one read is one event of one line. One search proves it, and what JSON
-        # there may be that is not so simple (a CR, bad UTF-8) fails to parse and goes the long way.
-        if read[:7] == b"data: {" and self._events.idle and read.find(b"\n") == len(read) - 2 and read[-1] == 10:  # noqa: PLR2004 - LF
+        # The way nearly all servers write: one read is one event of one line. Two searches prove it, and what JSON
+        # there may be that is not so simple (bad UTF-8) fails to parse and goes the long way.
+        if (
+            read[:7] == b"data: {"
+            and self._events.idle
+            and read.find(b"\n") == len(read) - 2
+            and read[-1] == 10  # noqa: PLR2004 - LF
+            and b"\r" not in read
+            and b"error" not in read
+        ):
             try:
                 chunk: Chunk = from_json(read[6:-2])
                 (choice,) = chunk["choices"]
-                if "error" not in choice and "error" not in chunk:
+                if choice["finish_reason"] is None:
                     self._sniffing = False
                     return (chunk,)
             except (KeyError, TypeError, ValueError):
@@ -73,13 +108,14 @@ class ChunkDecoder:
 
     def _sniff(self, read: bytes) -> bytes:
         """Look at the first bytes until they show what this is; give those that were held back for it."""
-        self.begin += read
-        text = self.begin.removeprefix(_BOM).lstrip()
+        self.begin = (self.begin + read).removeprefix(_BOM).lstrip(b"\r\n")
+        text = self.begin.lstrip()
         if len(self.begin) < _SHOWN and _BOM.startswith(text):
             return b""
         self._sniffing = False
         if text[:1] in (b"{", b"["):
             self._document = bytearray()
+            self._events.idle = False  # no read is an event any more
         read, self.begin = self.begin, self.begin[:_SHOWN]
         return read
 
@@ -105,8 +141,12 @@ class ChunkDecoder:
 
     def _decode(self, events: list[Event]) -> Iterator[Chunk]:
         """Give the events' chunks one by one, so that those before a broken one are not lost."""
+        count = 0
         for name, data in events:
             for chunk in self._decode_event(name, data):
+                count += 1
+                if count % _EVENTS_BETWEEN_CHECKS == 0:
+                    self._check_time()
                 if chunk is DONE:
                     self.done = True
                 yield chunk
@@ -114,14 +154,23 @@ class ChunkDecoder:
                     return
 
     def _decode_event(self, name: str, data: bytes) -> Iterator[Chunk]:
-        if name == "error":
+        if _IS_ERROR_EVENT(name):
             yield self._redact(_error_chunk(data))
             return
         for value in _values(data, self._redact):
             if value is DONE:
                 yield DONE
             elif isinstance(value, dict) and (name in ("", "message") or "choices" in value or "error" in value):
-                yield self._redact(value) if b"error" in data else value
+                yield self._note(value)
+
+    def _note(self, chunk: Chunk) -> Chunk:
+        """Note the choices that end with a chunk; give it without secrets where it is no part of an answer."""
+        if _is_error(chunk):
+            return redact_error(chunk, self._redact)
+        for index, choice in choices_of(chunk):
+            if finish_reason_of(choice.get("finish_reason")):
+                self._finished.add(index)
+        return chunk
 
 
 def decode_answer(body: bytes, redact: Callable[[Any], Any]) -> Chunk:
@@ -130,12 +179,17 @@ def decode_answer(body: bytes, redact: Callable[[Any], Any]) -> Chunk:
         answer = decode(body.removeprefix(_BOM))
     except ValueError:
         answer = None
-    if isinstance(answer, dict) and (answer.get("choices") or answer.get("error")):
-        return redact(answer) if b"error" in body else answer
-    if isinstance(answer, dict) and "error" in (answer.get("object"), answer.get("type")):
-        return redact(answer)  # type: ignore[no-any-return]  # a dict again
+    answers = [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else [answer]
+    for one in answers:  # Gemini tells its errors in a list
+        if isinstance(one, dict) and (one.get("choices") or is_error_document(one)):
+            return redact_error(one, redact) if _is_error(one) else one
     shown = _shown(body, redact)
     raise InvalidResponse(f"expected a completion in the OpenAI format, got {shown!r}", body=shown)
+
+
+def _is_error(chunk: Chunk) -> bool:
+    """Say whether a chunk is an error, has one, or is no part of an answer at all."""
+    return next(choices_of(chunk), None) is None or error_of(chunk) is not None or error_in_choice(chunk) is not None
 
 
 def decode(body: bytes) -> Any:
@@ -145,15 +199,32 @@ def decode(body: bytes) -> Any:
     except ValueError:
         pass  # e.g. half a surrogate pair, or bad UTF-8: the standard reader takes both
     try:
-        return json.loads(body.decode("utf-8", "replace"))
+        value = json.loads(body.decode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _is_deep(value):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        containers = [each for each in level if isinstance(each, (dict, list))]
+        if not containers:
+            return False
+        level = [entry for each in containers for entry in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _values(data: bytes, redact: Callable[[Any], Any]) -> Iterator[Any]:
     """Read the data of an event; raises `InvalidResponse` for the part that is not JSON."""
     for part in _parts(data):
-        yield DONE if part.startswith(DONE_DATA) else _value(part, redact)
+        if part.startswith(DONE_DATA):
+            yield DONE
+            continue
+        value = _value(part, redact)
+        yield from value if isinstance(value, list) else (value,)  # Gemini tells its errors in a list
 
 
 def _value(data: bytes, redact: Callable[[Any], Any]) -> Any:
