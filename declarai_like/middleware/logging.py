@@ -6,13 +6,8 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
 from declarai_like._calls.flow import known_error
-from declarai_like._wire.accumulator import choices_of
-from declarai_like._wire.choices import delta_of, text_of
-=======
 from declarai_like._wire.deltas import choices_of, delta_of, text_of
->>>>>>> 95b9068 (Read ends, errors, thinking and calls in every form that is seen)
 from declarai_like.errors import ConfigurationError
 from declarai_like.middleware.base import TaskMiddleware
 from declarai_like.providers.base import Secret

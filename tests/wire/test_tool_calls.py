@@ -194,7 +194,7 @@ def test_arguments_of_a_strict_tool_must_be_an_object(arguments):
         ('{"a": [1, {"b": "c"', {"a": [1, {"b": "c"}]}),
         ("{'a'", None),
         ('{"a": "\ud83d"}', {"a": "\ufffd"}),
-        ('{"a": "x\ud83d', {"a": "x"}),
+        ('{"a": "x\ud83d', {}),
         ("a" * 100_000, None),
     ],
 )
