@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._prompting.instructions import check_templates, output_instructions, render_template
 from declarai_like._prompting.plain_data import to_builtin, to_plain, to_text
 from declarai_like._prompting.text_templates import TextTemplate, jinja_names
-from declarai_like.errors import DeclaraiError, DefinitionError
+from declarai_like.errors import ArgumentError, DeclaraiError, DefinitionError
 from declarai_like.messages import Message, MessageRole
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Prompt:
         variables = {"text": text, "parameters": self._parameters, "inputs": inputs}
         words = render_template("task", self._templates, variables, self._where)
         if not words.strip():
-            raise DeclaraiError(f"{self._where}: these arguments make an empty prompt; nothing was sent")
+            raise ArgumentError(f"{self._where}: these arguments make an empty prompt; nothing was sent")
         return Message(words, MessageRole.user)
 
     def _plain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +118,9 @@ def _example(example: Example, signature: Signature, output: OutputLike) -> tupl
         args, kwargs = example.arguments(signature.name)
         return signature.bind(args, kwargs), _answer(example.value(as_text=output.is_text), output)
     except (ValueError, TypeError, DeclaraiError) as exc:
-        raise DefinitionError(f"{signature.where}: the example `>>> {example.call}` cannot be used: {exc}") from exc
+        raise DefinitionError(f"{signature.where}: the example `>>> {example.call}` cannot be used: {exc}").with_cause(
+            exc
+        ) from None
 
 
 def _answer(value: Any, output: OutputLike) -> str:

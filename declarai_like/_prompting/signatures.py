@@ -105,7 +105,9 @@ class Signature:
             holder = SimpleNamespace(__annotations__={"return": _with_references(annotation)})
             hints = typing.get_type_hints(holder, inner.__globals__, dict(self._local_names), include_extras=True)
         except (NameError, AttributeError, SyntaxError, TypeError) as exc:
-            raise DefinitionError(f"{self.where}: the return type {annotation!r} cannot be resolved: {exc}") from exc
+            raise DefinitionError(f"{self.where}: the return type {annotation!r} cannot be resolved: {exc}").with_cause(
+                exc
+            ) from None
         return hints["return"]
 
     @property

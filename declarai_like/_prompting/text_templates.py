@@ -104,7 +104,7 @@ def render_jinja(source: str, values: Mapping[str, Any], *where: str) -> str:
         return _compile(source).render(values)
     except Exception as exc:  # a template can fail in any way; here that becomes our error
         place = ", ".join(filter(None, where))
-        raise DeclaraiError(f"{place}: the template cannot be rendered: {exc}") from exc
+        raise DeclaraiError(f"{place}: the template cannot be rendered: {exc}").with_cause(exc) from None
 
 
 @lru_cache(maxsize=1024)
@@ -123,7 +123,9 @@ def jinja_names(source: str, where: str) -> set[str]:
         included = list(meta.find_referenced_templates(tree))
         names = meta.find_undeclared_variables(tree)
     except TemplateSyntaxError as exc:
-        raise DefinitionError(f"{where}: line {exc.lineno} of the template is wrong: {exc.message}") from exc
+        raise DefinitionError(f"{where}: line {exc.lineno} of the template is wrong: {exc.message}").with_cause(
+            exc
+        ) from None
     if included:
         raise DefinitionError(f"{where}: a template cannot include, import or extend another")
     return names

@@ -62,7 +62,7 @@ def read_cases(path: str | Path) -> tuple[Case, ...]:
     try:
         lines = Path(path).read_text("utf-8").splitlines()
     except (OSError, UnicodeError) as exc:
-        raise ConfigurationError(f"cannot read {str(path)!r}: {exc}") from exc
+        raise ConfigurationError(f"cannot read {str(path)!r}: {exc}").with_cause(exc) from None
     return tuple(_case(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip())
 
 
@@ -71,9 +71,9 @@ def _case(line: str, where: str) -> Case:
         told = json.loads(line)
         case = Case(**{"expected": told["expected"], **told})
     except KeyError as exc:
-        raise ConfigurationError(f"{where}: a case needs {exc}") from exc
+        raise ConfigurationError(f"{where}: a case needs {exc}").with_cause(exc) from None
     except (ValueError, TypeError) as exc:
-        raise ConfigurationError(f"{where}: this is no case: {exc}") from exc
+        raise ConfigurationError(f"{where}: this is no case: {exc}").with_cause(exc) from None
     if not isinstance(case.arguments, dict):
         raise ConfigurationError(f'{where}: expected "arguments" by name, got {case.arguments!r:.80}')
     return case
@@ -92,7 +92,7 @@ def expected_value(case: Case, output: Output[Any], where: str) -> Any:
     except (DeclaraiError, ValueError) as exc:
         raise ConfigurationError(
             f"{where}: the case {case.title(where)} expects what the task cannot return: {exc}"
-        ) from exc
+        ).with_cause(exc) from None
 
 
 def held_out(signature: Signature, output: Output[Any], templates: Mapping[str, str], case: Case) -> tuple[Prompt, Any]:
