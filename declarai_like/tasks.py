@@ -138,5 +138,5 @@ class AsyncStreamingTask(_AwaitingTask[P, T, AsyncGenerator["LLMResponse", None]
 
 def make_task(function: Any, provider: Provider, options: Options) -> Any:
     """Make the task of a function: blocking or awaiting, whole or streaming."""
-    declared = TaskDeclaration.of(function, provider, options.templates)
+    declared = TaskDeclaration.of(function, provider, options.templates, options.system)
     return BaseTask.kinds[declared.signature.is_async, options.streaming](declared, options)

@@ -26,6 +26,7 @@ class TaskOptions(TypedDict, total=False):
     retries: int
     max_retries: int
     output: OutputMode
+    system: str
     templates: Mapping[str, str]
     timeout: float | None
     request_timeout: float | None
@@ -99,6 +100,8 @@ class Options:
     retries: int = 0
     max_retries: int = 2
     output: OutputMode = "auto"
+    system: str = ""
+    """A task's system prompt; a chat keeps its own."""
     templates: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
     stream_limits: Limits = field(default_factory=Limits)
@@ -198,6 +201,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retries": (_is_count, "how often to ask again"),
     "max_retries": (_is_count, "how often to try again"),
     "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
+    "system": (lambda value: isinstance(value, str), "a text, the system prompt"),
     "templates": (_is_mapping, "a mapping of templates by name"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
     **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),

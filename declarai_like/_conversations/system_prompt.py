@@ -31,7 +31,7 @@ class SystemPrompt:
         placeholders = placeholders_of(self.text, where)
         known = {**self._attributes(placeholders), **values}
         try:
-            return render_text(self.text, known, fields=known.keys(), where=where)
+            return render_text(self.text, known, where=where, owner=self.chat)
         except DeclaraiError as error:
             missing = sorted(placeholders - known.keys())
             if not missing:

@@ -111,6 +111,11 @@ class Signature:
         return hints["return"]
 
     @property
+    def owner(self) -> str | None:
+        """The name of the object that this is a method of, `self` or `cls`; `None` for a function."""
+        return next(iter(inspect.signature(self.function).parameters)) if self.is_method else None
+
+    @property
     def variadic(self) -> frozenset[str]:
         """The names of `*args` and `**kwargs`."""
         return frozenset(name for name, parameter in self.signature.parameters.items() if is_variadic(parameter))

@@ -55,7 +55,7 @@ class BaseTask(Generic[P, T, R]):
     @classmethod
     def of(cls, function: Any, provider: Provider, options: Options) -> Any:
         """Make a task of this kind of a function."""
-        return cls(TaskDeclaration.of(function, provider, options.templates), options)
+        return cls(TaskDeclaration.of(function, provider, options.templates, options.system), options)
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class BaseTask(Generic[P, T, R]):
         *,
         origin: tuple[Any, ...] | None = None,
         is_bound: bool = False,
+        instance: Any = None,
         home: ref[Any] | None = None,
     ) -> None:
         self._declared = declared
@@ -71,10 +72,11 @@ class BaseTask(Generic[P, T, R]):
         self._origin = origin
         """How this task is made of another one: a function and its arguments; `None` if it was declared."""
         self._is_bound = is_bound
+        self._instance = instance
         self._home = home or ref(self)
         """The task that remembers: a method is bound anew at each access, so the class's own remembers for it."""
         update_wrapper(cast("Any", self), declared.signature.function)
-        if is_bound:
+        if self._is_bound:
             self.__signature__ = declared.signature.signature
 
     @overload
@@ -90,8 +92,10 @@ class BaseTask(Generic[P, T, R]):
 
     def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
         """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
+        owner = self._find_owner(args)
         args, own, _ = self._split_arguments(args, kwargs)
-        return {"messages": list(self._declared.prompt.outline(self._declared.signature.bind_partial(args, own)))}
+        arguments = self._declared.signature.bind_partial(args, own)
+        return {"messages": list(self._declared.prompt.outline(arguments, owner))}
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Give exactly what would be sent, without sending it."""
@@ -146,14 +150,14 @@ class BaseTask(Generic[P, T, R]):
     ) -> Call[T]:
         """Bind the arguments and put the call together; nothing is sent yet."""
         signature, output, prompt, provider = self._declared
-        options = self._options
+        options, owner = self._options, self._find_owner(args)
         args, own, llm_params = self._split_arguments(args, kwargs)
         arguments = signature.bind(args, own)
         request = options.request(
             provider,
             llm_params,
             streaming=streaming,
-            messages=prompt.render(arguments),
+            messages=prompt.render(arguments, owner),
             response_format=output.response_format(options.format),
             name=signature.name,
             prompt_version=prompt.version,
@@ -167,6 +171,12 @@ class BaseTask(Generic[P, T, R]):
             reask=partial(reask, output=output, templates=options.templates),
             as_events=as_events,
         )
+
+    def _find_owner(self, args: tuple[Any, ...]) -> Any:
+        """Give the object that this is a method of: it is bound, or the first argument of `Class.method(self, ...)`."""
+        if self._is_bound:
+            return self._instance
+        return args[0] if self._declared.signature.is_method and args else None
 
     def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -207,18 +217,20 @@ class BaseTask(Generic[P, T, R]):
     def _with_changes(self, changes: Mapping[str, Any]) -> Any:
         """Make a task of the same function that asks differently."""
         options, declared = self._options.merge(**changes), self._declared
-        if options.templates != self._options.templates:
-            declared = declared.with_templates(options.templates)
+        if (options.templates, options.system) != (self._options.templates, self._options.system):
+            declared = declared.reworded(options.templates, options.system)
         kind = self.kinds[declared.signature.is_async, options.streaming]
         origin = (BaseTask._with_changes, (self, dict(changes)))
-        return kind(declared, options, origin=origin, is_bound=self._is_bound)
+        return kind(declared, options, origin=origin, is_bound=self._is_bound, instance=self._instance)
 
     def _bind_to(self, instance: Any) -> Any:
         """Give this task as a method; a function without `self` stays as it is."""
         if instance is None or self._is_bound or not self._declared.signature.is_method:
             return self
         origin = (BaseTask._bind_to, (self, instance))
-        return type(self)(self._declared, self._options, origin=origin, is_bound=True, home=self._home)
+        return type(self)(
+            self._declared, self._options, origin=origin, is_bound=True, instance=instance, home=self._home
+        )
 
     def __reduce__(self) -> Any:
         """Pickle as functions do: by name, and by value where cloudpickle does that; a copy by what it is a copy of."""

@@ -25,7 +25,7 @@ class TaskDeclaration(NamedTuple):
     provider: Provider
 
     @classmethod
-    def of(cls, function: Any, provider: Provider, templates: Mapping[str, str]) -> TaskDeclaration:
+    def of(cls, function: Any, provider: Provider, templates: Mapping[str, str], system: str) -> TaskDeclaration:
         """Read a function; raises `DefinitionError` if it cannot be a task."""
         signature = Signature.of(function)
         output = Output.of(
@@ -34,8 +34,8 @@ class TaskDeclaration(NamedTuple):
             description=signature.return_description,
             where=signature.where,
         )
-        return cls(signature, output, Prompt.of(signature, output, templates), provider)
+        return cls(signature, output, Prompt.of(signature, output, templates, system), provider)
 
-    def with_templates(self, templates: Mapping[str, str]) -> TaskDeclaration:
+    def reworded(self, templates: Mapping[str, str], system: str) -> TaskDeclaration:
         """Give the same task in other words."""
-        return self._replace(prompt=Prompt.of(self.signature, self.output, templates))
+        return self._replace(prompt=Prompt.of(self.signature, self.output, templates, system))

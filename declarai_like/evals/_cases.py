@@ -14,6 +14,7 @@ from declarai_like.errors import ConfigurationError, DeclaraiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from declarai_like._calls.options import Options
     from declarai_like._outputs.output import Output
     from declarai_like._prompting.signatures import Signature
     from declarai_like.tasks import BaseTask
@@ -95,7 +96,7 @@ def expected_value(case: Case, output: Output[Any], where: str) -> Any:
         ).with_cause(exc) from None
 
 
-def held_out(signature: Signature, output: Output[Any], templates: Mapping[str, str], case: Case) -> tuple[Prompt, Any]:
+def held_out(signature: Signature, output: Output[Any], options: Options, case: Case) -> tuple[Prompt, Any]:
     """Give a task's prompt without the example that is this very case, and the case's bound arguments.
 
     Raises `TypeError` if the arguments do not fit.
@@ -104,7 +105,7 @@ def held_out(signature: Signature, output: Output[Any], templates: Mapping[str, 
     asked = signature.bind(bound.args, bound.kwargs)
     rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
     kept = replace(signature, doc=replace(signature.doc, examples=rest))
-    return Prompt.of(kept, output, templates), bound
+    return Prompt.of(kept, output, options.templates, options.system), bound
 
 
 def _bound(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:

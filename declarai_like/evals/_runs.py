@@ -174,8 +174,8 @@ def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, 
         options = options.merge(model=llm)
     elif llm is not None:
         options, declared = replace(options, model=None), declared._replace(provider=llm.llm)
-    prompt, bound = held_out(declared.signature, declared.output, options.templates, case)
-    asked = type(task)(declared._replace(prompt=prompt), options, is_bound=True)
+    prompt, bound = held_out(declared.signature, declared.output, options, case)
+    asked = type(task)(declared._replace(prompt=prompt), options, is_bound=True, instance=task._instance)  # noqa: SLF001 - the same
     name = declared.signature.name
     expected = expected_value(case, declared.output, name)
     label = f"{declared.provider.name}:{options.model or declared.provider.model}"
