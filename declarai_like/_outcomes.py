@@ -15,7 +15,9 @@ Outcome = Literal["streaming", "complete", "calls", "truncated", "filtered", "re
 Ending = Literal["complete", "truncated", "filtered", "refused", "failed"]
 """What a finish reason means; `failed` is an error of the provider's."""
 
-_NO_REASON: Final = frozenset({"", "null", "none", "undefined", "notfinished", "unspecified", "finishreasonunspecified", "error"})
+_NO_REASON: Final = frozenset(
+    {"", "null", "none", "undefined", "notfinished", "unspecified", "finishreasonunspecified", "error"}
+)
 """Words of servers that spell "not yet" as a word; of "error" the error itself tells more."""
 
 # Providers have some sixty words for these. Only what names a cut, a filter or a failure is one; an unknown word is an

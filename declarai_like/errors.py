@@ -4,6 +4,7 @@
     ├── DefinitionError              the code: a task or chat cannot be declared like this
     ├── ConfigurationError           the setup: a key, a model, a provider is missing or wrong
     │   └── MissingExtra             an optional dependency is not installed (also an ImportError)
+    ├── ArgumentError                the call: an argument cannot be put into the prompt (also a TypeError)
     ├── LimitExceeded                your own limit: of tokens, requests, prompt size or concurrency
     ├── ProviderError                the other side: it refused, failed, or went away
     │   ├── ProviderConnectionError  it could not be reached
@@ -24,7 +25,8 @@
     └── HistoryError                 the store: a conversation could not be read or written
         └── HistoryWriteError        the answer came but could not be stored; it is not lost
 
-The class says whose fault it was; the message says what was expected, what came, and what to do.
+The class says whose fault it was; the message says what was expected, what came, and what to do. An error of another
+library that lies beneath is the attribute `cause`: it is not printed, so that our sentence is what one reads.
 Errors can be pickled, and none of them ever holds a key.
 """
 
@@ -35,10 +37,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Self
+
     from declarai_like.completions import Completion
     from declarai_like.responses import Attempt, LLMResponse
 
 __all__ = [
+    "ArgumentError",
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
@@ -68,10 +73,24 @@ __all__ = [
 class DeclaraiError(Exception):
     """The root of all errors that this library raises on purpose."""
 
+    cause: BaseException | None = None
+    """The error beneath, if there is one, with its traceback; it does not go along when the error is pickled."""
+
     @property
     def message(self) -> str:
         """What went wrong and what to do, as shown by `str()`."""
         return str(self.args[0]) if self.args else ""
+
+    def with_cause(self, cause: BaseException | None) -> Self:
+        """Keep the error beneath as `cause`, and give this one, to be raised `from None`."""
+        self.cause = cause
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without the cause: another library's error, and what its frames hold, need not be picklable."""
+        reduced: Any = super().__reduce__()
+        kind, args = reduced[:2]
+        return kind, args, {name: value for name, value in vars(self).items() if name != "cause"}
 
 
 class DefinitionError(DeclaraiError):
@@ -84,6 +103,10 @@ class ConfigurationError(DeclaraiError):
 
 class MissingExtra(ConfigurationError, ImportError):
     """An optional dependency is not installed; the message names the extra to install."""
+
+
+class ArgumentError(DeclaraiError, TypeError):
+    """An argument cannot be put into the prompt, or the arguments make none; nothing was sent."""
 
 
 class LimitExceeded(DeclaraiError):

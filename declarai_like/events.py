@@ -256,7 +256,14 @@ class FunctionToolCallArgumentsDeltaEvent(_Shared):
 
     @classmethod
     def _of(  # noqa: PLR0917 - as its fields stand
-        cls, name: str, index: int, id: str | None, arguments: str, delta: str, choice: int, strict: bool  # noqa: A002, FBT001
+        cls,
+        name: str,
+        index: int,
+        id: str | None,
+        arguments: str,
+        delta: str,
+        choice: int,
+        strict: bool,  # noqa: A002, FBT001
     ) -> FunctionToolCallArgumentsDeltaEvent:
         return cls(name, index, id, delta, choice, GrowingText(arguments), 1, strict)
 

@@ -207,7 +207,7 @@ class Prompt(BaseModel):
         """Fill a text with those attributes that it names."""
         where, variables = self.__prompt__.where, self.__prompt__.variables
         values = {name: getattr(self, name) for name in text_names(text, where, variables) & variables}
-        return render_text(text, values, fields=variables, where=where)
+        return render_text(text, values, where=where, owner=self)
 
 
 _bases: WeakValueDictionary[int, type[Prompt]] = WeakValueDictionary()

@@ -19,6 +19,7 @@ __all__ = ["Attempt", "LLMResponse", "Outcome", "Parsed", "Result"]
 
 T = TypeVar("T")
 
+
 class Parsed(NamedTuple):
     """A value read from an answer, and the repairs that its text needed."""
 

@@ -202,7 +202,7 @@ class Call(Generic[T]):
                     f"the answer came but could not be stored, it is in `response` and `value`: {error.message}",
                     response=result.response,
                     value=result.value,
-                ) from error
+                ).with_cause(error) from None
             return result
         finally:
             conversation.queue.leave(ticket)

@@ -27,6 +27,7 @@ class TaskOptions(TypedDict, total=False):
     retries: int
     max_retries: int
     output: OutputMode
+    system: str
     templates: Mapping[str, str]
     reading: Reading
     reasoning_tags: bool
@@ -109,6 +110,8 @@ class Options:
     output: OutputMode = "auto"
     reading: Reading = "lenient"
     reasoning_tags: bool = True
+    system: str = ""
+    """A task's system prompt; a chat keeps its own."""
     templates: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
     stream_limits: Limits = field(default_factory=Limits)
@@ -212,6 +215,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
     "reading": (lambda value: value in _READINGS, f"one of {', '.join(map(repr, _READINGS))}"),
     "reasoning_tags": (lambda value: isinstance(value, bool), "True or False"),
+    "system": (lambda value: isinstance(value, str), "a text, the system prompt"),
     "templates": (_is_mapping, "a mapping of templates by name"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
     **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),

@@ -101,7 +101,9 @@ def _plan_jobs(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) ->
             )
         ]
     except TypeError as exc:
-        raise ConfigurationError(f"{settings.cases}: the arguments of a case are not those of its task: {exc}") from exc
+        raise ConfigurationError(
+            f"{settings.cases}: the arguments of a case are not those of its task: {exc}"
+        ).with_cause(exc) from None
     if not planned:
         raise ConfigurationError(
             f"there is nothing to ask {', '.join(tasks)}: "

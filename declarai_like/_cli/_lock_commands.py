@@ -61,16 +61,18 @@ def _read(lock_file: str) -> dict[str, Any]:
     try:
         return load(Path(lock_file).read_text("utf-8"), lock_file)
     except FileNotFoundError as exc:
-        raise ConfigurationError(f"there is no {lock_file!r}: write it with `declarai-like lock MODULE`") from exc
+        raise ConfigurationError(f"there is no {lock_file!r}: write it with `declarai-like lock MODULE`").with_cause(
+            exc
+        ) from None
     except (OSError, UnicodeError) as exc:
-        raise ConfigurationError(f"cannot read {lock_file!r}: {exc}") from exc
+        raise ConfigurationError(f"cannot read {lock_file!r}: {exc}").with_cause(exc) from None
 
 
 def _write(lock_file: str, locked: Mapping[str, Any]) -> None:
     try:
         Path(lock_file).write_text(dump(locked), encoding="utf-8", newline="\n")
     except OSError as exc:
-        raise ConfigurationError(f"cannot write {lock_file!r}: {exc}") from exc
+        raise ConfigurationError(f"cannot write {lock_file!r}: {exc}").with_cause(exc) from None
 
 
 def _print(differences: Sequence[Change]) -> None:

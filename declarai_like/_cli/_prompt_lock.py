@@ -140,7 +140,7 @@ def load(text: str, where: str) -> dict[str, Any]:
         raise ConfigurationError(
             f"{where} is no prompt lock ({exc}): "
             "resolve what a merge left in it, or write it anew with `declarai-like lock`"
-        ) from exc
+        ).with_cause(exc) from None
     if number != FORMAT or not isinstance(prompts, dict):
         raise ConfigurationError(
             f"{where} has the format {number!r}, this version knows {FORMAT}: upgrade declarai-like, or lock anew"

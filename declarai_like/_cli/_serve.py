@@ -55,7 +55,9 @@ def serve_modules(modules: Sequence[str], settings: Settings) -> None:
     try:
         import uvicorn
     except ImportError as exc:
-        raise MissingExtra(f'serving needs uvicorn ({exc}): pip install "declarai-like[serve]"') from exc
+        raise MissingExtra(f'serving needs uvicorn ({exc}): pip install "declarai-like[serve]"').with_cause(
+            exc
+        ) from None
     most = _CONNECTIONS * settings.max_concurrency
     uvicorn.run(app, host=settings.host, port=settings.port, limit_concurrency=most, **_UVICORN)
 

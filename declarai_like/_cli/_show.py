@@ -33,7 +33,7 @@ def show(target: str, arguments: Iterable[str], *, as_json: bool = False, as_req
         given = dict(_argument(text, task) for text in arguments)
         messages = compile_messages(task, given)
     except TypeError as exc:
-        raise TypeError(f"{exc} (arguments are given as --arg name=value)") from exc
+        raise TypeError(f"{exc} (arguments are given as --arg name=value)") from None
     if as_request:
         print(_json(_request(task, given, messages)))
     elif as_json:

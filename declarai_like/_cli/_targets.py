@@ -73,7 +73,7 @@ def import_place(place: str) -> ModuleType:
             return _load(path)
         return _import(Path.cwd(), place)
     except Exception as exc:
-        raise ConfigurationError(f"cannot import {place!r}: {type(exc).__name__}: {exc}") from exc
+        raise ConfigurationError(f"cannot import {place!r}: {type(exc).__name__}: {exc}").with_cause(exc) from None
 
 
 def _attribute(target: str, expected: str) -> Any:
@@ -83,7 +83,7 @@ def _attribute(target: str, expected: str) -> Any:
     try:
         return attrgetter(name)(import_place(place))
     except AttributeError as exc:
-        raise ConfigurationError(f"there is no {name!r} in {place!r}: {exc}") from exc
+        raise ConfigurationError(f"there is no {name!r} in {place!r}: {exc}").with_cause(exc) from None
 
 
 def _import(root: Path, name: str) -> ModuleType:

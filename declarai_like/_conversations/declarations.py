@@ -153,7 +153,7 @@ def _asked(llm: Any, where: str) -> tuple[Provider, Options]:
     except AttributeError as error:
         raise DefinitionError(
             f"{where}: expected llm= to be a model, as declarai.openai() gives, got {llm!r}"
-        ) from error
+        ).with_cause(error) from None
 
 
 def _laid(base: Options, layers: tuple[Mapping[str, Any], ...]) -> Options:

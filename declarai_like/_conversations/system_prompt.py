@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._conversations.declarations import placeholders_of
 from declarai_like._prompting.text_templates import render_text
-from declarai_like.errors import DeclaraiError
+from declarai_like.errors import ArgumentError, DeclaraiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,15 +31,15 @@ class SystemPrompt:
         placeholders = placeholders_of(self.text, where)
         known = {**self._attributes(placeholders), **values}
         try:
-            return render_text(self.text, known, fields=known.keys(), where=where)
+            return render_text(self.text, known, where=where, owner=self.chat)
         except DeclaraiError as error:
             missing = sorted(placeholders - known.keys())
             if not missing:
                 raise
-            raise TypeError(
+            raise ArgumentError(
                 f"{where}: the system prompt needs {', '.join(map(repr, missing))}: "
                 "give it to the constructor or to send, or set it as an attribute"
-            ) from error
+            ).with_cause(error) from None
 
     def render_or_source(self, values: Mapping[str, Any]) -> str:
         """Fill the prompt, or give it as it was written: a value that is missing may come with a `send`."""

@@ -78,7 +78,7 @@ class Output(Generic[T]):
             raise DefinitionError(
                 f"{place}the return type {self.type_name} has no JSON Schema; "
                 f"return a type that pydantic can describe ({reason})"
-            ) from error
+            ).with_cause(error) from None
 
     @functools.cached_property
     def _adapter(self) -> TypeAdapter[T]:
@@ -196,7 +196,9 @@ class Output(Generic[T]):
             return Parsed(*self._target.find(text, error))
         except Unreadable as failure:
             reason = failure.args[0]
-            raise OutputError(f"expected {self.type_name}, got {shown(text)}: {reason}") from failure.__cause__
+            raise OutputError(f"expected {self.type_name}, got {shown(text)}: {reason}").with_cause(
+                failure.__cause__
+            ) from None
 
     @functools.cached_property
     def _target(self) -> Target[T]:

@@ -28,8 +28,8 @@ class Example:
         try:
             args = tuple(map(ast.literal_eval, call.args))
             return args, {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in call.keywords}
-        except ValueError as exc:
-            raise ValueError("its arguments must be literals") from exc
+        except ValueError:
+            raise ValueError("its arguments must be literals") from None
 
     def value(self, *, as_text: bool) -> Any:
         """Return the answer: a literal, the repr of a model, JSON, or `as_text` any words.
@@ -56,8 +56,8 @@ def read_example(block: list[str]) -> Example:
 def _parse_expression(source: str) -> ast.expr:
     try:
         return ast.parse(source, mode="eval").body
-    except SyntaxError as exc:
-        raise ValueError(f"{source!r} is no expression") from exc
+    except SyntaxError:
+        raise ValueError(f"{source!r} is no expression") from None
 
 
 class _Data(ast.NodeTransformer):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from declarai_like.errors import ArgumentError
+
 __all__ = ["to_builtin", "to_json", "to_plain", "to_text"]
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
@@ -21,9 +23,12 @@ def to_plain(value: Any, name: str, where: str) -> Any:
     from pydantic_core import to_jsonable_python
 
     try:
-        return to_jsonable_python(to_builtin(value), by_alias=False, fallback=to_builtin)
-    except (ValueError, RecursionError) as exc:
-        raise TypeError(f"{where}: the argument {name!r} cannot be written for the model: {exc}") from exc
+        return to_jsonable_python(to_builtin(value), by_alias=False, fallback=_to_data)
+    except Exception as exc:  # an argument's own class may do anything; here that becomes our error
+        reason = "it contains itself, or is nested too deeply" if _is_endless(exc) else exc
+        raise ArgumentError(f"{where}: the argument {name!r} cannot be written for the model: {reason}").with_cause(
+            exc
+        ) from None
 
 
 def to_builtin(value: Any) -> Any:
@@ -35,6 +40,22 @@ def to_builtin(value: Any) -> Any:
     if isinstance(value, deque | range):
         return list(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _to_data(value: Any) -> Any:
+    """Turn a value that pydantic does not know into data; raises `ArgumentError` for what is none."""
+    data = to_builtin(value)
+    if data is value:
+        kind = f"the class {value.__name__}" if isinstance(value, type) else f"an object of {type(value).__name__}"
+        raise ArgumentError(
+            f"{kind} is no data; give a text, a number, a list, a dict, a dataclass or a pydantic model, "
+            "or turn it into a text first"
+        )
+    return data
+
+
+def _is_endless(error: Exception) -> bool:
+    return isinstance(error, RecursionError) or "Circular reference" in str(error)
 
 
 def to_text(value: Any) -> str:

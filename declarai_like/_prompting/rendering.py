@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import cached_property, lru_cache
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._prompting.fields import Owner
 from declarai_like._prompting.instructions import check_templates, output_instructions, render_template
 from declarai_like._prompting.plain_data import to_builtin, to_plain, to_text
 from declarai_like._prompting.text_templates import TextTemplate, jinja_names
-from declarai_like.errors import DeclaraiError, DefinitionError
+from declarai_like.errors import ArgumentError, DeclaraiError, DefinitionError
 from declarai_like.messages import Message, MessageRole
 
 if TYPE_CHECKING:
@@ -21,78 +23,117 @@ if TYPE_CHECKING:
 
 __all__ = ["Prompt", "version_of"]
 
+_SEVERAL = 2
+
 
 class Prompt:
     """One task's prompt: checked when declared, and plain data, so that it can be shared and pickled."""
 
-    def __init__(self, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None) -> None:
-        doc = signature.doc
-        self._where = signature.where
+    def __init__(
+        self, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None, system: str = ""
+    ) -> None:
+        doc, where = signature.doc, signature.where
+        self._where = where
         self._output = output
-        self._templates = check_templates(templates or {}, signature.where)
+        self._templates = check_templates(templates or {}, where)
         self._names = tuple(signature.signature.parameters)
-        self._text = TextTemplate.of(doc.text, self._names, signature.where)
-        self._listed = tuple(name for name in self._names if name not in self._text.names)
+        self._owner = signature.owner
+        fields = self._names if self._owner is None else (*self._names, self._owner)
+        self._text = TextTemplate.of(doc.text, fields, where)
+        self._system = TextTemplate.of(cleandoc(system), fields, f"{where}, system")
+        shown = self._text.names | self._system.names
+        self._listed = tuple(name for name in self._names if name not in shown)
         self._optional = signature.variadic
         self._parameters = {name: text for name, text in doc.params.items() if text}
         self._examples = tuple(_example(example, signature, output) for example in doc.examples)
         self._require_instruction()
 
     @classmethod
-    def of(cls, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None) -> Prompt:
+    def of(
+        cls, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None, system: str = ""
+    ) -> Prompt:
         """Check a declaration and make its prompt; raises `DefinitionError` for what cannot work.
 
-        `templates` replaces files of `templates/` by their stem: `{"task": "{{ text }} ..."}`.
+        `templates` replaces files of `templates/` by their stem: `{"task": "{{ text }} ..."}`. `system` is a system
+        prompt, a text of the same kind as the docstring.
         """
-        return cls(signature, output, templates)
+        return cls(signature, output, templates, system)
 
-    def render(self, arguments: Mapping[str, Any]) -> tuple[Message, ...]:
-        """Write the messages to send; `arguments` holds every parameter.
+    def render(self, arguments: Mapping[str, Any], owner: Any = None) -> tuple[Message, ...]:
+        """Write the messages to send; `arguments` holds every parameter, `owner` is the `self` of a method.
 
-        Raises `TypeError` for an argument that cannot be written, `DeclaraiError` for a template that
+        Raises `ArgumentError` for an argument that cannot be written, `DeclaraiError` for a template that
         fails on these arguments.
         """
-        values = self._plain(arguments)
-        return (*self._opening, self._message(self._text.fill(values), values))
+        values = self._with_owner(arguments, owner)
+        plain = self._plain(arguments)
+        opening = (*self._system_message(self._system.fill(values, plain)), *self._example_messages(owner))
+        return (*opening, self._message(self._text.fill(values, plain), plain))
 
-    def outline(self, arguments: Mapping[str, Any]) -> tuple[Message, ...]:
+    def outline(self, arguments: Mapping[str, Any], owner: Any = None) -> tuple[Message, ...]:
         """Write the messages with `{name}` in the place of each argument that is missing."""
         missing = {name: f"{{{name}}}" for name in self._names if name not in arguments}
-        values = self._plain(arguments)
-        text = self._text.outline(values, missing)
-        return (*self._opening, self._message(text, values | missing))
+        values, plain = self._with_owner(arguments, owner), self._plain(arguments)
+        system = self._system.outline(values, plain, missing)
+        text = self._text.outline(values, plain, missing)
+        opening = (*self._system_message(system), *self._example_messages(owner))
+        return (*opening, self._message(text, plain | missing))
 
     @cached_property
     def version(self) -> str:
         """Give a short hash of all that is said around the arguments: another one when a word of it changes."""
         return version_of(*(message.message for message in self.outline({})))
 
+    def _system_message(self, system: str) -> tuple[Message, ...]:
+        """Write what the user tells the system, and below it the words for the type."""
+        words = "\n".join(filter(None, [system, self._instructions]))
+        return (Message(words, MessageRole.system),) if words else ()
+
     @cached_property
-    def _opening(self) -> tuple[Message, ...]:
-        """What precedes the user's message in every call: the system's words and the examples."""
+    def _instructions(self) -> str:
+        return output_instructions(self._output, chat=bool(self._system.source), templates=self._templates)
+
+    def _example_messages(self, owner: Any) -> tuple[Message, ...]:
+        shown = self._text.names
+        return self._own_examples(owner) if self._owner in shown and owner is not None else self._examples_of_nobody
+
+    @cached_property
+    def _examples_of_nobody(self) -> tuple[Message, ...]:
+        return self._own_examples(None)
+
+    def _own_examples(self, owner: Any) -> tuple[Message, ...]:
         messages = []
-        if instructions := output_instructions(self._output, chat=False, templates=self._templates):
-            messages.append(Message(instructions, MessageRole.system))
         for arguments, answer in self._examples:
-            values = self._plain(arguments)
-            messages.append(self._message(self._text.fill(values), values))
+            plain = self._plain(arguments)
+            messages.append(self._message(self._text.fill(self._with_owner(arguments, owner), plain), plain))
             messages.append(Message(answer, MessageRole.assistant))
         return tuple(messages)
 
-    def _message(self, text: str, values: Mapping[str, Any]) -> Message:
-        inputs = {name: to_text(values[name]) for name in self._listed if values[name] or name not in self._optional}
+    def _message(self, text: str, plain: Mapping[str, Any]) -> Message:
+        inputs = {name: self._input(plain[name]) for name in self._listed if plain[name] or name not in self._optional}
         variables = {"text": text, "parameters": self._parameters, "inputs": inputs}
         words = render_template("task", self._templates, variables, self._where)
         if not words.strip():
-            raise DeclaraiError(f"{self._where}: these arguments make an empty prompt; nothing was sent")
+            raise ArgumentError(f"{self._where}: these arguments make an empty prompt; nothing was sent")
         return Message(words, MessageRole.user)
+
+    def _input(self, value: Any) -> str:
+        """Write an input: a text of several lines as a block of its own, so that no line of it passes for another."""
+        text = to_text(value)
+        lines = text.splitlines(keepends=True)
+        if len(self._names) == 1 or len(lines) < _SEVERAL:
+            return text
+        return "\n" + "".join(f"    {line}" for line in lines)
 
     def _plain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {name: to_plain(value, name, self._where) for name, value in arguments.items()}
 
+    def _with_owner(self, arguments: Mapping[str, Any], owner: Any) -> Mapping[str, Any]:
+        return arguments if owner is None or self._owner is None else {**arguments, self._owner: Owner(owner)}
+
     def _require_instruction(self) -> None:
         """Refuse a task that says nothing, and a template of the user's that leaves out arguments."""
-        if not self._text.source and not self._listed:
+        if not (self._text.source or self._system.source or self._listed):
             raise DefinitionError(
                 f"{self._where}: there is nothing to ask without a docstring and parameters; write a docstring"
             )
@@ -118,7 +159,9 @@ def _example(example: Example, signature: Signature, output: OutputLike) -> tupl
         args, kwargs = example.arguments(signature.name)
         return signature.bind(args, kwargs), _answer(example.value(as_text=output.is_text), output)
     except (ValueError, TypeError, DeclaraiError) as exc:
-        raise DefinitionError(f"{signature.where}: the example `>>> {example.call}` cannot be used: {exc}") from exc
+        raise DefinitionError(f"{signature.where}: the example `>>> {example.call}` cannot be used: {exc}").with_cause(
+            exc
+        ) from None
 
 
 def _answer(value: Any, output: OutputLike) -> str:

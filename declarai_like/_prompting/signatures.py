@@ -105,8 +105,15 @@ class Signature:
             holder = SimpleNamespace(__annotations__={"return": _with_references(annotation)})
             hints = typing.get_type_hints(holder, inner.__globals__, dict(self.local_names), include_extras=True)
         except (NameError, AttributeError, SyntaxError, TypeError) as exc:
-            raise DefinitionError(f"{self.where}: the return type {annotation!r} cannot be resolved: {exc}") from exc
+            raise DefinitionError(f"{self.where}: the return type {annotation!r} cannot be resolved: {exc}").with_cause(
+                exc
+            ) from None
         return hints["return"]
+
+    @property
+    def owner(self) -> str | None:
+        """The name of the object that this is a method of, `self` or `cls`; `None` for a function."""
+        return next(iter(inspect.signature(self.function).parameters)) if self.is_method else None
 
     @property
     def variadic(self) -> frozenset[str]:

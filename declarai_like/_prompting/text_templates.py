@@ -1,17 +1,18 @@
 """Texts with places for values: single-brace fields, or Jinja in a sandbox that sees plain data only.
 
-A text without Jinja has its single-brace fields filled, `{name}` for a name that is a parameter; any other
-brace is text. A value is never rendered. What can be wrong about a text is said at its declaration, by
-`DefinitionError`.
+Single-brace fields are filled in both, beside Jinja those of the names that it does not show. A value is never
+rendered. What can be wrong about a text is said at its declaration, by `DefinitionError`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._prompting.fields import Field, Owner, parse_fields, refuse_unreadable
+from declarai_like._prompting.misspellings import warn_of_misspelled
 from declarai_like._prompting.plain_data import to_json, to_plain, to_text
 from declarai_like.errors import DeclaraiError, DefinitionError
 
@@ -30,7 +31,7 @@ __all__ = [
     "text_names",
 ]
 
-_FIELD = re.compile(r"\{([^\W\d]\w*)\}")
+_FIELDS = "declarai_fields"
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
@@ -40,44 +41,64 @@ class TextTemplate:
 
     source: str
     where: str
-    is_jinja: bool
     names: frozenset[str]
+    fields: tuple[str | Field, ...]
+    """The text cut at its single-brace fields; of Jinja, the fields alone."""
+    jinja: str | None
+    """The text as Jinja renders it, with a variable in the place of each field; `None` if it is none."""
 
     @classmethod
     def of(cls, source: str, fields: Collection[str], where: str) -> TextTemplate:
         """Check a text against the names of its parameters."""
-        is_jinja = _is_jinja(source)
-        names = jinja_names(source, where) if is_jinja else set(_FIELD.findall(source))
-        if is_jinja:
+        refuse_unreadable(source, fields, where)
+        warn_of_misspelled(source, fields, where)
+        names = set()
+        if _is_jinja(source):
+            names = jinja_names(source, where)
             refuse_unknown_names(names, fields, where)
-        return cls(source, where, is_jinja, frozenset(names.intersection(fields)))
+        template = cls.unchecked(source, frozenset(fields), where)
+        return replace(template, names=template.names | names.intersection(fields))
 
-    def fill(self, values: Mapping[str, Any]) -> str:
-        if self.is_jinja:
-            return render_jinja(self.source, values, self.where)
-        return _FIELD.sub(lambda match: self._field(match, values), self.source) if self.names else self.source
+    @classmethod
+    def unchecked(cls, source: str, fields: frozenset[str] | None, where: str) -> TextTemplate:
+        """Take a text as it is; without the names of its parameters, all that read as fields are some."""
+        jinja, parts = _number_fields(source, fields) if _is_jinja(source) else (None, parse_fields(source, fields))
+        names = frozenset(name for part in parts if isinstance(part, Field) for name in part.names)
+        return cls(source, where, names, parts, jinja)
 
-    def outline(self, values: Mapping[str, Any], missing: Mapping[str, str]) -> str:
+    def fill(self, values: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
+        """Put the values in; `plain` are the same as plain data."""
+        texts = [self._write(part, values, plain) for part in self.fields]
+        if self.jinja is None:
+            return "".join(texts)
+        return render_jinja(self.jinja, {**plain, _FIELDS: texts}, self.where)
+
+    def outline(self, values: Mapping[str, Any], plain: Mapping[str, Any], missing: Collection[str]) -> str:
         """Fill in what is there; a template that cannot be rendered without the rest stays as it is."""
-        if not (self.is_jinja and missing):
-            return self.fill({**values, **missing})
+        if self.jinja is None:
+            return self.fill(values, plain)
         try:
-            return self.fill({**values, **{name: _blank_type()(name=name) for name in missing}})
+            return self.fill(values, {**plain, **{name: _blank_type()(name=name) for name in missing}})
         except DeclaraiError:
             return self.source
 
-    def _field(self, match: re.Match[str], values: Mapping[str, Any]) -> str:
-        name = match[1]
-        return to_text(values[name]) if name in self.names and name in values else match[0]
+    def _write(self, part: str | Field, values: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
+        """Write a text as it is, and a field if all its values are there."""
+        if isinstance(part, str):
+            return part
+        if part.is_plain and part.name in plain:
+            return to_text(plain[part.name])
+        return part.write(values, self.where) if values.keys() >= set(part.names) else part.source
 
 
-def render_text(text: str, values: Mapping[str, Any], *, fields: Collection[str], where: str) -> str:
-    """Fill a text that is no task's, such as a chat's system prompt, with the `values` of its `fields`.
+def render_text(text: str, values: Mapping[str, Any], *, where: str, owner: Any = None) -> str:
+    """Fill a text that is no task's, such as a chat's system prompt, with values; `{self.name}` is the owner's.
 
     A single-brace field without a value stays; Jinja without a value raises `DeclaraiError`.
     """
     plain = {name: to_plain(value, name, where) for name, value in values.items()}
-    return TextTemplate(text, where, _is_jinja(text), frozenset(fields)).fill(plain)
+    known = {**values, "self": Owner(owner)} if owner is not None else values
+    return TextTemplate.unchecked(text, frozenset(known), where).fill(known, plain)
 
 
 def check_text(text: str, fields: Collection[str], where: str) -> None:
@@ -90,9 +111,32 @@ def text_names(text: str, where: str, fields: Collection[str] = ()) -> frozenset
 
     Jinja's own functions are none of them, unless one of the `fields` has the name.
     """
-    if _is_jinja(text):
-        return frozenset(jinja_names(text, where) - (_environment().globals.keys() - set(fields)))
-    return frozenset(_FIELD.findall(text))
+    names = jinja_names(text, where) - (_environment().globals.keys() - set(fields)) if _is_jinja(text) else set()
+    return frozenset(names) | TextTemplate.unchecked(text, None, where).names
+
+
+@lru_cache(maxsize=256)
+def _number_fields(source: str, known: frozenset[str] | None) -> tuple[str, tuple[Field, ...]]:
+    """Put a variable in the place of each single-brace field in a text of Jinja's, and give the fields.
+
+    What Jinja shows itself is no field: who writes `{{ name }}` means `{name}` as text.
+    """
+    fields: list[Field] = []
+    shown = jinja_names(source, "the template")
+
+    def number(part: str | Field) -> str:
+        if isinstance(part, str):
+            return part
+        if not shown.isdisjoint(part.names):
+            return part.source
+        fields.append(part)
+        return f"{{{{ {_FIELDS}[{len(fields) - 1}] }}}}"
+
+    texts, verbatim = [], False
+    for _, kind, text in _environment().lex(source):
+        verbatim = kind == "raw_begin" or (verbatim and kind != "raw_end")
+        texts.append("".join(map(number, parse_fields(text, known))) if kind == "data" and not verbatim else text)
+    return "".join(texts), tuple(fields)
 
 
 def _is_jinja(text: str) -> bool:
@@ -104,7 +148,7 @@ def render_jinja(source: str, values: Mapping[str, Any], *where: str) -> str:
         return _compile(source).render(values)
     except Exception as exc:  # a template can fail in any way; here that becomes our error
         place = ", ".join(filter(None, where))
-        raise DeclaraiError(f"{place}: the template cannot be rendered: {exc}") from exc
+        raise DeclaraiError(f"{place}: the template cannot be rendered: {exc}").with_cause(exc) from None
 
 
 @lru_cache(maxsize=1024)
@@ -123,7 +167,9 @@ def jinja_names(source: str, where: str) -> set[str]:
         included = list(meta.find_referenced_templates(tree))
         names = meta.find_undeclared_variables(tree)
     except TemplateSyntaxError as exc:
-        raise DefinitionError(f"{where}: line {exc.lineno} of the template is wrong: {exc.message}") from exc
+        raise DefinitionError(f"{where}: line {exc.lineno} of the template is wrong: {exc.message}").with_cause(
+            exc
+        ) from None
     if included:
         raise DefinitionError(f"{where}: a template cannot include, import or extend another")
     return names

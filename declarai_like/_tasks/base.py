@@ -68,6 +68,7 @@ class BaseTask(Generic[P, T, R]):
         *,
         origin: tuple[Any, ...] | None = None,
         is_bound: bool = False,
+        instance: Any = None,
         home: ref[Any] | None = None,
     ) -> None:
         update_wrapper(cast("Any", self), declared.signature.function)
@@ -76,6 +77,7 @@ class BaseTask(Generic[P, T, R]):
         self._origin = origin
         """How this task is made of another one: a function and its arguments; `None` if it was declared."""
         self._is_bound = is_bound
+        self._instance = instance
         self._home = home or ref(self)
         """The task that remembers: a method is bound anew at each access, so the class's own remembers for it."""
         if is_bound:
@@ -94,8 +96,10 @@ class BaseTask(Generic[P, T, R]):
 
     def compile(self, *args: Any, **kwargs: Any) -> dict[str, list[Message]]:
         """Give the messages that would be sent; an argument that is not given stays as `{name}`."""
+        owner = self._find_owner(args)
         args, own, _ = self._split_arguments(args, kwargs)
-        return {"messages": list(self.declared.prompt.outline(self.declared.signature.bind_partial(args, own)))}
+        arguments = self.declared.signature.bind_partial(args, own)
+        return {"messages": list(self.declared.prompt.outline(arguments, owner))}
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Give exactly what would be sent, without sending it."""
@@ -158,13 +162,14 @@ class BaseTask(Generic[P, T, R]):
         Raises `TypeError` if the arguments do not fit.
         """
         signature, output, prompt, provider, options = self.declared
+        owner = self._find_owner(args)
         args, own, llm_params = self._split_arguments(args, kwargs)
         arguments = signature.bind(args, own)
         request = options.request(
             provider,
             llm_params,
             streaming=streaming,
-            messages=prompt.render(arguments),
+            messages=prompt.render(arguments, owner),
             response_format=output.response_format(options.format),
             name=signature.name,
             prompt_version=prompt.version,
@@ -178,6 +183,12 @@ class BaseTask(Generic[P, T, R]):
             reask=partial(reask, output=output, templates=options.templates),
             as_events=as_events,
         )
+
+    def _find_owner(self, args: tuple[Any, ...]) -> Any:
+        """Give the object that this is a method of: it is bound, or the first argument of `Class.method(self, ...)`."""
+        if self._is_bound:
+            return self._instance
+        return args[0] if self.declared.signature.is_method and args else None
 
     def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -220,14 +231,18 @@ class BaseTask(Generic[P, T, R]):
         declared = self.declared.with_options(self.declared.options.merge(**changes))
         kind = self.kinds[declared.signature.is_async, declared.options.streaming]
         origin = (BaseTask._with_changes, (self, dict(changes)))
-        return kind(declared, origin=origin, is_bound=self._is_bound)
+        return kind(declared, origin=origin, is_bound=self._is_bound, instance=self._instance)
+
+    def with_declaration(self, declared: TaskDeclaration) -> Any:
+        """Make a task of another declaration that is called with all its arguments, also where this is a method."""
+        return type(self)(declared, is_bound=True, instance=self._instance)
 
     def _bind_to(self, instance: Any) -> Any:
         """Give this task as a method; a function without `self` stays as it is."""
         if instance is None or self._is_bound or not self.declared.signature.is_method:
             return self
         origin = (BaseTask._bind_to, (self, instance))
-        return type(self)(self.declared, origin=origin, is_bound=True, home=self._home)
+        return type(self)(self.declared, origin=origin, is_bound=True, instance=instance, home=self._home)
 
     def __reduce__(self) -> Any:
         """Pickle as functions do: by name, and by value where cloudpickle does that; a copy by what it is a copy of."""

@@ -34,10 +34,13 @@ class TaskDeclaration(NamedTuple):
             description=signature.return_description,
             where=signature.where,
         )
-        return cls(signature, output, Prompt.of(signature, output, options.templates), provider, options)
+        return cls(
+            signature, output, Prompt.of(signature, output, options.templates, options.system), provider, options
+        )
 
     def with_options(self, options: Options) -> TaskDeclaration:
-        """Give the same task asked differently; its prompt is made anew if its templates are others."""
-        if options.templates == self.options.templates:
+        """Give the same task asked differently; its prompt is made anew if its words are others."""
+        if (options.templates, options.system) == (self.options.templates, self.options.system):
             return self._replace(options=options)
-        return self._replace(options=options, prompt=Prompt.of(self.signature, self.output, options.templates))
+        prompt = Prompt.of(self.signature, self.output, options.templates, options.system)
+        return self._replace(options=options, prompt=prompt)

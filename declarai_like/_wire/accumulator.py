@@ -8,7 +8,6 @@ One accumulator serves streams and whole answers alike: a whole body is read as 
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from declarai_like._buffers import AnswerMetadata, has_surrogates

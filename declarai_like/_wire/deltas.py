@@ -10,7 +10,14 @@ if TYPE_CHECKING:
 
 __all__ = ["REASONING_FIELDS", "as_text", "choices_of", "delta_of", "reasoning_of", "refusal_of", "tells", "text_of"]
 
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "reasoning_details", "thinking_blocks")
+REASONING_FIELDS = (
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "reasoning_text",
+    "reasoning_details",
+    "thinking_blocks",
+)
 """Where thinking is told: DeepSeek, vLLM and OpenRouter, Ollama, Copilot, OpenRouter once more, LiteLLM."""
 
 _THINKING = ("thinking", "reasoning", "thought", "summary_text")

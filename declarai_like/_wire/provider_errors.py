@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["error_in_choice", "error_of", "is_error_document", "redact_error"]
 
-_MESSAGES = ("message", "msg", "detail", "error_message", "error_msg", "errorMessage", "errmsg", "status_msg", "Message")
+_MESSAGES = (
+    "message",
+    "msg",
+    "detail",
+    "error_message",
+    "error_msg",
+    "errorMessage",
+    "errmsg",
+    "status_msg",
+    "Message",
+)
 _MORE_WORDS = ("error_description", "title", "reason")
 """Fields that have an error's words, but do not make an error of what has them."""
 _CODES = ("code", "error_code", "errorCode", "errcode", "status_code", "statusCode", "http_code", "Code")

@@ -155,9 +155,7 @@ class ToolCalls:
         self._log.append(snapshot)
         return Fragment(snapshot, arguments)
 
-    def _find(
-        self, wire_index: int | None, call_id: str | None, name: str, arguments: str, earlier: int
-    ) -> int | None:
+    def _find(self, wire_index: int | None, call_id: str | None, name: str, arguments: str, earlier: int) -> int | None:
         """Find the call that an entry belongs to, or `None` if it begins a new one.
 
         `earlier` is how many calls there were before this delta.

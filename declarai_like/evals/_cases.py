@@ -14,6 +14,7 @@ from declarai_like.errors import ConfigurationError, DeclaraiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from declarai_like._calls.options import Options
     from declarai_like._outputs.output import Output
     from declarai_like._prompting.signatures import Signature
     from declarai_like.tasks import BaseTask
@@ -62,7 +63,7 @@ def read_cases(path: str | Path) -> tuple[Case, ...]:
     try:
         lines = Path(path).read_text("utf-8").splitlines()
     except (OSError, UnicodeError) as exc:
-        raise ConfigurationError(f"cannot read {str(path)!r}: {exc}") from exc
+        raise ConfigurationError(f"cannot read {str(path)!r}: {exc}").with_cause(exc) from None
     return tuple(_case(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip())
 
 
@@ -71,9 +72,9 @@ def _case(line: str, where: str) -> Case:
         data = json.loads(line)
         case = Case(**{"expected": data["expected"], **data})
     except KeyError as exc:
-        raise ConfigurationError(f"{where}: a case needs {exc}") from exc
+        raise ConfigurationError(f"{where}: a case needs {exc}").with_cause(exc) from None
     except (ValueError, TypeError) as exc:
-        raise ConfigurationError(f"{where}: this is no case: {exc}") from exc
+        raise ConfigurationError(f"{where}: this is no case: {exc}").with_cause(exc) from None
     if not isinstance(case.arguments, dict):
         raise ConfigurationError(f'{where}: expected "arguments" by name, got {case.arguments!r:.80}')
     return case
@@ -92,10 +93,10 @@ def expected_value(case: Case, output: Output[Any], where: str) -> Any:
     except (DeclaraiError, ValueError) as exc:
         raise ConfigurationError(
             f"{where}: the case {case.title(where)} expects what the task cannot return: {exc}"
-        ) from exc
+        ).with_cause(exc) from None
 
 
-def hold_out(signature: Signature, output: Output[Any], templates: Mapping[str, str], case: Case) -> tuple[Prompt, Any]:
+def hold_out(signature: Signature, output: Output[Any], options: Options, case: Case) -> tuple[Prompt, Any]:
     """Give a task's prompt without the example that is this very case, and the case's bound arguments.
 
     Raises `TypeError` if the arguments do not fit.
@@ -104,7 +105,7 @@ def hold_out(signature: Signature, output: Output[Any], templates: Mapping[str, 
     asked = signature.bind(bound.args, bound.kwargs)
     rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
     kept = replace(signature, doc=replace(signature.doc, examples=rest))
-    return Prompt.of(kept, output, templates), bound
+    return Prompt.of(kept, output, options.templates, options.system), bound
 
 
 def _bind_by_name(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:

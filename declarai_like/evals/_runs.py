@@ -174,8 +174,8 @@ def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, 
         declared = declared._replace(options=declared.options.merge(model=llm))
     elif llm is not None:
         declared = declared._replace(provider=llm.llm, options=replace(declared.options, model=None))
-    prompt, bound = hold_out(declared.signature, declared.output, declared.options.templates, case)
-    varied = type(task)(declared._replace(prompt=prompt), is_bound=True)
+    prompt, bound = hold_out(declared.signature, declared.output, declared.options, case)
+    varied = task.with_declaration(declared._replace(prompt=prompt))
     name = declared.signature.name
     expected = expected_value(case, declared.output, name)
     label = f"{declared.provider.name}:{declared.options.model or declared.provider.model}"

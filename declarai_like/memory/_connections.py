@@ -87,4 +87,6 @@ def driver(module: str, *, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtra(f'this memory needs {module} ({error}): pip install "declarai-like[{extra}]"') from error
+        raise MissingExtra(f'this memory needs {module} ({error}): pip install "declarai-like[{extra}]"').with_cause(
+            error
+        ) from None

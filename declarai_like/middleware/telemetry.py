@@ -31,5 +31,7 @@ def telemetry(
     try:
         from declarai_like.middleware._telemetry_spans import Telemetry
     except ImportError as error:
-        raise MissingExtra(f'telemetry needs opentelemetry-api ({error}): pip install "declarai-like[otel]"') from error
+        raise MissingExtra(
+            f'telemetry needs opentelemetry-api ({error}): pip install "declarai-like[otel]"'
+        ).with_cause(error) from None
     return Telemetry(telemetry, content=content, tracer_provider=tracer_provider, meter_provider=meter_provider)

@@ -15,7 +15,7 @@ from declarai_like.errors import MissingExtra
 try:
     import starlette as _starlette  # noqa: F401 - asked for by name, so that its absence can be told
 except ImportError as exc:
-    raise MissingExtra(f'serving needs starlette ({exc}): pip install "declarai-like[serve]"') from exc
+    raise MissingExtra(f'serving needs starlette ({exc}): pip install "declarai-like[serve]"').with_cause(exc) from None
 
 from declarai_like.serve._app import LOOPBACK, app
 

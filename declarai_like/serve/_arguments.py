@@ -48,7 +48,9 @@ class Arguments:
             schema = self._adapter.json_schema()
         except Exception as error:
             reason, _, _ = str(error).partition("\n")
-            raise ConfigurationError(f"{signature.where}: a parameter cannot be given as JSON: {reason}") from error
+            raise ConfigurationError(f"{signature.where}: a parameter cannot be given as JSON: {reason}").with_cause(
+                error
+            ) from None
         self.schema = _strip_descriptions(schema)
         for parameter in parameters:
             if isinstance(parameter.default, _SCALARS):
@@ -79,7 +81,7 @@ def _resolve_hints(signature: Signature) -> Mapping[str, Any]:
     except (NameError, TypeError) as error:
         raise ConfigurationError(
             f"{signature.where}: the types of its parameters cannot be resolved: {error}"
-        ) from error
+        ).with_cause(error) from None
 
 
 def _field(parameter: inspect.Parameter, kind: Any) -> Any:

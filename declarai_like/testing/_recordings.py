@@ -50,7 +50,7 @@ def load(path: Path) -> list[Recording]:
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{path} is no recording ({error!r:.200}); {_AGAIN}") from error
+        raise ConfigurationError(f"{path} is no recording ({error!r:.200}); {_AGAIN}").with_cause(error) from None
 
 
 def save(path: Path, recordings: Iterable[Recording]) -> None:

@@ -10,7 +10,9 @@ try:
 except ImportError as exc:
     from declarai_like.errors import MissingExtra
 
-    raise MissingExtra(f'the plugin needs pytest ({exc}): pip install "declarai-like[testing]"') from exc
+    raise MissingExtra(f'the plugin needs pytest ({exc}): pip install "declarai-like[testing]"').with_cause(
+        exc
+    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

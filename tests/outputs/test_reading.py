@@ -261,7 +261,7 @@ def test_error_is_caused_by_the_validation_error_of_the_likeliest_reading():
     with pytest.raises(OutputError) as caught:
         Output.of(list[int]).parse('{"declarai_result": ["a"]}')
 
-    assert isinstance(caught.value.__cause__, ValidationError)
+    assert isinstance(caught.value.cause, ValidationError)
     assert "declarai_result[0]: " in str(caught.value)
 
 
