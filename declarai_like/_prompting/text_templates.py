@@ -27,6 +27,7 @@ __all__ = [
     "refuse_unknown_names",
     "render_jinja",
     "render_text",
+    "required_names",
     "text_names",
 ]
 
@@ -93,6 +94,11 @@ def text_names(text: str, where: str, fields: Collection[str] = ()) -> frozenset
     if _is_jinja(text):
         return frozenset(jinja_names(text, where) - (_environment().globals.keys() - set(fields)))
     return frozenset(_FIELD.findall(text))
+
+
+def required_names(text: str, where: str) -> frozenset[str]:
+    """Return the names that must have a value: those of Jinja. Without one, single braces stay as they are."""
+    return text_names(text, where) if _is_jinja(text) else frozenset()
 
 
 def _is_jinja(text: str) -> bool:
