@@ -263,7 +263,7 @@ class FunctionToolCallArgumentsDeltaEvent(_Shared):
         arguments: str,
         delta: str,
         choice: int,
-        strict: bool,  # noqa: A002, FBT001
+        strict: bool,  # noqa: FBT001
     ) -> FunctionToolCallArgumentsDeltaEvent:
         return cls(name, index, id, delta, choice, GrowingText(arguments), 1, strict)
 

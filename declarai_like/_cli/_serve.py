@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "make_app", "serve_modules"]
 
 _TOKEN = "DECLARAI_SERVE_TOKEN"  # noqa: S105 - the name of the variable that holds it
-_SHUTDOWN_SECONDS = 3
-_CONNECTIONS = 10
-"""How many connections there may be for each call: those beyond are answered 503 before anything is read."""
-_UVICORN: dict[str, Any] = {
-    "server_header": False,
-    "date_header": False,
-    "timeout_graceful_shutdown": _SHUTDOWN_SECONDS,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +45,12 @@ def serve_modules(modules: Sequence[str], settings: Settings) -> None:
     """
     app = make_app(modules, settings)
     try:
-        import uvicorn
+        from declarai_like._cli._http_server import serve_forever
     except ImportError as exc:
         raise MissingExtra(f'serving needs uvicorn ({exc}): pip install "declarai-like[serve]"').with_cause(
             exc
         ) from None
-    most = _CONNECTIONS * settings.max_concurrency
-    uvicorn.run(app, host=settings.host, port=settings.port, limit_concurrency=most, **_UVICORN)
+    serve_forever(app, host=settings.host, port=settings.port, max_concurrency=settings.max_concurrency)
 
 
 def make_app(modules: Sequence[str], settings: Settings) -> Starlette:

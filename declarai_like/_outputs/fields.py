@@ -71,18 +71,18 @@ def is_plain(config: Node) -> bool:
 
 
 def keys_of(name: str, field: Node, config: Node) -> tuple[list[str], bool]:
-    """Return the names of a field in JSON, and whether it stands only under these.
+    """Return the names of a field in JSON, and whether it stands under one name and nowhere else.
 
     They are its aliases, and its own name where that counts. An alias may also be a path to some
-    deeper place.
+    deeper place. Which of several counts, when more than one is there, only validation tells.
     """
     alias = field.get("validation_alias")
     if alias is None:
         return [name], True
     paths = [[alias]] if isinstance(alias, str) else [alias] if isinstance(alias[0], str) else alias
     own = [name] if config.get("populate_by_name") or config.get("validate_by_name") else []
-    names = [path[0] for path in paths if len(path) == 1]
-    return own + names, len(names) == len(paths)
+    names = own + [path[0] for path in paths if len(path) == 1]
+    return names, len(names) == len(own) + len(paths) == 1
 
 
 def _build_of(node: Node, config: Node) -> Build:

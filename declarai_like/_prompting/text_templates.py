@@ -28,6 +28,7 @@ __all__ = [
     "refuse_unknown_names",
     "render_jinja",
     "render_text",
+    "required_names",
     "text_names",
 ]
 
@@ -137,6 +138,11 @@ def _number_fields(source: str, known: frozenset[str] | None) -> tuple[str, tupl
         verbatim = kind == "raw_begin" or (verbatim and kind != "raw_end")
         texts.append("".join(map(number, parse_fields(text, known))) if kind == "data" and not verbatim else text)
     return "".join(texts), tuple(fields)
+
+
+def required_names(text: str, where: str) -> frozenset[str]:
+    """Return the names that must have a value: those of Jinja. Without one, single braces stay as they are."""
+    return text_names(text, where) if _is_jinja(text) else frozenset()
 
 
 def _is_jinja(text: str) -> bool:

@@ -62,8 +62,15 @@ def app(
     or to read what is sent. `max_tokens` bounds each answer, `max_concurrency` the calls under way, `max_sessions` the
     conversations that are open. Without `page` there is none. Raises `ConfigurationError` for what cannot be served.
     """
-    if isinstance(hosts, str) or isinstance(cors, str):
-        raise ConfigurationError("hosts and cors are lists")
+    if not all(_is_list_of_texts(names) for names in (hosts, cors)):
+        raise ConfigurationError(f"hosts and cors are lists of texts, got {hosts!r:.80} and {cors!r:.80}")
+    if memory is not None and not callable(memory):
+        raise ConfigurationError(
+            f"memory is called with the name of a conversation, got {memory!r:.80}: "
+            "write memory=lambda name: SQLiteMessageHistory(name, path=...)"
+        )
+    if token is not None and not isinstance(token, str):
+        raise ConfigurationError(f"the token is a text, got {type(token).__name__}")
     if token is not None and not token.strip():
         raise ConfigurationError("the token is empty: give a long random text, or None for no token")
     settings = Settings(
@@ -87,12 +94,18 @@ def app(
         is_guarded=token is not None,
     )
     _check_names(core)
-    return Starlette(
+    starlette = Starlette(
         routes=_routes(core, token, has_page=page),
         middleware=_middleware(hosts, cors),
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_error},
-        lifespan=_closing(core.streams),
+        lifespan=_lifespan_of(core.streams),
     )
+    starlette.state.stop_streams = core.streams.close
+    return starlette
+
+
+def _is_list_of_texts(names: Any) -> bool:
+    return isinstance(names, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in names)
 
 
 def _check_names(core: Core) -> None:
@@ -107,6 +120,7 @@ def _routes(core: Core, token: str | None, *, has_page: bool) -> list[Route]:
     own, openai, pages = TaskRoutes(core), OpenAIRoutes(core), PageRoutes(core)
     guarded: list[tuple[str, str, Any]] = [
         ("GET", "/v1/models", openai.models),
+        ("GET", "/v1/models/{name:path}", openai.model),
         ("POST", "/v1/chat/completions", openai.chat),
         ("POST", "/v1/completions", openai.completion),
         ("GET", "/tasks", own.list_tasks),
@@ -145,11 +159,12 @@ def _middleware(hosts: Sequence[str], cors: Sequence[str]) -> list[Middleware]:
     return guards
 
 
-def _closing(streams: Streams) -> Any:
+def _lifespan_of(streams: Streams) -> Any:
     """Cancel what is under way when the server stops."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        streams.reopen()
         try:
             yield
         finally:

@@ -110,13 +110,12 @@ def return_schema(annotation: Any) -> dict[str, Any] | None:
     return schema
 
 
-def values_schema(names: frozenset[str]) -> dict[str, Any]:
-    """Give the schema of the values that a chat's system prompt needs."""
-    ordered = sorted(names)
+def values_schema(names: frozenset[str], required: frozenset[str]) -> dict[str, Any]:
+    """Give the schema of the values that a chat's system prompt takes."""
     return {
         "type": "object",
-        "properties": {name: {} for name in ordered},
-        "required": ordered,
+        "properties": {name: {} for name in sorted(names)},
+        "required": sorted(required),
         "additionalProperties": False,
     }
 

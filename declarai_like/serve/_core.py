@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from starlette.responses import JSONResponse
-
 from declarai_like.serve._event_frames import whole_answer
+from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._responders import EventStream, request_digest, run_call
 
 if TYPE_CHECKING:
@@ -24,16 +23,11 @@ if TYPE_CHECKING:
     from declarai_like.serve._settings import Settings
     from declarai_like.serve._upstreams import Streams, Upstream
 
-__all__ = ["Core", "json_response"]
+__all__ = ["Core"]
 
 
 def _do_nothing() -> None:
     """Do nothing at the end of a call."""
-
-
-def json_response(data: Any, status: int = 200) -> Response:
-    """Answer with JSON that nobody keeps and no browser takes for anything else."""
-    return JSONResponse(data, status, {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +56,11 @@ class Core:
         request: Request,
         body: bytes,
         call: Call[Any],
-        frames: Callable[[str], Frames],
+        frames: Frames,
         on_end: Callable[[], None] = _do_nothing,
     ) -> Response:
-        """Answer with the events of a call; `frames` spells them for a stream of that name."""
-        key = self.streams.new_key()
-        upstream = self.streams.open(key, request_digest(request, body), frames(key), call, on_end)
+        """Answer with the events of a call, spelled by `frames`."""
+        upstream = self.streams.open(request_digest(request, body), frames, call, on_end)
         return self._follow(upstream, 0)
 
     def _follow(self, upstream: Upstream, position: int) -> Response:
@@ -76,4 +69,4 @@ class Core:
     async def answer_whole(self, request: Request, call: Call[Any]) -> Response:
         """Answer with the whole of a call."""
         await run_call(call, request, self.slots)
-        return json_response(whole_answer(call))
+        return JSONAnswer(whole_answer(call))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from json.encoder import JSONEncoder
 from typing import TYPE_CHECKING, Any, Protocol
 
 from declarai_like.serve._arguments import to_json_data
+from declarai_like.serve._json_answers import encode
 from declarai_like.serve._problems import Problem
 from declarai_like.serve._served import read_result
 
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from declarai_like.completions import Usage
     from declarai_like.responses import LLMResponse
 
-__all__ = ["DONE", "FRAMES", "EventFrames", "Frames", "encode", "parse_frames", "usage_data", "whole_answer"]
+__all__ = ["DONE", "FRAMES", "EventFrames", "Frames", "parse_frames", "usage_data", "whole_answer"]
 
-encode = JSONEncoder(separators=(",", ":")).encode
-"""JSON in ASCII: no character of an answer can end a line of the event, or break a reader's decoding."""
 DONE = "data: [DONE]\n\n"
 FRAMES = ("delta", "partial", "cumulative", "raw")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.serve._arguments import to_json_data
-from declarai_like.serve._event_frames import DONE, encode, usage_data
+from declarai_like.serve._event_frames import DONE, usage_data
+from declarai_like.serve._json_answers import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +26,14 @@ class _Chunks:
     _prefix = ""
     _object = ""
 
-    def __init__(self, key: str, model: str, *, with_usage: bool = False, is_passed: bool = False) -> None:
-        head = {"id": f"{self._prefix}-{key}", "object": self._object, "created": int(time.time()), "model": model}
+    def __init__(self, model: str, *, with_usage: bool = False, is_passed: bool = False) -> None:
+        # Not the stream's name: clients log the id of an answer and show it around, and the name stops the stream.
+        head = {
+            "id": f"{self._prefix}-{token_hex(8)}",
+            "object": self._object,
+            "created": int(time.time()),
+            "model": model,
+        }
         usage = ',"usage":null' if with_usage else ""
         self._head = f'data: {encode(head)[:-1]},"choices":['
         self._tail = f"]{usage}}}\n\n"
@@ -57,8 +65,8 @@ class ChunkFrames(_Chunks):
     _prefix = "chatcmpl"
     _object = "chat.completion.chunk"
 
-    def __init__(self, key: str, model: str, *, with_usage: bool = False, is_passed: bool = False) -> None:
-        super().__init__(key, model, with_usage=with_usage, is_passed=is_passed)
+    def __init__(self, model: str, *, with_usage: bool = False, is_passed: bool = False) -> None:
+        super().__init__(model, with_usage=with_usage, is_passed=is_passed)
         self._has_begun = False
         self._text = f'{self._head}{{"index":0,"delta":{{"content":'
         self._reasoning = self._refusal = 0
@@ -123,9 +131,7 @@ class TextFrames(_Chunks):
 
 def completion_body(call: Call[Any], model: str, *, is_text: bool, is_passed: bool) -> dict[str, Any]:
     """Give a whole answer as one body."""
-    from declarai_like.serve._upstreams import Streams
-
-    response, key = _finished_response(call), Streams.new_key()
+    response = _finished_response(call)
     raw = response.raw_response.get("choices")
     if is_passed and raw and (_has_texts(response.raw_response) == is_text):
         choices = to_json_data(raw)
@@ -133,7 +139,7 @@ def completion_body(call: Call[Any], model: str, *, is_text: bool, is_passed: bo
         choices = [{"index": 0, "finish_reason": response.finish_reason or "stop", "logprobs": None}]
         choices[0] |= {"text": response.response} if is_text else {"message": _assistant_message(response)}
     return {
-        "id": f"{'cmpl' if is_text else 'chatcmpl'}-{key}",
+        "id": f"{'cmpl' if is_text else 'chatcmpl'}-{token_hex(8)}",
         "object": "text_completion" if is_text else "chat.completion",
         "created": int(time.time()),
         "model": model,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from declarai_like.messages import Message
-from declarai_like.serve._core import Core, json_response
+from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._openai_frames import ChunkFrames, TextFrames, completion_body
 from declarai_like.serve._problems import Problem
 from declarai_like.serve._responders import run_call
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from declarai_like._calls.flow import Call
+    from declarai_like.serve._core import Core
     from declarai_like.serve._served import ServedChat, ServedTask
 
 __all__ = ["OpenAIRoutes"]
@@ -56,6 +57,24 @@ _MODEL_PARAMS = _PARAMS | {
     "suffix",
 }
 """What a caller may say to a model that is passed through."""
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "functions": ([],),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "n": (1,),
+    "best_of": (1,),
+    "echo": (False,),
+    "suffix": ("",),
+}
+_OF_TOOLS: dict[str, tuple[Any, ...]] = {
+    "tool_choice": ("auto", "none"),
+    "function_call": ("auto", "none"),
+    "parallel_tool_calls": (True, False),
+}
+"""What changes nothing where there are no tools."""
 _COUNTS = frozenset({"max_tokens", "max_completion_tokens", "n"})
 _MOST_CHOICES = 8
 _MESSAGE = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
@@ -73,11 +92,15 @@ class OpenAIRoutes:
     async def models(self, _request: Request) -> Response:
         """Tell the names of what can be asked."""
         core = self._core
-        data = [
-            {"id": name, "object": "model", "created": self._started, "owned_by": "declarai-like"}
-            for name in dict.fromkeys([*core.tasks, *core.chats, *core.models])
-        ]
-        return json_response({"object": "list", "data": data})
+        data = [self._describe(name) for name in dict.fromkeys([*core.tasks, *core.chats, *core.models])]
+        return JSONAnswer({"object": "list", "data": data})
+
+    async def model(self, request: Request) -> Response:
+        """Tell one of them; raises `Problem` if there is no such thing."""
+        core, name = self._core, request.path_params["name"]
+        if not any(name in served for served in (core.tasks, core.chats, core.models)):
+            raise _no_such_model()
+        return JSONAnswer(self._describe(name))
 
     async def chat(self, request: Request) -> Response:
         """Answer messages."""
@@ -86,6 +109,9 @@ class OpenAIRoutes:
     async def completion(self, request: Request) -> Response:
         """Continue a text; a task or chat takes it for what the user says."""
         return await self._answer(request, is_text=True)
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._started, "owned_by": "declarai-like"}
 
     async def _answer(self, request: Request, *, is_text: bool) -> Response:
         core = self._core
@@ -99,11 +125,10 @@ class OpenAIRoutes:
         is_passed = model not in core.tasks and model not in core.chats
         if not streaming:
             await run_call(call, request, core.slots)
-            return json_response(completion_body(call, str(model), is_text=is_text, is_passed=is_passed))
-        spell, with_usage = TextFrames if is_text else ChunkFrames, _wants_usage(body)
-        return core.start_stream(
-            request, raw, call, lambda key: spell(key, str(model), with_usage=with_usage, is_passed=is_passed)
-        )
+            return JSONAnswer(completion_body(call, str(model), is_text=is_text, is_passed=is_passed))
+        spell = TextFrames if is_text else ChunkFrames
+        frames = spell(str(model), with_usage=_wants_usage(body), is_passed=is_passed)
+        return core.start_stream(request, raw, call, frames)
 
     def _call(self, model: Any, body: Mapping[str, Any], *, streaming: bool, is_text: bool) -> Call[Any]:
         """Find what is asked, and put the call together; raises `Problem` if there is no such thing."""
@@ -115,14 +140,18 @@ class OpenAIRoutes:
                 return _task_call(core.tasks[name], messages, params, streaming=streaming)
             return _chat_call(core.chats[name], messages, params, streaming=streaming)
         if name not in core.models:
-            raise Problem(404, "there is no such model", code="model_not_found")
+            raise _no_such_model()
         params = _params(body, _MODEL_PARAMS)
         if is_text:
             return core.models[name].complete(_prompt(body), params, streaming=streaming)
         tools = body.get("tools") or []
-        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-            raise Problem(400, "tools must be a list of objects")
+        if not isinstance(tools, list) or not all(map(_is_tool, tools)):
+            raise Problem(400, "tools must be a list of objects, whose function has a name")
         return core.models[name].call(_messages(body, None), tools, params, streaming=streaming)
+
+
+def _no_such_model() -> Problem:
+    return Problem(404, "there is no such model", code="model_not_found")
 
 
 def _task_call(served: ServedTask, messages: list[Message], params: dict[str, Any], *, streaming: bool) -> Call[Any]:
@@ -174,9 +203,13 @@ def _message(data: Any, roles: frozenset[str] | None) -> Message:
     if roles is not None and data["role"] not in roles:
         raise Problem(400, "messages here are the user's and the assistant's: what the model is told is not a caller's")
     if roles is not None:
-        return Message(_text(data.get("content")), data["role"])
+        is_blank = data["role"] == "assistant" and data.get("content") is None  # as clients repeat what they were given
+        return Message("" if is_blank else _text(data.get("content")), data["role"])
     if data.keys() - _MESSAGE or not isinstance(data.get("content"), (str, list, type(None))):
         raise Problem(400, f"a message has {', '.join(sorted(_MESSAGE))}")
+    calls = data.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(map(_is_tool, calls))):
+        raise Problem(400, "tool_calls must be a list of objects, whose function has a name")
     try:
         return Message.of(data)
     except ValueError:
@@ -189,6 +222,14 @@ def _text(content: Any) -> str:
     if not isinstance(parts, list) or not all(_is_text(part) for part in parts):
         raise Problem(400, "content must be a text, or a list of text parts")
     return "".join(part["text"] for part in parts)
+
+
+def _is_tool(data: Any) -> bool:
+    """Say whether this is a tool or a call of one: of another type than a function, it is the model's to judge."""
+    if not isinstance(data, dict):
+        return False
+    function = data.get("function")
+    return "function" not in data or (isinstance(function, dict) and isinstance(function.get("name"), str))
 
 
 def _is_text(part: Any) -> bool:
@@ -204,11 +245,13 @@ def _prompt(body: Mapping[str, Any]) -> str:
 
 def _params(body: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Give what is said about the answer; raises `Problem` for what would have no effect."""
+    has_tools = bool(body.get("tools"))
+    left_out = _OWN_FIELDS | _WITHOUT_EFFECT
     params = {
-        name: value for name, value in body.items() if value is not None and name not in _OWN_FIELDS | _WITHOUT_EFFECT
+        name: value
+        for name, value in body.items()
+        if name not in left_out and not _changes_nothing(name, value, has_tools=has_tools)
     }
-    if params.get("n") == 1:
-        del params["n"]
     if "tools" in body and "tool_choice" not in known and body["tools"]:
         params["tools"] = body["tools"]
     if unknown := sorted(params.keys() - known):
@@ -217,6 +260,19 @@ def _params(body: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
         if type(params[name]) is not int or params[name] < 1 or (name == "n" and params[name] > _MOST_CHOICES):
             raise Problem(400, f"{name} is out of range")
     return params
+
+
+def _changes_nothing(name: str, value: Any, *, has_tools: bool) -> bool:
+    """Say whether a parameter says what is so anyway; clients and frameworks send those unasked."""
+    if value is None:
+        return True
+    if name in _OF_TOOLS:
+        return not has_tools and _is_among(value, _OF_TOOLS[name])
+    return name in _DEFAULTS and _is_among(value, _DEFAULTS[name])
+
+
+def _is_among(value: Any, others: tuple[Any, ...]) -> bool:
+    return any(type(value) is type(other) and value == other for other in others)  # `1 == True` is not meant
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:

@@ -92,7 +92,7 @@ def _describe_chat(served: ServedChat) -> dict[str, Any]:
     takes = {
         "type": "object",
         "properties": {"message": _TEXT, "values": served.values},
-        "required": ["message", "values"] if served.open_names else ["message"],
+        "required": ["message", "values"] if served.required_names else ["message"],
     }
     path = f"/chats/{served.name}/{{session}}"
     send = _operation(f"Say something to {served.name}", takes, _answer(_ANY), streams=True)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from declarai_like.serve._core import Core, json_response
+from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._openapi import describe_app
 from declarai_like.serve._problems import Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from declarai_like.serve._core import Core
 
 __all__ = ["PageRoutes"]
 
@@ -50,7 +52,7 @@ class PageRoutes:
 
     async def openapi(self, _request: Request) -> Response:
         """Describe the app to programs."""
-        return json_response(describe_app(self._core))
+        return JSONAnswer(describe_app(self._core))
 
     async def docs(self, _request: Request) -> Response:
         """Describe the app to people."""

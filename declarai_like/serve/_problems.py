@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse
-
 from declarai_like import errors
+from declarai_like.serve._json_answers import JSONAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Problem", "answer_http_error", "answer_problem", "translate_error"]
+__all__ = ["Problem", "answer_http_error", "answer_problem", "server_stops", "translate_error"]
 
 logger = logging.getLogger("declarai_like")
 
@@ -45,6 +44,11 @@ class Problem(Exception):
             "retryable": self.retryable,
         }
         return {"error": data}
+
+
+def server_stops() -> Problem:
+    """Say that the server stops: whoever asks again finds another one, or the same one started anew."""
+    return Problem(503, "the server stops", type="ServerStops", retryable=True)
 
 
 _NAMES = {
@@ -112,11 +116,11 @@ def _translate_call_error(error: Exception, status: int, message: str) -> Proble
 async def answer_problem(_request: Request, problem: Exception) -> Response:
     """Answer with a problem, or with what is told of an error that nobody foresaw."""
     shown = translate_error(problem, where="serve")
-    return JSONResponse(shown.body(), shown.status, dict(shown.headers))
+    return JSONAnswer(shown.body(), shown.status, dict(shown.headers))
 
 
 async def answer_http_error(_request: Request, error: Exception) -> Response:
     """Answer what the router refuses: an unknown path, a method that a path does not have."""
     status: int = getattr(error, "status_code", 500)
     problem = Problem(status, HTTPStatus(status).phrase.lower())
-    return JSONResponse(problem.body(), status, getattr(error, "headers", None))
+    return JSONAnswer(problem.body(), status, getattr(error, "headers", None))

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls import runner
-from declarai_like.serve._problems import translate_error
+from declarai_like.serve._problems import server_stops, translate_error
 from declarai_like.serve._safety import ClientGone, wait_for_disconnect
 from declarai_like.serve._upstreams import Reader
 
@@ -32,14 +32,24 @@ _PING = b": ping\n"
 class EventStream(Reader):
     """The response that sends a stream's events to one client: all that is there, in one piece, each time."""
 
-    __slots__ = ("_is_gone", "_is_quiet", "_is_sending", "_is_slow", "_last", "_settings", "_streams", "_upstream")
+    __slots__ = (
+        "_has_started",
+        "_is_gone",
+        "_is_quiet",
+        "_is_sending",
+        "_is_slow",
+        "_last",
+        "_settings",
+        "_streams",
+        "_upstream",
+    )
 
     def __init__(self, streams: Streams, upstream: Upstream, position: int, settings: Settings) -> None:
         super().__init__(position)
         self._streams = streams
         self._upstream = upstream
         self._settings = settings
-        self._is_gone = self._is_quiet = self._is_sending = self._is_slow = False
+        self._has_started = self._is_gone = self._is_quiet = self._is_sending = self._is_slow = False
         self._last = 0.0
         """When something was sent, or began to be."""
 
@@ -56,28 +66,36 @@ class EventStream(Reader):
         try:
             await sending
         except asyncio.CancelledError:
-            if not self._is_slow:
-                raise
-            logger.warning("serve: a client was too slow and was dropped")
+            await self._end_early(send)
         finally:
             timer.cancel()
             sending.cancel()
             watching.cancel()
             self._streams.detach(self._upstream, self)
 
+    async def _end_early(self, send: Send) -> None:
+        """End the response to a client that is too slow, or because the server that runs us is stopping."""
+        if self._is_slow:
+            logger.warning("serve: a client was too slow and was dropped")
+            return
+        if not self._has_started:
+            raise server_stops()
+        if not self._is_sending:  # else part of an event may be out, and nothing can follow it
+            data = self._upstream.rest_after(self.position)
+            await send({"type": "http.response.body", "body": data, "more_body": False})
+
     async def _follow(self, send: Send) -> None:
         upstream, loop = self._upstream, self._upstream.loop
-        has_started = False
         while not self._is_gone:
             if self.position == upstream.count and not self._is_quiet and not upstream.ended:
                 self.waiting = loop.create_future()
                 await self.waiting
                 continue
             self._is_sending, self._last = True, loop.time()
-            if not has_started:
+            if not self._has_started:
                 if upstream.refused is not None:
                     raise upstream.refused
-                has_started = True
+                self._has_started = True
                 await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
             if self.position < upstream.count:
                 data, self.position = upstream.events_after(self.position), upstream.count

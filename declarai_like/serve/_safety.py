@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse
-
-from declarai_like.serve._problems import Problem, translate_error
+from declarai_like.serve._json_answers import JSONAnswer
+from declarai_like.serve._problems import Problem, server_stops, translate_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from declarai_like.serve._settings import Settings
 
 __all__ = ["ClientGone", "HostGuard", "RouteGuard", "Slots", "read_json", "wait_for_disconnect"]
+
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
 
 
 class ClientGone(Exception):
@@ -38,15 +41,12 @@ class HostGuard:
             await self._app(scope, receive, send)
             return
         problem = Problem(421, "this host is not served here")
-        await JSONResponse(problem.body(), problem.status)(scope, receive, send)
+        await JSONAnswer(problem.body(), problem.status)(scope, receive, send)
 
     def _is_known(self, scope: Scope) -> bool:
         values = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
-        return len(values) == 1 and _without_port(values[0]) in self._hosts
-
-
-def _without_port(host: str) -> str:
-    return f"{host.partition(']')[0]}]" if host.startswith("[") else host.partition(":")[0]
+        found = _HOST.fullmatch(values[0]) if len(values) == 1 else None
+        return found is not None and found["name"] in self._hosts
 
 
 class RouteGuard:
@@ -66,6 +66,8 @@ class RouteGuard:
             await self._app(scope, receive, send)
         except ClientGone:
             return
+        except asyncio.CancelledError:  # by the server that runs us, which has waited long enough
+            raise server_stops() from None
         except Exception as error:
             raise translate_error(error, where=f"serve {scope['method']}") from None
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.flow import value_of
+from declarai_like._prompting.text_templates import required_names
 from declarai_like.chats import Chat
-from declarai_like.errors import ConfigurationError
+from declarai_like.errors import ConfigurationError, DeclaraiError, DefinitionError
 from declarai_like.serve._arguments import Arguments, return_schema, values_schema
 from declarai_like.serve._problems import Problem
 from declarai_like.tasks import AsyncStreamingTask, BaseTask, StreamingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator
 
     from declarai_like._calls.flow import Call
     from declarai_like._declarai import Declarai
@@ -43,16 +46,22 @@ class ServedTask:
         task, params = self.task, limit_tokens(self.task.llm_params, params, self.max_tokens)
         if params:
             task = task.with_options(llm_params=params)  # type: ignore[attr-defined]  # each kind of task has it
-        return task.prepare_call(args, kwargs, streaming=streaming)
+        with _explaining_arguments():
+            return task.prepare_call(args, kwargs, streaming=streaming)
 
 
 @dataclass(frozen=True, eq=False)
 class ServedChat:
-    """A chat class under the name it is served by; `open_names` are what its system prompt leaves open."""
+    """A chat class under the name it is served by.
+
+    `open_names` are what its system prompt leaves open, `required_names` those of them that it cannot do without:
+    names in single braces may be meant as text.
+    """
 
     name: str
     chat: type[Chat]
     open_names: frozenset[str]
+    required_names: frozenset[str]
     max_tokens: int | None
 
     @property
@@ -63,7 +72,7 @@ class ServedChat:
     @property
     def values(self) -> dict[str, Any]:
         """The schema of the values for its system prompt."""
-        return values_schema(self.open_names)
+        return values_schema(self.open_names, self.required_names)
 
     def open(self, memory: MessageHistory) -> Any:
         """Begin a conversation in this memory, or go on with it."""
@@ -76,13 +85,14 @@ class ServedChat:
 
         What the class itself says in its attributes is the owner's, and no request can change it.
         """
-        unknown, missing = sorted(values.keys() - self.open_names), sorted(self.open_names - values.keys())
+        unknown, missing = sorted(values.keys() - self.open_names), sorted(self.required_names - values.keys())
         if unknown:
             raise Problem(422, f"the system prompt takes no {', '.join(name[:80] for name in unknown[:5])}")
         if missing:
             raise Problem(422, f"the system prompt needs values: {', '.join(missing)}")
         params = limit_tokens(self.chat.declared.options.llm_params, params, self.max_tokens)
-        call: Call[Any] = bot.prepare_turn(message, values, params, streaming=streaming)
+        with _explaining_arguments():
+            call: Call[Any] = bot.prepare_turn(message, values, params, streaming=streaming)
         return call
 
 
@@ -108,6 +118,17 @@ class ServedModel:
         return self.llm.prepare_completion(prompt, None, params, streaming=streaming)
 
 
+@contextmanager
+def _explaining_arguments() -> Iterator[None]:
+    """Raise `Problem` for arguments of which no prompt can be made; a wrong declaration is not the caller's fault."""
+    try:
+        yield
+    except (ConfigurationError, DefinitionError):
+        raise
+    except DeclaraiError as error:
+        raise Problem(422, "no prompt can be made of these arguments") from error
+
+
 def read_result(call: Call[Any]) -> tuple[Any, LLMResponse]:
     """Give the value and the answer of a call that has been made."""
     result = call.result
@@ -131,7 +152,7 @@ def limit_tokens(declared: Mapping[str, Any], asked: Mapping[str, Any], limit: i
 def serve_tasks(tasks: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ServedTask]:
     """Read the tasks to be served; raises `ConfigurationError` for what is none."""
     served = {}
-    for name, task in _pair_with_names(tasks):
+    for name, task in _pair_with_names(tasks, "tasks"):
         if not isinstance(task, BaseTask):
             raise ConfigurationError(
                 f"expected a task to serve, got {task!r:.80}: decorate the function with @llm.task"
@@ -151,14 +172,14 @@ def serve_tasks(tasks: Iterable[Any] | Mapping[str, Any], max_tokens: int | None
 def serve_chats(chats: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ServedChat]:
     """Read the chat classes to be served; raises `ConfigurationError` for what is none."""
     served = {}
-    for name, chat in _pair_with_names(chats):
+    for name, chat in _pair_with_names(chats, "chats"):
         if not (isinstance(chat, type) and issubclass(chat, Chat)):
             raise ConfigurationError(f"expected a chat class to serve, got {chat!r:.80}: decorate it with @llm.chat")
         declared = chat.declared
         declared.require_provider()
-        served[name] = ServedChat(
-            name, chat, frozenset(n for n in declared.placeholders if not hasattr(chat, n)), max_tokens
-        )
+        placeholders = frozenset(n for n in declared.placeholders if not hasattr(chat, n))
+        required = required_names(declared.system, declared.where) & placeholders
+        served[name] = ServedChat(name, chat, placeholders, required, max_tokens)
     return served
 
 
@@ -167,17 +188,22 @@ def serve_models(models: Iterable[Any] | Mapping[str, Any], max_tokens: int | No
     from declarai_like._direct import Direct
 
     served = {}
-    for name, llm in _pair_with_names(models):
+    for name, llm in _pair_with_names(models, "providers"):
         if not isinstance(llm, Direct):
             raise ConfigurationError(f"expected a model to pass through, as declarai.openai() gives, got {llm!r:.80}")
         served[name] = ServedModel(name, llm, max_tokens)  # type: ignore[arg-type]  # a Declarai is the Direct there is
     return served
 
 
-def _pair_with_names(things: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Give things with their names; raises `ConfigurationError` for a name that comes twice."""
-    if hasattr(things, "items"):
+def _pair_with_names(things: Iterable[Any] | Mapping[str, Any], option: str) -> list[tuple[str, Any]]:
+    """Give things with their names; raises `ConfigurationError` for what is no list, and a name that comes twice."""
+    if isinstance(things, Mapping):
+        if unnamed := [name for name in things if not isinstance(name, str) or not name]:
+            raise ConfigurationError(f"{option}: expected names to serve under, got {unnamed[0]!r:.80}")
         return list(things.items())
+    if isinstance(things, (str, bytes)) or not isinstance(things, Iterable):
+        shown = getattr(things, "__name__", None) or repr(things)
+        raise ConfigurationError(f"{option} is a list, or a mapping of names, got {shown:.80}: write {option}=[...]")
     pairs = [(_default_name(thing), thing) for thing in things]
     names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -28,24 +28,35 @@ _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class Session:
     """A conversation; `turns` is how many are under way or wait."""
 
+    key: str
     bot: Any
     memory: MessageHistory
+    sessions: Sessions
     turns: int = 0
 
     def enter(self) -> None:
-        """Note that a turn begins."""
+        """Note that a turn begins: from now on the conversation is kept open."""
         self.turns += 1
+        self.sessions.keep(self)
 
     def leave(self) -> None:
         """Note that it has ended."""
         self.turns -= 1
+        if not self.turns:
+            self.sessions.release(self)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been said, as far as this process knows."""
+        return isinstance(self.memory, InMemoryMessageHistory) and not self.memory.history
 
 
 class Sessions:
-    """Opens conversations, and keeps the last ones open.
+    """Opens conversations, and keeps open those that had a turn last.
 
     `memory` is called with `"<chat>.<session>"`, in a thread. Without one, conversations are kept in this process, and
-    the oldest is forgotten when there are too many.
+    the oldest is forgotten when there are too many. Only a turn that said something makes another one the oldest: who
+    reads conversations that do not exist, or sends what is refused, pushes nobody out.
     """
 
     def __init__(self, memory: Callable[[str], HistoryLike] | None, limit: int) -> None:
@@ -53,31 +64,44 @@ class Sessions:
         self._limit = limit
         self._open: OrderedDict[str, Session] = OrderedDict()
 
-    async def get(self, served: ServedChat, session: str) -> Session:
-        """Give a conversation, a new one if there is none; raises `Problem` for a session that cannot be."""
-        if not _SESSION.fullmatch(session):
-            raise Problem(400, "a session is named by 1 to 64 letters, digits, _ and -")
-        key = f"{served.name}.{session}"
-        if key not in self._open:
-            memory = await self._open_memory(key)
-            self._open.setdefault(key, Session(served.open(memory), memory))  # another request may have been faster
-            self._forget_oldest(key)
-        self._open.move_to_end(key)
-        return self._open[key]
+    async def get(self, served: ServedChat, name: str) -> Session:
+        """Give a conversation, a new one if there is none; raises `Problem` for a name that cannot be.
 
-    async def forget(self, served: ServedChat, session: str) -> None:
+        A new one is kept when its first turn begins, which must be before anything else is awaited.
+        """
+        if not _SESSION.fullmatch(name):
+            raise Problem(400, "a session is named by 1 to 64 letters, digits, _ and -")
+        key = f"{served.name}.{name}"
+        if key in self._open:
+            return self._open[key]
+        memory = await self._open_memory(key)
+        if key in self._open:  # another request was faster
+            return self._open[key]
+        return Session(key, served.open(memory), memory, self)
+
+    async def forget(self, served: ServedChat, name: str) -> None:
         """Forget what was said; raises `Problem` while a turn is under way."""
-        opened = await self.get(served, session)
-        if opened.turns:
+        session = await self.get(served, name)
+        if session.turns:
             raise Problem(409, "a turn of this conversation is under way", retryable=True)
-        await opened.memory.aclear()
+        await session.memory.aclear()
+        if not session.turns:
+            self._open.pop(session.key, None)
+
+    def keep(self, session: Session) -> None:
+        """Keep a conversation open, as the newest one."""
+        self._open[session.key] = session
+        self._open.move_to_end(session.key)
+
+    def release(self, session: Session) -> None:
+        """Let a conversation go that has no turn: at once if nothing was said in it, else when there are too many."""
+        if session.is_empty:
+            self._open.pop(session.key, None)
+        idle = [key for key, other in self._open.items() if not other.turns]
+        for key in idle[: max(0, len(self._open) - self._limit)]:
+            del self._open[key]
 
     async def _open_memory(self, key: str) -> MessageHistory:
         if self._memory is None:
             return InMemoryMessageHistory()
         return stored(await asyncio.to_thread(self._memory, key))
-
-    def _forget_oldest(self, newest: str) -> None:
-        idle = [key for key, session in self._open.items() if not session.turns and key != newest]
-        for key in idle[: max(0, len(self._open) - self._limit)]:
-            del self._open[key]

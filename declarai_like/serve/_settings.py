@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from declarai_like.errors import ConfigurationError
 
@@ -23,6 +23,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for a limit that is none."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "max_tokens":
+                continue
+            kinds = (int, float) if field.name.endswith("_seconds") else (int,)
+            if isinstance(value, bool) or not isinstance(value, kinds) or value != value:  # noqa: PLR0124 - only NaN is not itself
+                raise ConfigurationError(f"expected {field.name} to be a number, got {value!r:.80}")
         for name in ("heartbeat_seconds", "client_seconds", "max_body_bytes", "max_concurrency", "max_sessions"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"expected {name} to be above zero, got {getattr(self, name)!r}")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from declarai_like.serve._core import Core, json_response
 from declarai_like.serve._event_frames import parse_frames
+from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._problems import Problem
 from declarai_like.serve._safety import read_json
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from declarai_like.serve._core import Core
     from declarai_like.serve._sessions import Session
 
 __all__ = ["TaskRoutes", "find_served", "wants_events"]
@@ -34,7 +35,7 @@ class TaskRoutes:
 
     async def list_tasks(self, _request: Request) -> Response:
         """Tell the tasks: what they take and give."""
-        return json_response(
+        return JSONAnswer(
             [
                 {
                     "name": served.name,
@@ -48,7 +49,7 @@ class TaskRoutes:
 
     async def list_chats(self, _request: Request) -> Response:
         """Tell the chats: what they say first, and what their prompts leave open."""
-        return json_response(
+        return JSONAnswer(
             [
                 {"name": served.name, "greeting": served.greeting, "values": served.values}
                 for served in self._core.chats.values()
@@ -65,7 +66,7 @@ class TaskRoutes:
             return resumed
         call = served.call(body, {}, streaming=streaming)
         if streaming:
-            return core.start_stream(request, body, call, lambda _: frames)
+            return core.start_stream(request, body, call, frames)
         return await core.answer_whole(request, call)
 
     async def say(self, request: Request) -> Response:
@@ -87,7 +88,7 @@ class TaskRoutes:
         try:
             if frames is None:
                 return await self._core.answer_whole(request, call)
-            answer = self._core.start_stream(request, body, call, lambda _: frames, session.leave)
+            answer = self._core.start_stream(request, body, call, frames, session.leave)
             has_stream = True  # which leaves when it ends
             return answer
         finally:
@@ -102,7 +103,7 @@ class TaskRoutes:
         session = await self._core.sessions.get(served, request.path_params["session"])
         messages = await to_thread(lambda: session.bot.conversation)
         data = [{"role": str(m.role), "content": m.message} for m in messages if m.role in _SHOWN_ROLES]
-        return json_response({"messages": data})
+        return JSONAnswer({"messages": data})
 
     async def forget(self, request: Request) -> Response:
         """Forget a conversation."""

@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls import runner
-from declarai_like.serve._problems import Problem, translate_error
+from declarai_like.serve._problems import Problem, server_stops, translate_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,10 @@ _REPLAY_BYTES = 1_000_000
 """How much of an answer is kept to be read again; beyond it the model waits for the slowest reader."""
 _MAX_READERS = 4
 _NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def _stream_stopped() -> Problem:
+    return Problem(409, "the stream was stopped by its client", type="StreamStopped")
 
 
 class Reader:
@@ -71,16 +75,23 @@ class Upstream:
         """Whether the model waits for the readers."""
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._why_cancelled = server_stops()
 
     def start(self, call: Call[Any], on_end: Callable[[], None]) -> None:
         """Ask the model."""
         self._task = self.loop.create_task(self._pump(call))
         self._task.add_done_callback(lambda task: self._finish(on_end, is_cancelled=task.cancelled()))
 
-    def cancel(self) -> None:
-        """Stop asking; the connection to the model is closed."""
+    def cancel(self, why: Problem | None = None) -> None:
+        """Stop asking and tell the readers why, if not that the server stops; the connection to the model is closed."""
+        self._why_cancelled = why or self._why_cancelled
         if self._task is not None and not self.loop.is_closed():
             self._task.cancel()
+
+    def rest_after(self, position: int) -> bytes:
+        """Give what a reader has not seen yet, and that the server stops if the answer is not over."""
+        events = self.events_after(position) if position < self.count else b""
+        return events if self.ended else events + self._with_id(self.count + 1, self._frames.error(server_stops()))
 
     def holds(self, position: int) -> bool:
         """Say whether reading can go on after so many events."""
@@ -114,7 +125,8 @@ class Upstream:
         """Note the end, also of a task that was cancelled before it began."""
         self._task = None
         if is_cancelled and self.readers:
-            self._add(self._frames.error(Problem(503, "the server stops", type="ServerStops", retryable=True)))
+            self.refused = None if self.count else self._why_cancelled
+            self._add(self._frames.error(self._why_cancelled))
         self.ended = True
         on_end()
         self._streams.release_slot(self)
@@ -123,10 +135,13 @@ class Upstream:
 
     def _add(self, event: str) -> None:
         self.count = number = self.count + 1
-        self._events.append(data := f"{self._id}{number}\n{event}".encode("ascii"))
+        self._events.append(data := self._with_id(number, event))
         self._size += len(data)
         for reader in self.readers:
             reader.wake()
+
+    def _with_id(self, number: int, event: str) -> bytes:
+        return f"{self._id}{number}\n{event}".encode("ascii")
 
     async def _make_room(self) -> None:
         """Forget what all have read; wait for the slowest if that is not enough."""
@@ -153,14 +168,13 @@ class Streams:
         self._settings = settings
         self._slots = slots
         self._upstreams: dict[str, Upstream] = {}
+        self._is_closed = False
 
-    @staticmethod
-    def new_key() -> str:
-        """Make the name of a stream, which nobody can guess."""
-        return token_hex(8)
-
-    def open(self, key: str, digest: bytes, frames: Frames, call: Call[Any], on_end: Callable[[], None]) -> Upstream:
-        """Begin an answer; raises `Problem` if too many are under way."""
+    def open(self, digest: bytes, frames: Frames, call: Call[Any], on_end: Callable[[], None]) -> Upstream:
+        """Begin an answer; raises `Problem` if too many are under way, or the server stops."""
+        if self._is_closed:
+            raise server_stops()
+        key = token_hex(16)  # nobody can guess it
         upstream = Upstream(key, digest, frames, self)
         self._slots.acquire()
         upstream.has_slot = True
@@ -187,7 +201,7 @@ class Streams:
         upstream = self._find_here(key)
         if upstream is None:
             raise Problem(404, "there is no such stream")
-        self.drop(upstream)
+        self.drop(upstream, _stream_stopped())
 
     def _find_here(self, key: str) -> Upstream | None:
         upstream = self._upstreams.get(key)
@@ -225,14 +239,19 @@ class Streams:
             upstream.has_slot = False
             self._slots.release()
 
-    def drop(self, upstream: Upstream) -> None:
+    def drop(self, upstream: Upstream, why: Problem | None = None) -> None:
         """Keep an answer no longer; one that is under way is cancelled."""
         self._upstreams.pop(upstream.key, None)
-        upstream.cancel()
+        upstream.cancel(why)
         self.release_slot(upstream)
 
+    def reopen(self) -> None:
+        """Take streams, also after a stop: an app can be started more than once."""
+        self._is_closed = False
+
     def close(self) -> None:
-        """Drop them all."""
+        """Drop them all, and take no more: the server stops."""
+        self._is_closed = True
         for upstream in list(self._upstreams.values()):
             self.drop(upstream)
 

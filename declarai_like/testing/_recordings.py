@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -54,12 +55,20 @@ def load(path: Path) -> list[Recording]:
 
 
 def save(path: Path, recordings: Iterable[Recording]) -> None:
-    """Write recordings so that a person can read them, a chunk a line; the folder is made."""
+    """Write recordings so that a person can read them, a chunk a line; the folder is made.
+
+    They hold what was asked and answered, so a new file is its owner's alone. One that is there keeps its permissions.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     calls = ",\n".join(map(_call, recordings))
     text = f'{{\n"version": {VERSION},\n"calls": [\n{calls}\n]\n}}\n'
     # Half of a surrogate pair is no UTF-8; with the backslash it is JSON's own way to write it.
-    path.write_bytes(text.encode("utf-8", "backslashreplace"))
+    with open(path, "wb", opener=_open_private) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def to_storable(value: Any) -> Any:

@@ -177,6 +177,15 @@ def refused():
 # --- pull ------------------------------------------------------------------------------------------------------
 
 
+def test_pull_without_what_runs_a_model_says_what_to_install(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DECLARAI_LIKE_CACHE", str(tmp_path))
+    monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda *_: None)
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    assert main(["pull", "tiny"], models=MODELS) == 1
+    assert 'pip install "declarai-like[local]"' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pull_fetches_the_model_and_says_where_it_is(pull, capsys):
     assert pull() == 0
     assert cached(TINY).read_bytes() == CONTENT

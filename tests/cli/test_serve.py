@@ -101,6 +101,7 @@ def test_a_module_without_tasks_cannot_be_served(place, tmp_path, capsys):
 
 def test_without_uvicorn_the_error_names_the_extra(place, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "declarai_like._cli._http_server", raising=False)
     assert main(["serve", place]) == 1
     assert 'pip install "declarai-like[serve]"' in capsys.readouterr().err
 

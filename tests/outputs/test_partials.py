@@ -746,3 +746,34 @@ def test_memory_of_a_stream_does_not_grow_with_its_partials():
 
     assert len(values) == 600
     assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("field", "config"),
+    [
+        (Field("none", validation_alias=AliasChoices("full", "name")), {}),
+        (Field("none", alias="full"), {"populate_by_name": True}),
+        (Field("none", validation_alias=AliasChoices(AliasPath("names", 0), "full")), {}),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"full": "Ada Lovelace", "name": "Ada"}',
+        '{"name": "Ada", "full": "Ada Lovelace"}',
+        '{"name": "Ada"}',
+        '{"full": "Ada Lovelace"}',
+        '{"names": ["Countess"], "full": "Ada Lovelace"}',
+        '{"full": "Ada Lovelace", "names": ["Countess"]}',
+    ],
+)
+def test_an_item_that_is_named_twice_is_the_one_that_the_whole_has(field, config, text):
+    class Person(BaseModel):
+        model_config = ConfigDict(**config)
+        name: str = field
+
+    partials = Output.of(list[Person]).partials()
+    whole = f'{{"declarai_result": [{text}, {text}]}}'
+    for character in whole:
+        partials.feed(character)
+    assert partials.items == Output.of(list[Person]).parse(whole).value

@@ -117,7 +117,24 @@ def test_openapi_describes_each_task_and_points_at_schemas_that_are_there(site):
         ({"client_seconds": 0}, "client_seconds"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"hosts": "localhost"}, "lists"),
+        ({"hosts": None}, "lists"),
+        ({"cors": [1]}, "lists"),
         ({"token": " "}, "token is empty"),
+        ({"token": 5}, "the token is a text, got int"),
+        ({"memory": "chats.db"}, "memory is called with the name of a conversation, got 'chats.db'"),
+        ({"tasks": task_of(FakeLLM())}, r"tasks is a list, or a mapping of names, got about: write tasks=\[...\]"),
+        ({"tasks": "about"}, "tasks is a list, or a mapping of names, got 'about'"),
+        ({"tasks": None}, "tasks is a list, or a mapping of names, got None"),
+        ({"tasks": len}, "tasks is a list, or a mapping of names, got len"),
+        ({"tasks": {1: task_of(FakeLLM())}}, "tasks: expected names to serve under, got 1"),
+        ({"tasks": {"": task_of(FakeLLM())}}, "tasks: expected names to serve under, got ''"),
+        ({"chats": chat_of(FakeLLM())}, "chats is a list, or a mapping of names, got SQLBot"),
+        ({"providers": FakeLLM()}, "providers is a list, or a mapping of names, got .*FakeLLM"),
+        ({"max_sessions": "10"}, "expected max_sessions to be a number, got '10'"),
+        ({"max_concurrency": 1.5}, "expected max_concurrency to be a number, got 1.5"),
+        ({"max_body_bytes": True}, "expected max_body_bytes to be a number, got True"),
+        ({"resume_seconds": None}, "expected resume_seconds to be a number, got None"),
+        ({"heartbeat_seconds": float("nan")}, "expected heartbeat_seconds to be a number, got nan"),
     ],
 )
 def test_what_cannot_be_served_is_told_when_the_app_is_made(options, message):
@@ -477,7 +494,7 @@ def test_turns_of_one_conversation_follow_each_other_and_it_cannot_be_forgotten_
 
 
 def test_the_oldest_idle_conversation_is_forgotten_when_there_are_too_many(site):
-    llm = FakeLLM(["one"] * 3)
+    llm = FakeLLM(["one"] * 6)
     opened = []
 
     def memory(session):
@@ -486,7 +503,7 @@ def test_the_oldest_idle_conversation_is_forgotten_when_there_are_too_many(site)
 
     served = site(serve.app(chats=[chat_of(llm)], memory=memory, max_sessions=2))
     for session in ("a", "b", "a", "c", "a", "b"):
-        served.ask("GET", f"/chats/SQLBot/{session}")
+        served.post(f"/chats/SQLBot/{session}/messages", {"message": "Hi", "values": {"dialect": "x"}})
     assert opened == ["SQLBot.a", "SQLBot.b", "SQLBot.c", "SQLBot.b"]
 
 

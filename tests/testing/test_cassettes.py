@@ -1,6 +1,7 @@
 """Calls recorded in a file and played again."""
 
 import json
+import stat
 import subprocess
 import sys
 import textwrap
@@ -224,6 +225,14 @@ def test_call_that_brought_nothing_is_not_kept(path):
 
 
 # When the model is asked
+
+
+def test_a_new_file_is_its_owner_s_alone_and_one_that_is_there_keeps_its_permissions(path):
+    record(path, ["one"], lambda llm: llm.task(say)("a"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    record(path, ["two"], lambda llm: llm.task(say)("a"), mode="all")
+    assert (stat.S_IMODE(path.stat().st_mode), "two" in path.read_text()) == (0o644, True)
 
 
 def test_once_plays_a_file_that_is_there(path):
