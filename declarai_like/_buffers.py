@@ -6,11 +6,11 @@ import re
 import string
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from declarai_like._texts import has_surrogates, join_pairs, mend_surrogates
+
 if TYPE_CHECKING:
     from declarai_like.completions import Usage
 
-has_surrogates = re.compile("[\ud800-\udfff]").search
-_LONE = re.compile("[\ud800-\udfff]")
 _HALF_AT_THE_END = re.compile("[\ud800-\udbff]\\Z")
 _LONE_BEFORE_THE_END = re.compile("[\udc00-\udfff]|[\ud800-\udbff](?!\\Z)")
 
@@ -51,20 +51,11 @@ class GrowingText:
             text = self._pair(text + "".join(self.pieces[count:end]))
             self._joined = (end, text)
         if self.surrogates and self._closed and end == len(self.pieces):
-            return _LONE.sub("\ufffd", text)
+            return mend_surrogates(text)
         return text
 
     def _pair(self, text: str) -> str:
-        return _LONE_BEFORE_THE_END.sub("\ufffd", _join_pairs(text)) if self.surrogates else text
-
-
-def mend_surrogates(text: str) -> str:
-    """Join surrogate pairs that are told as two characters, and replace halves by U+FFFD."""
-    return _LONE.sub("\ufffd", _join_pairs(text))
-
-
-def _join_pairs(text: str) -> str:
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        return _LONE_BEFORE_THE_END.sub("\ufffd", join_pairs(text)) if self.surrogates else text
 
 
 class TextPrefix(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Literal
 
+from declarai_like._texts import mend_surrogates
+
 __all__ = ["Ending", "Outcome", "ending_of", "finish_reason_of", "outcome_of"]
 
 Outcome = Literal["streaming", "complete", "calls", "truncated", "filtered", "refused", "interrupted", "cancelled"]
@@ -51,7 +53,7 @@ _ENDINGS: Final[tuple[tuple[Ending, re.Pattern[str]], ...]] = (
 
 def finish_reason_of(told: Any) -> str | None:
     """Give the provider's word for the end; `None` while there is none."""
-    return told if isinstance(told, str) and _plain(told) not in _NO_REASON else None
+    return mend_surrogates(told) if isinstance(told, str) and _plain(told) not in _NO_REASON else None
 
 
 def ending_of(finish_reason: str | None) -> Ending:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import nan
 from typing import TYPE_CHECKING, Any
+
+from declarai_like._texts import json_text, mend_surrogates, plain_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,11 +52,13 @@ class Usage:
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Usage:
         """Read the wire's `usage` object; a total that is not told is the sum of its parts."""
-        told = {name: value for name, value in raw.items() if name not in _COUNTS and name != "details"}
+        kept = raw.get("details")
+        details = dict(kept) if isinstance(kept, dict) else {}
+        details.update((name, value) for name, value in raw.items() if name not in _COUNTS and name != "details")
         prompt, completion, total = (_count(raw.get(name)) for name in _COUNTS)
         if total is None and prompt is not None and completion is not None:
             total = prompt + completion
-        return cls(prompt, completion, total, {**(raw.get("details") or {}), **told})
+        return cls(prompt, completion, total, details)
 
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -78,11 +83,18 @@ class TokenLogprob:
         spelled, rivals = raw.get("bytes"), raw.get("top_logprobs")
         logprob = raw.get("logprob")
         return cls(
-            str(raw.get("token") or ""),
-            float(logprob) if isinstance(logprob, (int, float)) else float("nan"),
+            mend_surrogates(str(raw.get("token") or "")),
+            _number(logprob),
             tuple(spelled) if isinstance(spelled, (list, tuple)) else None,
             tokens_of(rivals),
         )
+
+
+def _number(told: Any) -> float:
+    try:
+        return float(told) if isinstance(told, (int, float)) else nan
+    except OverflowError:
+        return nan
 
 
 def tokens_of(raw: Any) -> tuple[TokenLogprob, ...]:
@@ -215,13 +227,9 @@ class Completion:
 
     def model_dump(self) -> dict[str, Any]:
         """Give the completion as a dict of plain data."""
-        from pydantic_core import to_jsonable_python
-
-        plain: dict[str, Any] = to_jsonable_python(self, serialize_unknown=True)
+        plain: dict[str, Any] = plain_data(self)
         return plain
 
     def model_dump_json(self) -> str:
         """Give the completion as JSON text."""
-        from pydantic_core import to_json
-
-        return to_json(self, serialize_unknown=True).decode()
+        return json_text(self)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from declarai_like._buffers import AnswerMetadata, GrowingText, ListPrefix, Progress, TextPrefix
 from declarai_like._outcomes import Outcome, outcome_of
+from declarai_like._texts import json_text, mend_data, plain_data
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -214,16 +215,12 @@ class LLMResponse:
 
     def model_dump(self) -> dict[str, Any]:
         """Give the documented fields as a dict of plain data."""
-        from pydantic_core import to_jsonable_python
-
-        plain: dict[str, Any] = to_jsonable_python(dict(self))
+        plain: dict[str, Any] = plain_data(dict(self))
         return plain
 
     def model_dump_json(self) -> str:
         """Give the documented fields as JSON text."""
-        from pydantic_core import to_json
-
-        return to_json(dict(self)).decode()
+        return json_text(dict(self))
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         """Yield name and value pairs, so that `dict(response)` and JSON encoders work."""
@@ -236,7 +233,7 @@ class LLMResponse:
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
-            _validated, serialization=core_schema.plain_serializer_function_ser_schema(dict)
+            _validated, serialization=core_schema.plain_serializer_function_ser_schema(_serializable)
         )
 
     @classmethod
@@ -303,6 +300,11 @@ def _rebuild(values: dict[str, Any], repairs: tuple[str, ...]) -> LLMResponse:
     return response
 
 
+def _serializable(response: LLMResponse) -> dict[str, Any]:
+    """Give the fields as they can be written: what was sent may hold half a surrogate pair."""
+    return {**dict(response), "content": mend_data(response.content), "raw_response": mend_data(response.raw_response)}
+
+
 def _validated(value: Any) -> LLMResponse:
     """Take a response, or the dict of its fields; raises `ValueError` for anything else."""
     if isinstance(value, LLMResponse):
@@ -321,7 +323,8 @@ def typed(raw: Mapping[str, Any]) -> Any:
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
     kinds: dict[Any, Any] = {"text_completion": Completion, "chat.completion": ChatCompletion}
-    kind = kinds.get(raw.get("object"))
+    name = raw.get("object")
+    kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:  # a server that does not say what it sends
         choices = raw.get("choices")
         first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}

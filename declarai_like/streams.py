@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import value_of
-from declarai_like.errors import OutputError, StreamInterrupted
+from declarai_like.errors import OutputError, ProviderError, StreamInterrupted
 from declarai_like.events import ChunkEvent, ContentDeltaEvent, ContentDoneEvent, StreamEvent
 
 if TYPE_CHECKING:
@@ -102,14 +102,37 @@ class _StreamState(Generic[T]):
         return value_of(result.response, call.output) if result.value is None else result.value
 
     def _step_of(self, event: StreamEvent) -> LLMResponse | None:
-        """Give the answer at a chunk that shows some of it; the chunk that ends it is shown last, with its usage."""
-        if not isinstance(event, ChunkEvent) or not event.raw.get("choices"):
-            return None
-        last = self._call is not None and self._call.is_last(event.raw)
-        return None if last else event.response
+        """Give the answer at a chunk that shows some of it."""
+        return event.response if isinstance(event, ChunkEvent) and event.raw.get("choices") else None
+
+    def _ends_with(self, event: StreamEvent) -> bool:
+        """Say whether the answer ends with this chunk, as far as is known: it is shown last, with its usage."""
+        return isinstance(event, ChunkEvent) and self._call is not None and self._call.is_last(event.raw)
 
     def _last_step(self) -> list[LLMResponse]:
         return [] if self.response is None else [self.response]
+
+
+class _HeldStep:
+    """Holds the step of the chunk that ends an answer, until another one follows it."""
+
+    __slots__ = ("_step",)
+
+    def __init__(self) -> None:
+        self._step: LLMResponse | None = None
+
+    def hold(self, step: LLMResponse) -> Iterator[LLMResponse]:
+        """Keep a step, and give the one before it."""
+        held, self._step = self._step, step
+        if held is not None:
+            yield held
+
+    def release(self, *steps: LLMResponse) -> Iterator[LLMResponse]:
+        """Give what is held, and these after it."""
+        held, self._step = self._step, None
+        if held is not None:
+            yield held
+        yield from steps
 
 
 def _partial_of(event: StreamEvent, shown: Any) -> Any:
@@ -209,13 +232,19 @@ class Stream(_StreamState[T]):
 
     def responses(self) -> Iterator[LLMResponse]:
         """Give the growing answer, once for each chunk that has choices; the last one is the whole answer."""
+        steps = _HeldStep()
         try:
             for event in self._replay():
                 step = self._step_of(event)
                 if step is not None:
-                    yield step
+                    for due in steps.hold(step) if self._ends_with(event) else steps.release(step):
+                        yield due
         except OutputError:  # the answer is whole, but not of its type
             for step in self._last_step():
+                yield step
+            raise
+        except ProviderError:
+            for step in steps.release():
                 yield step
             raise
         for step in self._last_step():
@@ -329,13 +358,19 @@ class AsyncStream(_StreamState[T]):
 
     async def responses(self) -> AsyncIterator[LLMResponse]:
         """Give the growing answer, once for each chunk that has choices; the last one is the whole answer."""
+        steps = _HeldStep()
         try:
             async for event in self._replay():
                 step = self._step_of(event)
                 if step is not None:
-                    yield step
+                    for due in steps.hold(step) if self._ends_with(event) else steps.release(step):
+                        yield due
         except OutputError:  # the answer is whole, but not of its type
             for step in self._last_step():
+                yield step
+            raise
+        except ProviderError:
+            for step in steps.release():
                 yield step
             raise
         for step in self._last_step():

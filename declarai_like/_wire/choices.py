@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from declarai_like._buffers import FunctionCall, GrowingText, ListPrefix, Progress, TextPrefix
 from declarai_like._outcomes import ending_of, finish_reason_of
 from declarai_like._outputs.reasoning import ReasoningSplitter
-from declarai_like._wire.deltas import as_text, delta_of, reasoning_of, refusal_of, text_of
+from declarai_like._wire.deltas import as_text, delta_of, reasoning_of, refusal_of, tells, text_of
 from declarai_like._wire.snapshots import ChoiceSnapshot, PartialView
 from declarai_like._wire.tool_calls import Fragment, ToolCalls, is_json_object, json_or_none
 from declarai_like.completions import TokenLogprob, ToolCall, is_legacy, tokens_of
@@ -95,8 +95,9 @@ class ChoiceState:
         content, refusal, reasoning = text_of(delta.get("content")), refusal_of(delta), self._new_reasoning(delta)
         reason, known = finish_reason_of(choice.get("finish_reason")), self.progress
         self.has_content = self.has_content or delta.get("content") is not None
-        if delta is choice.get("message") and self.text.pieces:
-            content = self._beyond(content)
+        message = choice.get("message")
+        if isinstance(message, dict) and self.text.pieces and (delta is message or not tells(delta)):
+            content = self._beyond(text_of(message.get("content")), joins=delta is message)
         if self.splitter is not None:
             content, thinking = self._split(content, is_last=reason is not None)
             reasoning += thinking
@@ -129,10 +130,10 @@ class ChoiceState:
         pieces = self.reasoning.pieces
         return "" if field != self._reasoning_field and reasoning == self.reasoning.prefix(len(pieces)) else reasoning
 
-    def _beyond(self, content: str) -> str:
-        """Give what a message that tells the text so far has beyond it; another one goes on with the text."""
+    def _beyond(self, content: str, *, joins: bool) -> str:
+        """Give what a message that tells the text so far has beyond it; what another one has is told if it `joins`."""
         known = self.text.prefix(len(self.text.pieces))
-        return content.removeprefix(known)
+        return content[len(known) :] if content.startswith(known) else content if joins else ""
 
     def _split(self, content: str, *, is_last: bool) -> tuple[str, str]:
         """Part what came into answer and thinking; at the end, with what was held back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._texts import mend_surrogates
 from declarai_like._wire.deltas import choices_of
 from declarai_like.completions import Usage
 
@@ -37,4 +38,4 @@ def _usage_of(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _word(told: Any) -> str | None:
-    return told if told and isinstance(told, str) else None
+    return mend_surrogates(told) if told and isinstance(told, str) else None

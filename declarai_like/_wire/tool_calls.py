@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._buffers import GrowingText
+from declarai_like._texts import mend_surrogates
 from declarai_like._wire.deltas import as_text
 from declarai_like.completions import ToolCall
 
@@ -246,7 +247,7 @@ class ObjectScanner:
 
 
 def _word(told: Any) -> str:
-    return told if isinstance(told, str) else ""
+    return mend_surrogates(told) if isinstance(told, str) else ""
 
 
 def is_json_object(text: str) -> bool:
