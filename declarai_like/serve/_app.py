@@ -20,8 +20,8 @@ from declarai_like.serve._safety import HostGuard, RouteGuard, Slots
 from declarai_like.serve._served import serve_chats, serve_models, serve_tasks
 from declarai_like.serve._sessions import Sessions
 from declarai_like.serve._settings import Settings
+from declarai_like.serve._streams import Streams
 from declarai_like.serve._task_routes import TaskRoutes
-from declarai_like.serve._upstreams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence

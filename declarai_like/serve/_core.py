@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from declarai_like.serve._served import ServedChat, ServedModel, ServedTask
     from declarai_like.serve._sessions import Sessions
     from declarai_like.serve._settings import Settings
-    from declarai_like.serve._upstreams import Streams, Upstream
+    from declarai_like.serve._streams import Streams
+    from declarai_like.serve._upstreams import Upstream
 
 __all__ = ["Core"]
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from declarai_like.responses import Result
     from declarai_like.serve._safety import Slots
     from declarai_like.serve._settings import Settings
-    from declarai_like.serve._upstreams import Streams, Upstream
+    from declarai_like.serve._streams import Streams
+    from declarai_like.serve._upstreams import Upstream
 
 __all__ = ["EventStream", "request_digest", "run_call"]
 

@@ -464,7 +464,7 @@ def test_a_stream_that_nobody_begins_to_read_is_dropped():
     from declarai_like.serve._event_frames import EventFrames
     from declarai_like.serve._safety import Slots
     from declarai_like.serve._settings import Settings
-    from declarai_like.serve._upstreams import Streams
+    from declarai_like.serve._streams import Streams
 
     async def talk():
         about = tasks_of(FakeLLM([slow("a", "b")]))[0]
