@@ -203,14 +203,14 @@ def test_word_that_is_too_short_for_a_key_is_not_blanked_out():
 def test_key_that_begins_as_another_one_does_is_kept_out_whole(logged):
     owners = [Owner(), Owner()]
     for key, owner in zip((CANARY, CANARY[:8]), owners, strict=True):
-        _log_redaction.keep_out(Secret(key), owner)
+        _log_redaction.keep_out(owner, Secret(key))
     logging.getLogger("httpx").debug("asked with %s", CANARY)
     assert logged.getvalue() == "asked with **********\n"
 
 
 def test_log_that_has_no_key_is_left_as_it_is(logged):
     owner = Owner()
-    _log_redaction.keep_out(Secret(CANARY), owner)
+    _log_redaction.keep_out(owner, Secret(CANARY))
     logging.getLogger("httpx").debug("asked %s", "nobody")
     logging.getLogger("httpx").debug("asked with %s", CANARY)
     assert logged.getvalue() == "asked nobody\nasked with **********\n"
@@ -218,7 +218,7 @@ def test_log_that_has_no_key_is_left_as_it_is(logged):
 
 def test_key_in_a_logged_traceback_is_blanked_out(logged):
     owner = Owner()
-    _log_redaction.keep_out(Secret(CANARY), owner)
+    _log_redaction.keep_out(owner, Secret(CANARY))
     logging.getLogger("httpx").debug("it broke", exc_info=ValueError(ECHO))
     logging.getLogger("httpx").debug("it broke", exc_info=ValueError("nothing"))
     logging.getLogger("httpx").debug("it did not", exc_info=(None, None, None))
@@ -240,9 +240,9 @@ def test_keys_of_tenants_that_are_gone_are_not_kept(logged):
 
 def test_key_of_an_owner_that_took_the_place_of_another_stays_kept_out(logged):
     first, second = Owner(), Owner()
-    _log_redaction.keep_out(Secret(CANARY), first)
+    _log_redaction.keep_out(first, Secret(CANARY))
     gone = _log_redaction._FILTER._secrets[id(first)][0]
-    _log_redaction._FILTER._secrets[id(second)] = (weakref.ref(second), Secret(CANARY))
+    _log_redaction._FILTER._secrets[id(second)] = (weakref.ref(second), (Secret(CANARY),))
     _log_redaction._FILTER._drop(id(second), gone)
     del first
     logging.getLogger("httpx").debug("asked with %s", CANARY)

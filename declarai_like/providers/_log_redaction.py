@@ -26,12 +26,12 @@ _LOGGERS = (
 class _Redacting(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
-        self._secrets: dict[int, tuple[ref[Any], Secret]] = {}
+        self._secrets: dict[int, tuple[ref[Any], tuple[Secret, ...]]] = {}
 
-    def add(self, secret: Secret, owner: Any) -> None:
-        """Redact a key for as long as its owner lives: the keys of yesterday's tenants are nobody's any more."""
+    def add(self, secrets: tuple[Secret, ...], owner: Any) -> None:
+        """Redact keys for as long as their owner lives: the keys of yesterday's tenants are nobody's any more."""
         place = id(owner)
-        self._secrets[place] = ref(owner, lambda gone: self._drop(place, gone)), secret
+        self._secrets[place] = ref(owner, lambda gone: self._drop(place, gone)), secrets
 
     def _drop(self, place: int, gone: ref[Any]) -> None:
         if (entry := self._secrets.get(place)) is not None and entry[0] is gone:  # else another has its place by now
@@ -49,7 +49,8 @@ class _Redacting(logging.Filter):
 
     def _redact(self, text: str) -> str:
         # The longest first: the rest of a key that begins as another one does would be left standing.
-        for secret in sorted((secret for _, secret in list(self._secrets.values())), key=len, reverse=True):
+        known = [secret for _, secrets in list(self._secrets.values()) for secret in secrets]
+        for secret in sorted(known, key=len, reverse=True):
             text = secret.redact(text)
         return text
 
@@ -58,8 +59,8 @@ _FORMATTER = logging.Formatter()
 _FILTER = _Redacting()
 
 
-def keep_out(secret: Secret, owner: Any) -> None:
-    """Have a key blanked out in all that the libraries below write, for as long as its owner lives."""
-    _FILTER.add(secret, owner)
+def keep_out(owner: Any, *secrets: Secret) -> None:
+    """Have keys blanked out in all that the libraries below write, for as long as their owner lives."""
+    _FILTER.add(secrets, owner)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import email.utils
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from declarai_like import errors
+from declarai_like._wire.retry_waits import retry_wait
+from declarai_like.providers._causes import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,10 +20,13 @@ _ADVICE = {
     429: "wait, or ask less often",
 }
 _TIMEOUTS = {"APITimeoutError", "TimeoutException"}
+_WRONG_ADDRESS = {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}
 _NETWORK = {"APIConnectionError", "TransportError", "StreamError", "HTTPError", "InvalidURL", "OSError"}
 
 
-def translate(error: Exception, *, where: str, redact: Callable[[Any], Any], waits: Waits) -> errors.DeclaraiError:
+def translate_error(
+    error: Exception, *, where: str, redact: Callable[[Any], Any], waits: Waits
+) -> errors.DeclaraiError:
     """Tell an exception from below as our error.
 
     `where` names the provider and its address; `redact` blanks out the key in what the other side sent.
@@ -43,12 +46,33 @@ def translate(error: Exception, *, where: str, redact: Callable[[Any], Any], wai
             f"the request to {where} could not be made: a header has a line break, or what else none may have"
         )
     if names & _NETWORK:
-        before = waits.phase != "stream" and "Connect" in type(root).__name__
-        phase = "connect" if before else waits.phase
-        did = "could not reach" if before else "lost the connection to"
-        return errors.ProviderConnectionError(f"{did} {where}: {said}; check the address and the network", phase=phase)
+        return _lost(root, cause_of(error), where, redact, waits)
     # Nothing of the network: a parameter that is no JSON, an HTTP client of another library, a key with a line break.
     return errors.ConfigurationError(f"the request to {where} could not be made: {type(root).__name__}: {said}")
+
+
+def _lost(
+    root: BaseException, cause: OSError | None, where: str, redact: Callable[[Any], Any], waits: Waits
+) -> errors.DeclaraiError:
+    """Tell a connection that could not be made, or broke: in the words of the network where it has any."""
+    name = type(root).__name__
+    if name in _WRONG_ADDRESS:
+        return errors.ConfigurationError(f"the address of {where} cannot be used: {redact(str(root))}")
+    before = waits.phase != "stream" and "Connect" in name
+    words = redact(str(cause or "") or str(root)) or name
+    did = "could not reach" if before else "lost the connection to"
+    return errors.ProviderConnectionError(
+        f"{did} {where}: {words}; {_network_advice(cause)}", phase="connect" if before else waits.phase
+    )
+
+
+def _network_advice(cause: OSError | None) -> str:
+    kind = type(cause).__name__
+    if kind.startswith("SSLCert"):
+        return "check the certificate of the server, and the authorities that this machine trusts (SSL_CERT_FILE)"
+    if kind.startswith("SSL"):
+        return "check that the server speaks TLS at this address, and which versions"
+    return "check the address and the network"
 
 
 def _timed_out(name: str, where: str, waits: Waits) -> errors.ProviderTimeout:
@@ -86,7 +110,7 @@ def _of_status(error: Any, status: int, where: str, redact: Callable[[Any], Any]
         code=code if isinstance(code, (str, int)) else None,
         type=kind if isinstance(kind, str) else None,
         request_id=None if request_id is None else redact(request_id),
-        retry_after=retry_after(headers),
+        retry_after=retry_wait(headers, body, str(said)),
         retryable=_retryable(status, headers),
         body=body,
     )
@@ -121,19 +145,3 @@ def _shown_body(response: Any, redact: Callable[[Any], Any]) -> str:
     text = redact(" ".join(str(response.text)[:2000].split()))
     kind = redact(response.headers.get("content-type", "no content type"))
     return f"{kind} {text[:200]!r}" if text else "nothing"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read how many seconds the provider asks to wait: `retry-after-ms`, seconds, or an HTTP date."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        told = headers.get("retry-after", "")
-        if told.replace(".", "", 1).isdigit():
-            return float(told)
-        when = email.utils.parsedate_to_datetime(told)
-        # A date without a zone is in UTC, as HTTP's are.
-        when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-    except (TypeError, ValueError):  # the former from Python 3.10 before 3.10.3
-        return None
-    return max(0.0, (when - datetime.now(tz=timezone.utc)).total_seconds())

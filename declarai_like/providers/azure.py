@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._guards import awatched, watched
+from declarai_like.providers._secrets import shown_address
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import OpenAIProvider, environment
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from declarai_like.requests import Request
 
 __all__ = ["AzureOpenAIProvider"]
+
+
+_ENDPOINTS = ("DECLARAI_AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT")
 
 
 class AzureOpenAIProvider(OpenAIProvider):
@@ -41,11 +45,8 @@ class AzureOpenAIProvider(OpenAIProvider):
     @property
     def endpoint(self) -> str:
         """The resource's address. Raises `ConfigurationError` if it is told nowhere."""
-        told = self._endpoint or environment(
-            "DECLARAI_AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT"
-        )
-        if told:
-            return told
+        if address := self._address():
+            return address
         raise ConfigurationError(
             "no Azure OpenAI address: set the environment variable DECLARAI_AZURE_OPENAI_API_BASE, "
             "or give azure_openai_api_base="
@@ -66,7 +67,10 @@ class AzureOpenAIProvider(OpenAIProvider):
     @property
     def where(self) -> str:
         """The provider and its address, for messages."""
-        return f"{self.name} at {self.endpoint}"
+        return f"{self.name} at {shown_address(self.endpoint)}"
+
+    def _address(self) -> str:
+        return self._endpoint or environment(*_ENDPOINTS) or ""
 
     def _build(self) -> Any:
         from openai import AzureOpenAI
@@ -85,5 +89,6 @@ class AzureOpenAIProvider(OpenAIProvider):
 
     def _client_settings(self) -> dict[str, Any]:
         # An address of this form is not mistaken for another one that the environment may tell (OPENAI_BASE_URL).
-        base_url = f"{self.endpoint.rstrip('/')}/openai"
+        _ = self.endpoint
+        base_url = f"{self._checked_address().rstrip('/')}/openai"
         return {**super()._client_settings(), "base_url": base_url, "api_version": self.api_version}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError
 from declarai_like.messages import Message
+from declarai_like.providers._secrets import redactor_of
 from declarai_like.requests import Provider
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ class Secret:
     Secret('**********')
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_redactor", "_value")
 
     def __init__(self, value: str | Secret) -> None:
         self._value: str = value._value if isinstance(value, Secret) else value.strip()  # noqa: SLF001 - of this very class
+        self._redactor: Callable[[Any], Any] | None = None
 
     def reveal(self) -> str:
         """Give the key itself, for the one place that sends it.
@@ -47,14 +49,14 @@ class Secret:
         return self._value
 
     def redact(self, value: Any) -> Any:
-        """Blank out the key wherever it stands in a text, or in JSON data, that came from outside."""
-        if isinstance(value, str):
-            return value.replace(self._value, "**********") if len(self._value) >= _SHORTEST else value
-        if isinstance(value, dict):
-            return {self.redact(name): self.redact(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self.redact(item) for item in value]
-        return value
+        """Blank out the key, however it is spelled, in a text or in JSON data that came from outside."""
+        if self._redactor is None:
+            self._redactor = redactor_of([self._value])
+        return self._redactor(value)
+
+    def plain(self) -> str:
+        """Give the key as it is, to look for it."""
+        return self._value
 
     def __repr__(self) -> str:
         return "Secret('**********')"
@@ -69,10 +71,6 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise ConfigurationError("a key is not pickled: set it in the environment of the process that needs it")
-
-
-_SHORTEST = 4
-"""A shorter key is none, and blanking it out would blank out words."""
 
 
 class LLMSettings:

@@ -7,16 +7,26 @@ come back are read here, which costs an eighth of what the client's own objects 
 from __future__ import annotations
 
 import os
-import re
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.chat import ChunkDecoder, decode_answer
 from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse, ServerError
 from declarai_like.providers._bodies import ajoined, areads_of, joined, reads_of
+from declarai_like.providers._causes import cause_of
 from declarai_like.providers._clients import Clients
 from declarai_like.providers._guards import awatched, guarded, watched
+from declarai_like.providers._secrets import (
+    address_secrets,
+    check_address,
+    client_secrets,
+    header_secrets,
+    is_secret_name,
+    redactor_of,
+    shown_address,
+)
 from declarai_like.providers._waits import Waits
 from declarai_like.providers.base import Secret
 
@@ -29,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIProvider", "environment"]
 
 _PATHS = {"chat": "/chat/completions", "completion": "/completions"}
-_IS_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
-"""What the names of headers that hold secrets have in common."""
 _OPTIONAL = ("stream_options", "response_format")
 
 
@@ -43,6 +51,8 @@ class OpenAIProvider:
     """A model of OpenAI's, or of a server that speaks its format."""
 
     name = "openai"
+    _lost_login = False
+    """Whether a login stood in the address of the provider that this one was pickled from."""
 
     @property
     def provider(self) -> str:
@@ -90,7 +100,22 @@ class OpenAIProvider:
     @property
     def where(self) -> str:
         """The provider and its address, for messages."""
-        return f"{self.name} at {self.base_url or environment('OPENAI_BASE_URL') or 'https://api.openai.com/v1'}"
+        return f"{self.name} at {shown_address(self._address())}"
+
+    def _address(self) -> str:
+        """Give the address as it was told: it may hold a login."""
+        return self.base_url or environment("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+
+    def _checked_address(self) -> str:
+        """Give the address; raises `ConfigurationError` for one that no request can be sent to."""
+        address = self._address()
+        check_address(address)
+        if self._lost_login:
+            raise ConfigurationError(
+                f"the login in the address of {self.where} is not pickled: "
+                "set OPENAI_BASE_URL in the environment of the process that needs it"
+            )
+        return address
 
     def _build(self) -> Any:
         from openai import OpenAI
@@ -106,10 +131,10 @@ class OpenAIProvider:
         from declarai_like.providers._log_redaction import keep_out
 
         key = self.api_key
-        keep_out(key, self)
+        keep_out(self, *map(Secret, self._secrets()))
         return {
             "api_key": key.reveal(),
-            "base_url": self.base_url,
+            "base_url": self._checked_address(),
             "default_headers": self._headers,
             "max_retries": 0,  # our own `retry` is in charge: it knows the deadline and records the attempts
         }
@@ -163,7 +188,7 @@ class OpenAIProvider:
                 waits.detach()
                 response.close()
         except Exception as error:
-            raise self._told(error, waits) from None
+            raise self._translate(error, waits) from cause_of(error)
 
     async def asend(self, request: Request) -> dict[str, Any]:
         """Do what `send` does, in an event loop."""
@@ -179,7 +204,7 @@ class OpenAIProvider:
                 waits.detach()
                 await response.aclose()
         except Exception as error:
-            raise self._told(error, waits) from None
+            raise self._translate(error, waits) from cause_of(error)
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Send a request and give its chunks as they arrive."""
@@ -214,7 +239,7 @@ class OpenAIProvider:
                 response.close()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
-            raise self._told(error, waits) from None
+            raise self._translate(error, waits) from cause_of(error)
 
     async def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
         """Do what `stream` does, in an event loop."""
@@ -249,7 +274,7 @@ class OpenAIProvider:
                 await response.aclose()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
-            raise self._told(error, waits) from None
+            raise self._translate(error, waits) from cause_of(error)
 
     def _decoder(self, request: Request, waits: Waits) -> ChunkDecoder:
         limit, choices = request.limits.answer_bytes, request.params.get("n") or 1
@@ -298,27 +323,34 @@ class OpenAIProvider:
         """Name the kind of a body, for a message."""
         return str(self._redact(response.headers.get("content-type", "no content type")))
 
-    def _told(self, error: Exception, waits: Waits) -> DeclaraiError:
+    def _translate(self, error: Exception, waits: Waits) -> DeclaraiError:
         """Tell an exception from below as ours; it knows nothing of the frames below, whose locals hold the key."""
-        from declarai_like.providers._translation import translate
+        from declarai_like.providers._translation import translate_error
 
-        ours = translate(error, where=self.where, redact=self._redact, waits=waits)
+        ours = translate_error(error, where=self.where, redact=self._redact, waits=waits)
         return ours.with_traceback(None)
 
     def _redact(self, value: Any) -> Any:
-        """Blank out the key, and the headers that hold secrets, in what came from outside."""
-        for name in filter(_IS_SECRET.search, self._headers):
-            value = Secret(self._headers[name]).redact(value)
-        try:
-            return self.api_key.redact(value)
-        except ConfigurationError:  # there is no key to keep
-            return value
+        """Blank out the key, headers and addresses that hold secrets in what is no part of an answer."""
+        return redactor_of(self._secrets())(value)
+
+    def _secrets(self) -> list[str]:
+        """Give all that nobody is to see: the key, secret headers, the login in the address or in a client."""
+        secrets = [*header_secrets(self._headers), *address_secrets(self._address())]
+        for client in self._http_clients:
+            secrets += client_secrets(client)
+        with suppress(ConfigurationError):  # there may be no key
+            secrets.append(self.api_key.plain())
+        return secrets
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what cannot be carried to another process: the key, headers that hold secrets, the connections."""
         state = {name: value for name, value in self.__dict__.items() if name not in ("_clients", "_refused")}
-        headers = {name: value for name, value in self._headers.items() if not _IS_SECRET.search(name)}
-        return {**state, "_key": None, "_headers": headers, "_http_clients": (None, None)}
+        headers = {name: value for name, value in self._headers.items() if not is_secret_name(name)}
+        state |= {"_key": None, "_headers": headers, "_http_clients": (None, None)}
+        if self.base_url and any(address_secrets(self.base_url)):
+            state |= {"base_url": shown_address(self.base_url), "_lost_login": True}
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
