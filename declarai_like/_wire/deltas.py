@@ -42,8 +42,6 @@ def delta_of(choice: Mapping[str, Any], *, begun: bool = False) -> Mapping[str, 
     `begun` says that something has come.
     """
     delta, message = choice.get("delta"), choice.get("message")
-    if isinstance(delta, str):
-        return {"content": delta}
     if isinstance(message, dict) and not (isinstance(delta, dict) and (begun or tells(delta))):
         return message
     return delta if isinstance(delta, dict) else {"content": choice.get("text")}

@@ -71,11 +71,12 @@ def error_in_choice(raw: Mapping[str, Any]) -> ProviderError | None:
         if choice.get("error"):
             return _provider_error(choice["error"], raw)
         if reason is not None:
-            return ServerError(
+            return ProviderError(
                 f"the provider broke the answer off: its finish_reason is {reason!r}",
                 code=reason,
                 phase="stream",
                 body=raw,
+                retryable=True,
             )
     return None
 

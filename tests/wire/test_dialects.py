@@ -154,10 +154,7 @@ BESIDE_ENDS = {
         of_choices({"index": 0, "message": {"content": text}, "finish_reason": end})
         for text, end in (("The", None), (" sky", None), (" is blue", "stop"))
     ],
-    "a delta that is a text": [
-        of_choices({"index": 0, "delta": "The sky"}), of_choices({"index": 0, "delta": " is blue", "finish_reason": "stop"})
-    ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("chunks", BESIDE_ENDS.values(), ids=BESIDE_ENDS)

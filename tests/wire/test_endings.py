@@ -136,7 +136,7 @@ def test_failed_answer_is_asked_again_while_nothing_was_shown(ask, openai, serve
 
 def test_failed_answer_that_was_shown_is_not_asked_again(stream, openai, server):
     server.enqueue(stream_reply(["Take 5 mg"], finish_reason="network_error"), stream.reply("fine"))
-    with pytest.raises(errors.ServerError, match="network_error") as caught:
+    with pytest.raises(errors.ProviderError, match="network_error") as caught:
         stream(openai(max_retries=1))
     assert (caught.value.phase, len(server.requests)) == ("stream", 1)
     assert [step.content for step in stream.steps][-1] == "Take 5 mg"
