@@ -255,17 +255,9 @@ class FunctionToolCallArgumentsDeltaEvent(_Shared):
         return partial_json(self.arguments) if self._strict else None
 
     @classmethod
-    def _of(  # noqa: PLR0917 - as its fields stand
-        cls,
-        name: str,
-        index: int,
-        id: str | None,
-        arguments: str,
-        delta: str,
-        choice: int,
-        strict: bool,  # noqa: FBT001
-    ) -> FunctionToolCallArgumentsDeltaEvent:
-        return cls(name, index, id, delta, choice, GrowingText(arguments), 1, strict)
+    def _of(cls, name: str, index: int, call_id: str | None, arguments: str, *rest: Any) -> Any:
+        delta, choice, strict = rest
+        return cls(name, index, call_id, delta, choice, GrowingText(arguments), 1, strict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,8 +237,7 @@ class Stream(_StreamState[T]):
             for event in self._replay():
                 step = self._step_of(event)
                 if step is not None:
-                    for due in steps.hold(step) if self._ends_with(event) else steps.release(step):
-                        yield due
+                    yield from steps.hold(step) if self._ends_with(event) else steps.release(step)
         except OutputError:  # the answer is whole, but not of its type
             for step in self._last_step():
                 yield step

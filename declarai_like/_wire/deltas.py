@@ -85,7 +85,7 @@ def refusal_of(delta: Mapping[str, Any]) -> str:
     refusal, content = delta.get("refusal"), delta.get("content")
     parts = content if isinstance(content, list) else ()
     told = [part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"]
-    return text_of(refusal) if refusal else "".join(filter(_is_text, told))
+    return text_of(refusal) if refusal else "".join(text for text in told if isinstance(text, str))
 
 
 def reasoning_of(delta: Mapping[str, Any]) -> tuple[str, str]:
@@ -108,10 +108,6 @@ def _thinking_text(value: Any) -> str:
         told = (value[name] for name in _WORDS if isinstance(value.get(name), (str, list, dict)))
         return next(filter(None, map(_thinking_text, told)), "")
     return ""
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def as_text(value: Any) -> str:

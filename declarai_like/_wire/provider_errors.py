@@ -115,9 +115,7 @@ def _find_facts(raw: Mapping[str, Any]) -> Any:
         return raw
     if any(raw.get(name) for name in _ANSWERS):
         return None
-    if raw.get("errors"):
-        return raw["errors"]
-    return raw if _tells_an_error(raw) else None
+    return raw.get("errors") or (raw if _tells_an_error(raw) else None)
 
 
 def _tells_an_error(raw: Mapping[str, Any]) -> bool:

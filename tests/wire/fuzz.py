@@ -38,7 +38,22 @@ NAMES = [
     "detail", "tool_calls", "function", "arguments", "name", "id", "logprobs", "reasoning", "reasoning_details", "thinking",
     "refusal", "model", "value", "x_groq", "base_resp", "text", "role", "created", "function_call", "status", "errors",
 ]  # fmt: skip
-BYTES = [b"\n", b"\r", b"\n\n", b"data: ", b"event: error\n", b"[DONE]", b"\x00", b"\xff", b"\xef\xbb\xbf", b"{", b"}", b"[", b'"', b"\\ud83d"]
+BYTES = [
+    b"\n",
+    b"\r",
+    b"\n\n",
+    b"data: ",
+    b"event: error\n",
+    b"[DONE]",
+    b"\x00",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"{",
+    b"}",
+    b"[",
+    b'"',
+    b"\\ud83d",
+]
 
 
 class Point(BaseModel):
@@ -59,7 +74,12 @@ def mutate_bytes(body: bytes, chance: random.Random) -> bytes:
     at = chance.randrange(len(body) + 1)
     end = min(len(body), at + chance.randrange(40))
     return chance.choice(
-        (body[:at], body[:at] + body[end:], body[:at] + chance.choice(BYTES) + body[at:], body[:at] + body[at:end] * 3 + body[end:])
+        (
+            body[:at],
+            body[:at] + body[end:],
+            body[:at] + chance.choice(BYTES) + body[at:],
+            body[:at] + body[at:end] * 3 + body[end:],
+        )
     )
 
 
@@ -88,7 +108,9 @@ def mutate_json(body: bytes, chance: random.Random) -> bytes:
     if chance.random() < 0.02:
         depth = chance.choice((150, 300, 900))
         deep = "[" * depth + "]" * depth
-        text = json.dumps({**value, "error": 0} if isinstance(value, dict) else value).replace(": 0}", ": " + deep + "}")
+        text = json.dumps({**value, "error": 0} if isinstance(value, dict) else value).replace(
+            ": 0}", ": " + deep + "}"
+        )
         lines[at] = b"data: " + text.encode()
         return b"\n".join(lines)
     spots = list(containers(value))
@@ -200,7 +222,7 @@ def run(count: int, seed: int, tell: Callable[[str], object]) -> int:
         body = mutate(chance.choice(bodies), chance)
         try:
             play(pieces(body, chance), chance)
-        except Exception as error:  # noqa: PERF203 - it is what is looked for
+        except Exception as error:
             broken += 1
             tell(f"seed {number}: {type(error).__name__}: {error!s:.200}\n")
     return broken

@@ -85,7 +85,9 @@ def test_words_for_an_end_mean_one_of_five(word, ending):
     assert outcome_of(word) == expected
 
 
-@pytest.mark.parametrize("word", ["", "null", "NULL", "None", "undefined", "FINISH_REASON_UNSPECIFIED", "not_finished", None, 5])
+@pytest.mark.parametrize(
+    "word", ["", "null", "NULL", "None", "undefined", "FINISH_REASON_UNSPECIFIED", "not_finished", None, 5]
+)
 def test_words_for_no_end_are_none(word):
     assert finish_reason_of(word) is None
 
@@ -208,7 +210,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("done", [True, False])
 @pytest.mark.parametrize(("event", "kind", "words"), ERRORS.values(), ids=ERRORS)
-def test_error_of_any_shape_is_told(stream, openai, server, event, kind, words, done):
+def test_error_of_any_shape_is_told(stream, openai, server, event, kind, words, done):  # noqa: PLR0917 - a table
     llm = openai()
     server.enqueue(bytes_reply([sse(event, done=done)]))
     with pytest.raises(kind, match=words) as caught:
@@ -230,7 +232,12 @@ def test_error_of_any_shape_as_a_body_is_told(ask, openai, server, name):
 
 @pytest.mark.parametrize(
     "extra",
-    [{"code": 0, "msg": "success"}, {"code": 200, "message": "OK"}, {"success": True}, {"base_resp": {"status_code": 0}}],
+    [
+        {"code": 0, "msg": "success"},
+        {"code": 200, "message": "OK"},
+        {"success": True},
+        {"base_resp": {"status_code": 0}},
+    ],
 )
 def test_word_of_success_is_no_error(stream, openai, server, extra):
     server.enqueue(bytes_reply([sse({**chunk("4"), **extra}, extra, {**STOP, **extra})]))
@@ -284,7 +291,7 @@ def test_key_that_an_error_repeats_is_blanked_out_and_the_answer_is_not(stream, 
         ("nonsense", "stop", errors.OutputError),
     ],
 )
-def test_error_of_any_choice_is_told(way, openai, server, text, reason, kind):
+def test_error_of_any_choice_is_told(way, openai, server, text, reason, kind):  # noqa: PLR0917 - a table
     llm = openai()
     good, bad = {"content": '{"name": "Oslo"}'}, {"content": text}
     server.enqueue(
@@ -318,13 +325,16 @@ def test_plain_text_may_be_cut_in_any_choice(way, openai, server):
 
 # 4: calls of tools that nobody runs
 
-CALL = {"content": None, "tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}]}
+CALL = {
+    "content": None,
+    "tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}],
+}
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", "stop", "tool_use"])
 @pytest.mark.parametrize("content", [None, "", "Let me look."])
 @pytest.mark.parametrize("answer", [str, City])
-def test_call_that_nobody_runs_is_an_error_that_says_so(ask, openai, server, reason, content, answer):
+def test_call_that_nobody_runs_is_an_error_that_says_so(ask, openai, server, reason, content, answer):  # noqa: PLR0917
     server.enqueue(ask.answer({**CALL, "content": content}, reason))
     with pytest.raises(errors.OutputError, match="call of look_up, which nobody runs") as caught:
         ask(openai(), answer)
@@ -334,7 +344,7 @@ def test_call_that_nobody_runs_is_an_error_that_says_so(ask, openai, server, rea
 def test_legacy_function_call_is_one_too(ask, openai, server):
     call = {"content": None, "function_call": {"name": "look_up", "arguments": "{}"}}
     server.enqueue(ask.answer(call, "function_call"))
-    with pytest.raises(errors.OutputError, match="look_up|function_call") as caught:
+    with pytest.raises(errors.OutputError, match="a call of look_up, which nobody runs") as caught:
         ask(openai())
     assert caught.value.response.outcome == "calls"
 
@@ -360,7 +370,12 @@ def test_turn_that_ends_in_a_call_is_not_stored(way, openai, server):
 @pytest.mark.parametrize("content", [None, "Let me look."])
 def test_caller_who_looks_at_the_response_gets_the_calls(way, openai, server, content):
     body = of_choices({"index": 0, "message": {**CALL, "content": content}, "finish_reason": "tool_calls"})
-    server.enqueue(json_reply(body), bytes_reply([sse(of_choices({"index": 0, "delta": {**CALL, "content": content}, "finish_reason": "tool_calls"}))]))
+    server.enqueue(
+        json_reply(body),
+        bytes_reply(
+            [sse(of_choices({"index": 0, "delta": {**CALL, "content": content}, "finish_reason": "tool_calls"}))]
+        ),
+    )
     llm = openai()
     response = way.do((llm.asend if way.is_async else llm.send)("?"))
     assert (response.outcome, response.tool_calls[0].name) == ("calls", "look_up")
@@ -394,7 +409,7 @@ def test_content_that_is_data_is_read_as_the_type(ask, openai, server):
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
 def test_answer_that_stands_in_the_reasoning_says_so(ask, openai, server, field):
     server.enqueue(ask.answer({"content": "", field: '{"name": "Oslo"}'}))
-    with pytest.raises(errors.OutputError, match="nothing but reasoning.*Oslo"):
+    with pytest.raises(errors.OutputError, match=r"nothing but reasoning.*Oslo"):
         ask(openai(), City)
 
 
