@@ -19,6 +19,7 @@ REASONING_FIELDS = (
     "thinking_blocks",
 )
 """Where thinking is told: DeepSeek, vLLM and OpenRouter, Ollama, Copilot, OpenRouter once more, LiteLLM."""
+_REASONING_NAMES = frozenset(REASONING_FIELDS)
 
 _THINKING = ("thinking", "reasoning", "thought", "summary_text")
 _WORDS = ("thinking", "text", "summary", "reasoning", "content")
@@ -90,10 +91,12 @@ def refusal_of(delta: Mapping[str, Any]) -> str:
 
 def reasoning_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     """Give the thinking that a delta brought, after the name of its field; of several forms the first one counts."""
+    content = delta.get("content")
+    if not (delta.keys() & _REASONING_NAMES or isinstance(content, list)):
+        return "", ""
     for name in REASONING_FIELDS:
         if delta.get(name) and (text := _thinking_text(delta[name])):
             return name, text
-    content = delta.get("content")
     parts = content if isinstance(content, list) else ()
     return "content", "".join(_thinking_text(part) for part in parts if isinstance(part, dict) and _is_thinking(part))
 
