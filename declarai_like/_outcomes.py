@@ -18,12 +18,13 @@ Ending = Literal["complete", "truncated", "filtered", "refused", "failed"]
 """What a finish reason means; `failed` is an error of the provider's."""
 
 _NO_REASON: Final = frozenset(
-    {"", "null", "none", "undefined", "notfinished", "unspecified", "finishreasonunspecified", "error"}
+    ("", "null", "none", "undefined", "notfinished", "unspecified", "finishreasonunspecified", "error")
 )
 """Words of servers that spell "not yet" as a word; of "error" the error itself tells more."""
 
-# Providers have some sixty words for these. Only what names a cut, a filter or a failure is one; an unknown word is an
-# answer that is whole. The first that matches counts: "content_filter_error" is a filter's, "rate_limit" no token limit.
+# Providers have some sixty words for these. Only what names a cut, a filter or a failure is one; with an unknown word
+# the answer is whole. The first that matches counts: "content_filter_error" is a filter's, "rate_limit" no limit of
+# tokens.
 _ENDINGS: Final[tuple[tuple[Ending, re.Pattern[str]], ...]] = (
     ("refused", re.compile("refus|declined")),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     from declarai_like.completions import Usage
 
-__all__ = ["detail", "price", "price_list"]
+__all__ = ["detail", "price", "price_list", "told_price"]
 
 _PROVIDERS = {"azure-openai": "azure"}
 """Names of providers that differ from ours."""
@@ -21,9 +22,13 @@ def price(
 ) -> float | None:
     """Give the price of all these answers in US dollars; `None`, never 0, where it cannot be known.
 
-    Who was asked is told by the provider's name or, before it, by its address. Where neither is told, the model's
-    name says who makes it.
+    What a provider has told of the price itself goes before its list price. Who was asked is told by the provider's
+    name or, before it, by its address. Where neither is told, the model's name says who makes it.
     """
+    usages = list(usages)
+    told = [None if usage is None else told_price(usage) for usage in usages]
+    if usages and None not in told:
+        return sum(price for price in told if price is not None)
     prices = price_list()
     if prices is None or not model:
         return None
@@ -31,7 +36,10 @@ def price(
     if base_url is not None:
         who = {"provider_api_url": base_url}
     total = 0.0
-    for usage in usages:
+    for usage, known in zip(usages, told, strict=True):
+        if known is not None:
+            total += known
+            continue
         if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
         try:
@@ -39,6 +47,24 @@ def price(
         except (LookupError, ValueError):  # without a known price; or counts that contradict each other
             return None
     return total
+
+
+def told_price(usage: Usage) -> float | None:
+    """Give what the provider says that an answer has cost: OpenRouter, DeepInfra and Perplexity do."""
+    cost = usage.details.get("cost")
+    if isinstance(cost, dict):
+        cost = cost.get("total_cost")
+    cost = usage.details.get("estimated_cost") if cost is None else cost
+    upstream = usage.details.get("cost_details")
+    upstream = upstream.get("upstream_inference_cost") if isinstance(upstream, dict) else None
+    if usage.details.get("is_byok") is True and _amount(upstream) is not None:  # paid to the maker by one's own key
+        return (_amount(cost) or 0.0) + (_amount(upstream) or 0.0)
+    return _amount(cost)
+
+
+def _amount(told: Any) -> float | None:
+    is_number = isinstance(told, (int, float)) and not isinstance(told, bool)
+    return float(told) if is_number and 0 <= told < inf else None
 
 
 def price_list() -> Any:
@@ -61,7 +87,14 @@ def _counts(prices: Any, usage: Usage) -> Any:
     return prices.Usage(
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
-        cache_read_tokens=detail(usage, "prompt_tokens_details", "cached_tokens") or None,
+        cache_read_tokens=_cached(usage) or None,
         input_audio_tokens=detail(usage, "prompt_tokens_details", "audio_tokens") or None,
         output_audio_tokens=detail(usage, "completion_tokens_details", "audio_tokens") or None,
     )
+
+
+def _cached(usage: Usage) -> int | None:
+    """Give how many tokens of the prompt came from a cache: in the usual place, DeepSeek's or Moonshot's."""
+    places = [detail(usage, "prompt_tokens_details", "cached_tokens")]
+    places += [usage.details.get(name) for name in ("prompt_cache_hit_tokens", "cached_tokens")]
+    return next((count for count in places if isinstance(count, int)), None)

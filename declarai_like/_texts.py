@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 __all__ = ["has_surrogates", "join_pairs", "json_text", "mend_data", "mend_surrogates", "plain_data"]
@@ -22,13 +23,15 @@ def mend_surrogates(text: str) -> str:
 
 
 def mend_data(data: Any) -> Any:
-    """Mend all texts in plain data, names too."""
+    """Mend all texts in data, names too; dataclasses become what they are written as."""
     if isinstance(data, str):
         return mend_surrogates(data)
     if isinstance(data, dict):
         return {mend_data(name): mend_data(value) for name, value in data.items()}
     if isinstance(data, (list, tuple)):
         return [mend_data(entry) for entry in data]
+    if is_dataclass(data) and not isinstance(data, type):
+        return {field.name: mend_data(getattr(data, field.name)) for field in fields(data)}
     return data
 
 
@@ -36,7 +39,10 @@ def plain_data(value: Any) -> Any:
     """Give a value as plain data, which JSON can write."""
     from pydantic_core import to_jsonable_python
 
-    return mend_data(to_jsonable_python(value, serialize_unknown=True))
+    try:
+        return mend_data(to_jsonable_python(value, serialize_unknown=True))
+    except UnicodeEncodeError:  # half a surrogate pair in a name
+        return to_jsonable_python(mend_data(value), serialize_unknown=True)
 
 
 def json_text(value: Any) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
-from declarai_like._buffers import GrowingText, ListPrefix, partial_json
+from declarai_like._buffers import GrowingText, partial_json
+from declarai_like._event_bases import FixedPartial, LogprobsDeltaEvent, SharedEvent, TextDeltaEvent
 from declarai_like.responses import typed
 
 if TYPE_CHECKING:
@@ -38,57 +39,8 @@ __all__ = [
 ]
 
 
-class _Shared:
-    """An event that shares what grows with the events after it: it is compared and pickled by what it shows."""
-
-    __slots__ = ()
-    _fields: ClassVar[tuple[str, ...]]
-
-    def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if type(other) is type(self) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()[0]))
-
-    def __repr__(self) -> str:
-        fields = zip(self._fields, self._values(), strict=True)
-        shown = ", ".join(f"{name}={value!r}" for name, value in fields if not name.startswith("_"))
-        return f"{type(self).__name__}({shown})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._values())
-
-    @classmethod
-    def _of(cls, *values: Any) -> Any:
-        """Make the event again from what it showed."""
-        raise NotImplementedError  # pragma: no cover - every event defines it
-
-
-def _restore(kind: type[_Shared], values: tuple[Any, ...]) -> Any:
-    """Make an event again, when it is unpickled."""
-    return kind._of(*values)  # noqa: SLF001 - of this module
-
-
-class _FixedPartial:
-    """The typed value of a text that grows no more."""
-
-    __slots__ = ("_items", "_value")
-
-    def __init__(self, value: Any, items: list[Any]) -> None:
-        self._value, self._items = value, items
-
-    def at(self, _end: int) -> Any:
-        return self._value
-
-    def items(self, _end: int) -> list[Any]:
-        return self._items
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ChunkEvent(_Shared):
+class ChunkEvent(SharedEvent):
     """A chunk arrived, whatever it holds: always the first event of its chunk."""
 
     raw: dict[str, Any]
@@ -125,7 +77,7 @@ def _identity(snapshot: Completion) -> Completion:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ContentDeltaEvent(_Shared):
+class ContentDeltaEvent(SharedEvent):
     """Some text of the answer arrived."""
 
     delta: str
@@ -158,25 +110,7 @@ class ContentDeltaEvent(_Shared):
 
     @classmethod
     def _of(cls, delta: str, choice: int, snapshot: str, parsed: Any, items: list[Any]) -> ContentDeltaEvent:
-        return cls(delta, choice, GrowingText(snapshot), 1, None if parsed is None else _FixedPartial(parsed, items))
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _TextDeltaEvent(_Shared):
-    delta: str
-    choice_index: int
-    _text: GrowingText
-    _end: int
-    _fields: ClassVar[tuple[str, ...]] = ("delta", "choice_index", "snapshot")
-
-    @property
-    def snapshot(self) -> str:
-        """The text so far."""
-        return self._text.prefix(self._end)
-
-    @classmethod
-    def _of(cls, delta: str, choice: int, snapshot: str) -> Any:
-        return cls(delta, choice, GrowingText(snapshot), 1)
+        return cls(delta, choice, GrowingText(snapshot), 1, None if parsed is None else FixedPartial(parsed, items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +124,7 @@ class ContentDoneEvent:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class RefusalDeltaEvent(_TextDeltaEvent):
+class RefusalDeltaEvent(TextDeltaEvent):
     """Some words of a refusal arrived; `snapshot` are those so far."""
 
     type: ClassVar[Literal["refusal.delta"]] = "refusal.delta"
@@ -206,7 +140,7 @@ class RefusalDoneEvent:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ReasoningDeltaEvent(_TextDeltaEvent):
+class ReasoningDeltaEvent(TextDeltaEvent):
     """Some of the model's thinking arrived; `snapshot` is the thinking so far."""
 
     type: ClassVar[Literal["reasoning.delta"]] = "reasoning.delta"
@@ -222,7 +156,7 @@ class ReasoningDoneEvent:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FunctionToolCallArgumentsDeltaEvent(_Shared):
+class FunctionToolCallArgumentsDeltaEvent(SharedEvent):
     """A tool call began or some of its arguments arrived; `arguments` are those so far."""
 
     name: str
@@ -255,17 +189,9 @@ class FunctionToolCallArgumentsDeltaEvent(_Shared):
         return partial_json(self.arguments) if self._strict else None
 
     @classmethod
-    def _of(  # noqa: PLR0917 - as its fields stand
-        cls,
-        name: str,
-        index: int,
-        id: str | None,
-        arguments: str,
-        delta: str,
-        choice: int,
-        strict: bool,  # noqa: FBT001
-    ) -> FunctionToolCallArgumentsDeltaEvent:
-        return cls(name, index, id, delta, choice, GrowingText(arguments), 1, strict)
+    def _of(cls, name: str, index: int, call_id: str | None, arguments: str, *rest: Any) -> Any:
+        delta, choice, strict = rest
+        return cls(name, index, call_id, delta, choice, GrowingText(arguments), 1, strict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,23 +212,7 @@ class FunctionToolCallArgumentsDoneEvent:
         return self.id
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _LogprobsDeltaEvent(_Shared):
-    choice_index: int
-    _new: tuple[TokenLogprob, ...]
-    _span: ListPrefix
-
-    @property
-    def snapshot(self) -> list[TokenLogprob]:
-        """The log probabilities so far."""
-        return list(self._span.tuple())
-
-    @classmethod
-    def _of(cls, choice: int, new: list[TokenLogprob], snapshot: list[TokenLogprob]) -> Any:
-        return cls(choice, tuple(new), ListPrefix(snapshot, len(snapshot)))
-
-
-class LogprobsContentDeltaEvent(_LogprobsDeltaEvent):
+class LogprobsContentDeltaEvent(LogprobsDeltaEvent):
     """Log probabilities of the answer's tokens arrived."""
 
     __slots__ = ()
@@ -315,7 +225,7 @@ class LogprobsContentDeltaEvent(_LogprobsDeltaEvent):
         return list(self._new)
 
 
-class LogprobsRefusalDeltaEvent(_LogprobsDeltaEvent):
+class LogprobsRefusalDeltaEvent(LogprobsDeltaEvent):
     """Log probabilities of a refusal's tokens arrived."""
 
     __slots__ = ()

@@ -197,7 +197,8 @@ class LLMResponse:
     @property
     def choices(self) -> list[Any]:
         """The choices of `chunk`; empty when it has none."""
-        return getattr(self.chunk, "choices", None) or []
+        choices = getattr(self.chunk, "choices", None)
+        return choices if isinstance(choices, list) else []
 
     @property
     def choice(self) -> Any:

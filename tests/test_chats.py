@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 import declarai_like as declarai
 from declarai_like.chats import Chat, LastTurns, Summarise
-from declarai_like.errors import ConfigurationError, DeclaraiError, DefinitionError, HistoryError
+from declarai_like.errors import ConfigurationError, DeclaraiError, DefinitionError, HistoryError, OutputError
 from declarai_like.memory import FileMessageHistory, InMemoryMessageHistory, SQLiteMessageHistory
 from declarai_like.messages import Message, MessageRole
 from declarai_like.middleware import TaskMiddleware
@@ -504,13 +504,14 @@ def test_asking_again_does_not_pollute_the_history(server, llm, way):
     assert told(bot) == [("user", "2 + 2"), ("assistant", "4")]
 
 
-def test_tool_calls_of_a_reply_are_kept(server, cook, way):
+def test_reply_that_calls_a_tool_which_nobody_runs_is_no_turn(server, cook, way):
     call = {"id": "c1", "type": "function", "function": {"name": "boil", "arguments": "{}"}}
     bot = cook()
     server.enqueue(text_reply("", message={"tool_calls": [call]}), text_reply("ok"))
-    ask(way, bot, "Eggs")
+    with pytest.raises(OutputError, match="a call of boil, which nobody runs"):
+        ask(way, bot, "Eggs")
     ask(way, bot, "Done?")
-    assert server.requests[-1].body["messages"][2]["tool_calls"] == [call]
+    assert [message["role"] for message in server.requests[-1].body["messages"]] == ["system", "user"]
 
 
 @pytest.mark.parametrize(("args", "kwargs"), [((), {}), (("a", "b"), {}), (("a",), {"message": "b"})])

@@ -29,6 +29,9 @@ def cached(count):
         (Usage(1000, 100, 1100, cached(0)), 1000 * IN + 100 * OUT),
         (Usage(1000, 100, 1100, cached("many")), 1000 * IN + 100 * OUT),
         (Usage(1000, 100, 1100, {"prompt_tokens_details": None}), 1000 * IN + 100 * OUT),
+        (Usage(1000, 100, 1100, {"prompt_cache_hit_tokens": 400}), 600 * IN + 400 * CACHED + 100 * OUT),  # DeepSeek
+        (Usage(1000, 100, 1100, {"prompt_cache_hit_tokens": 0}), 1000 * IN + 100 * OUT),
+        (Usage(1000, 100, 1100, {"cached_tokens": 400}), 600 * IN + 400 * CACHED + 100 * OUT),  # Moonshot
         (Usage(1000), None),
         (Usage(None, 100), None),
         (Usage(10, 100, 110, cached(400)), None),
@@ -43,6 +46,34 @@ def test_cost_of_an_answer_is_its_usage_at_the_list_price(usage, expected):
 @pytest.mark.parametrize("model", ["SmolLM2-135M-Instruct.Q4_1", "no-such-model", "", None])
 def test_cost_of_a_model_without_a_price_is_unknown_and_not_zero(model):
     assert LLMResponse(response="a", model=model, usage=Usage(1000, 100)).cost is None
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"cost": 0.25}, 0.25),
+        ({"cost": 0}, 0.0),
+        ({"cost": {"total_cost": 0.5}}, 0.5),
+        ({"estimated_cost": 0.125}, 0.125),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.75}}, 0.75),
+        ({"cost": 0.25, "cost_details": {"upstream_inference_cost": None}}, 0.25),
+        ({"cost": "much"}, None),
+        ({"cost": -1}, None),
+        ({"cost": True}, None),
+        ({"cost": {"total": 5}}, None),
+    ],
+)
+@pytest.mark.parametrize("has_prices", [True, False])
+def test_cost_that_the_provider_tells_is_the_cost(details, expected, has_prices, monkeypatch):
+    if not has_prices:
+        monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert LLMResponse(model="no-such-model", usage=Usage(1000, 100, 1100, details)).cost == expected
+    assert LLMResponse(model=None, usage=Usage.of({"prompt_tokens": 1, **details})).cost == expected
+
+
+def test_cost_that_is_told_is_added_to_one_that_is_listed():
+    told = Usage(1000, 100, 1100, {"cost": 0.25})
+    assert price("openai", "gpt-4o-mini", [Usage(1000, 100), told]) == pytest.approx(0.25 + 1000 * IN + 100 * OUT)
 
 
 def test_cost_without_the_package_is_unknown(monkeypatch):

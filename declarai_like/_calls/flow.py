@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from declarai_like._calls import budgets
@@ -19,7 +20,9 @@ from declarai_like.errors import (
     LimitExceeded,
     ModelRefusal,
     OutputError,
+    ProviderConnectionError,
     ProviderError,
+    ProviderTimeout,
 )
 from declarai_like.responses import Attempt, LLMResponse, Parsed, Result
 
@@ -157,15 +160,29 @@ class Call(Generic[T]):
         """The answer so far; `None` before its first chunk."""
         return self.answer.response
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every choice of the answer has its finish reason: what breaks then breaks nothing off."""
-        accumulator = self.answer.accumulator
-        return accumulator is not None and accumulator.ended and accumulator.failure is None
-
-    def take_held(self) -> LLMResponse | None:
-        """Give the step that was held back for the end, when an error comes in its place."""
+    def last_before(self, error: OutputError | ProviderError) -> Any:
+        """Give what the reader of a stream gets before an error that ends it, if he has not seen it; else `None`."""
+        if isinstance(error, OutputError):
+            return None if error.response is None else self.last(error.response)
         return None if self.answer.accumulator is None else self.answer.accumulator.take_held()
+
+    def resume_after(
+        self, error: BaseException, operation: Operation, flow: Generator[Operation, Any, Result[T]]
+    ) -> Callable[[], Operation]:
+        """Say how the flow goes on when an operation has failed.
+
+        An answer whose choices all have their finish reason is whole: a connection that breaks then breaks nothing off.
+        """
+        accumulator = self.answer.accumulator
+        if (
+            accumulator is not None
+            and isinstance(operation, Send)
+            and isinstance(error, (ProviderConnectionError, ProviderTimeout))
+            and accumulator.ended
+            and accumulator.failure is None
+        ):
+            return partial(flow.send, accumulator.finish())
+        return partial(flow.throw, self.interrupt(error))
 
     def interrupt(self, error: BaseException) -> BaseException:
         """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
@@ -408,6 +425,9 @@ def _asks_for_tools(response: LLMResponse) -> bool:
 def _shown_calls(response: LLMResponse) -> str:
     """Say which tools the model asked for, and what to do about it."""
     names = ", ".join(call.name for call in response.tool_calls)
+    legacy = response._progress.function_call  # noqa: SLF001 - read here and by the completion
+    if not names and legacy is not None:
+        names = legacy.name
     if names:
         return f"a call of {names}, which nobody runs: ask without tools, or by send() or stream() and run it yourself"
     return f"no text, and a call of a tool that did not come with it (finish_reason {response.finish_reason!r})"

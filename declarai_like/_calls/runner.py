@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Sleep, Store
 from declarai_like._wire.accumulator import DONE
-from declarai_like.errors import (
-    DefinitionError,
-    OutputError,
-    ProviderConnectionError,
-    ProviderError,
-    ProviderTimeout,
-)
+from declarai_like.errors import DefinitionError, OutputError, ProviderError, ProviderTimeout
 from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
@@ -75,7 +69,7 @@ def run(call: Call[T]) -> Result[T]:
             try:
                 result = _perform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.interrupt(error))
+                resume = call.resume_after(error, operation, flow)
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
@@ -94,7 +88,7 @@ async def arun(call: Call[T]) -> Result[T]:
             try:
                 result = await _aperform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.interrupt(error))
+                resume = call.resume_after(error, operation, flow)
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
@@ -234,32 +228,24 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
                     accumulator = call.begin(operation.request)
                     feed = accumulator.feed
                     provider = stand_in_for(operation.provider)
-                    try:
-                        with closing(provider.stream(deadline.shorten(operation.request))) as chunks:
-                            for chunk in chunks:
-                                response = feed(chunk)
-                                if response is not None:
-                                    yield response
-                    except (ProviderConnectionError, ProviderTimeout):
-                        if not call.is_whole:
-                            raise
+                    with closing(provider.stream(deadline.shorten(operation.request))) as chunks:
+                        for chunk in chunks:
+                            response = feed(chunk)
+                            if response is not None:
+                                yield response
                     result: Any = accumulator.finish()
                 else:
                     result = _perform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.interrupt(error))
+                resume = call.resume_after(error, operation, flow)
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
         yield call.last(done.value.response)
-    except OutputError as error:
-        if error.response is not None:
-            yield call.last(error.response)
-        raise
-    except ProviderError:
-        held = call.take_held()
-        if held is not None:
-            yield held
+    except (OutputError, ProviderError) as error:
+        step = call.last_before(error)
+        if step is not None:
+            yield step
         raise
     finally:
         resume = None  # an error holds this frame: the frame must not hold the error
@@ -307,32 +293,24 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
                     accumulator = call.begin(operation.request)
                     feed = accumulator.feed
                     provider = stand_in_for(operation.provider)
-                    try:
-                        async with aclosing(provider.astream(deadline.shorten(operation.request))) as chunks:
-                            async for chunk in chunks:
-                                response = feed(chunk)
-                                if response is not None:
-                                    yield response
-                    except (ProviderConnectionError, ProviderTimeout):
-                        if not call.is_whole:
-                            raise
+                    async with aclosing(provider.astream(deadline.shorten(operation.request))) as chunks:
+                        async for chunk in chunks:
+                            response = feed(chunk)
+                            if response is not None:
+                                yield response
                     result: Any = accumulator.finish()
                 else:
                     result = await _aperform(operation, call, deadline)
             except BaseException as error:
-                resume = partial(flow.throw, call.interrupt(error))
+                resume = call.resume_after(error, operation, flow)
             else:
                 resume = partial(flow.send, result)
     except StopIteration as done:
         yield call.last(done.value.response)
-    except OutputError as error:
-        if error.response is not None:
-            yield call.last(error.response)
-        raise
-    except ProviderError:
-        held = call.take_held()
-        if held is not None:
-            yield held
+    except (OutputError, ProviderError) as error:
+        step = call.last_before(error)
+        if step is not None:
+            yield step
         raise
     finally:
         resume = None  # an error holds this frame: the frame must not hold the error

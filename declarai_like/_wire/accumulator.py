@@ -134,9 +134,9 @@ class Accumulator:
             raise self.failure
         if not steps:
             return None
-        step, held = self.show(raw), self._held
+        step: LLMResponse | None = self.show(raw)
         if raw is self._last:
-            self._held, step = step, held
+            self._held, step = step, self._held
         self.is_shown = self.is_shown or step is not None
         return step
 

@@ -96,7 +96,7 @@ class ChoiceState:
         reason, known = finish_reason_of(choice.get("finish_reason")), self.progress
         self.has_content = self.has_content or delta.get("content") is not None
         message = choice.get("message")
-        if isinstance(message, dict) and self.text.pieces and (delta is message or not tells(delta)):
+        if message and isinstance(message, dict) and self.text.pieces and (delta is message or not tells(delta)):
             content = self._beyond(text_of(message.get("content")), joins=delta is message)
         if self.splitter is not None:
             content, thinking = self._split(content, is_last=reason is not None)
@@ -116,7 +116,9 @@ class ChoiceState:
             logprobs=_span(self.tokens),
             refusal_logprobs=_span(self.refusal_tokens),
             legacy_logprobs=_span(self.legacy_logprobs),
-            function_call=self._join_function_call(delta.get("function_call")),
+            function_call=self._join_function_call(delta["function_call"])
+            if "function_call" in delta
+            else known.function_call,
         )
         ended = reason is not None and known.finish_reason is None
         return Step(self, content, refusal, reasoning, fragments, tokens, refusal_tokens, ended)

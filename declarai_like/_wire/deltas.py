@@ -19,6 +19,7 @@ REASONING_FIELDS = (
     "thinking_blocks",
 )
 """Where thinking is told: DeepSeek, vLLM and OpenRouter, Ollama, Copilot, OpenRouter once more, LiteLLM."""
+_REASONING_NAMES = frozenset(REASONING_FIELDS)
 
 _THINKING = ("thinking", "reasoning", "thought", "summary_text")
 _WORDS = ("thinking", "text", "summary", "reasoning", "content")
@@ -42,8 +43,6 @@ def delta_of(choice: Mapping[str, Any], *, begun: bool = False) -> Mapping[str, 
     `begun` says that something has come.
     """
     delta, message = choice.get("delta"), choice.get("message")
-    if isinstance(delta, str):
-        return {"content": delta}
     if isinstance(message, dict) and not (isinstance(delta, dict) and (begun or tells(delta))):
         return message
     return delta if isinstance(delta, dict) else {"content": choice.get("text")}
@@ -87,15 +86,17 @@ def refusal_of(delta: Mapping[str, Any]) -> str:
     refusal, content = delta.get("refusal"), delta.get("content")
     parts = content if isinstance(content, list) else ()
     told = [part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"]
-    return text_of(refusal) if refusal else "".join(filter(_is_text, told))
+    return text_of(refusal) if refusal else "".join(text for text in told if isinstance(text, str))
 
 
 def reasoning_of(delta: Mapping[str, Any]) -> tuple[str, str]:
     """Give the thinking that a delta brought, after the name of its field; of several forms the first one counts."""
+    content = delta.get("content")
+    if not (delta.keys() & _REASONING_NAMES or isinstance(content, list)):
+        return "", ""
     for name in REASONING_FIELDS:
         if delta.get(name) and (text := _thinking_text(delta[name])):
             return name, text
-    content = delta.get("content")
     parts = content if isinstance(content, list) else ()
     return "content", "".join(_thinking_text(part) for part in parts if isinstance(part, dict) and _is_thinking(part))
 
@@ -110,10 +111,6 @@ def _thinking_text(value: Any) -> str:
         told = (value[name] for name in _WORDS if isinstance(value.get(name), (str, list, dict)))
         return next(filter(None, map(_thinking_text, told)), "")
     return ""
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def as_text(value: Any) -> str:

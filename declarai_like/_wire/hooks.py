@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outcomes import finish_reason_of
@@ -19,7 +18,7 @@ from declarai_like._wire.deltas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from declarai_like._wire.accumulator import Accumulator
     from declarai_like._wire.event_builder import EventBuilder
@@ -28,10 +27,19 @@ if TYPE_CHECKING:
 
 __all__ = ["HookedReader"]
 
-_READ: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
-    ("reasoning", lambda part: reasoning_of(part)[1]),
+
+def _reasoning_text(part: Mapping[str, Any]) -> str:
+    return reasoning_of(part)[1]
+
+
+def _content_text(part: Mapping[str, Any]) -> str:
+    return text_of(part.get("content"))
+
+
+_READ = (
+    ("reasoning", _reasoning_text),
     ("refusal", refusal_of),
-    ("content", lambda part: text_of(part.get("content"))),
+    ("content", _content_text),
 )
 """The texts of a part of an answer, and how each is read, in whichever form it came."""
 _PLACES = ("delta", "message", "text")
@@ -131,7 +139,8 @@ class HookedReader:
             if not isinstance(function, dict):
                 calls.append(fragment)
                 continue
-            field = f"tool {fragment.get('index', position)}"
+            place = fragment.get("index")
+            field = f"tool {place if isinstance(place, int) else position}"
             arguments = self._filter_text(index, field, as_text(function.get("arguments")), ends=ends)
             calls.append({**fragment, "function": {**function, "arguments": arguments}})
         held = [field for field in self._texts.get(index, ()) if ends and field.startswith("tool ")]

@@ -18,8 +18,9 @@ __all__ = ["update_metadata"]
 
 def update_metadata(known: AnswerMetadata, raw: Mapping[str, Any]) -> AnswerMetadata:
     """Add what a chunk tells: who answers is told once, the usage last counts."""
-    created = raw.get("created")
-    usage = _usage_of(raw)
+    created, usage = raw.get("created"), _usage_of(raw)
+    if usage is None and known.id and known.model and known.created and not raw.get("system_fingerprint"):
+        return known
     return known._replace(
         id=known.id or _word(raw.get("id")),
         model=known.model or _word(raw.get("model")),
@@ -33,7 +34,7 @@ def _usage_of(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Find the usage: beside the choices, in Groq's own field, or in a choice, as Moonshot tells it."""
     groq = raw.get("x_groq")
     places = [raw.get("usage"), groq.get("usage") if isinstance(groq, dict) else None]
-    places += [choice["usage"] for _, choice in choices_of(raw) if "usage" in choice]
+    places += [choice.get("usage") for _, choice in choices_of(raw)]
     return next((usage for usage in places if usage and isinstance(usage, dict)), None)
 
 

@@ -71,11 +71,12 @@ def error_in_choice(raw: Mapping[str, Any]) -> ProviderError | None:
         if choice.get("error"):
             return _provider_error(choice["error"], raw)
         if reason is not None:
-            return ServerError(
+            return ProviderError(
                 f"the provider broke the answer off: its finish_reason is {reason!r}",
                 code=reason,
                 phase="stream",
                 body=raw,
+                retryable=True,
             )
     return None
 
@@ -114,9 +115,7 @@ def _find_facts(raw: Mapping[str, Any]) -> Any:
         return raw
     if any(raw.get(name) for name in _ANSWERS):
         return None
-    if raw.get("errors"):
-        return raw["errors"]
-    return raw if _tells_an_error(raw) else None
+    return raw.get("errors") or (raw if _tells_an_error(raw) else None)
 
 
 def _tells_an_error(raw: Mapping[str, Any]) -> bool:

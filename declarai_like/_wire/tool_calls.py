@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._buffers import GrowingText
@@ -50,7 +51,8 @@ class GrowingCall:
         self._text.close()
 
 
-class CallSnapshot(NamedTuple):
+@dataclass(slots=True)
+class CallSnapshot:
     """A call at one moment; costs little, for it shares the text."""
 
     index: int
@@ -75,16 +77,16 @@ class CallsPrefix(NamedTuple):
 
     log: list[CallSnapshot]
     end: int
-    count: int
+    calls: int
 
     def tuple(self) -> tuple[ToolCall, ...]:
         """Give the calls as they stood, in order of first appearance."""
         last: dict[int, CallSnapshot] = {}
         for place in range(self.end - 1, -1, -1):
-            if len(last) == self.count:
+            if len(last) == self.calls:
                 break
             last.setdefault(self.log[place].index, self.log[place])
-        return tuple(last[index].call() for index in range(self.count))
+        return tuple(last[index].call() for index in range(self.calls))
 
 
 class Fragment(NamedTuple):

@@ -138,7 +138,7 @@ def test_failed_answer_is_asked_again_while_nothing_was_shown(ask, openai, serve
 
 def test_failed_answer_that_was_shown_is_not_asked_again(stream, openai, server):
     server.enqueue(stream_reply(["Take 5 mg"], finish_reason="network_error"), stream.reply("fine"))
-    with pytest.raises(errors.ServerError, match="network_error") as caught:
+    with pytest.raises(errors.ProviderError, match="network_error") as caught:
         stream(openai(max_retries=1))
     assert (caught.value.phase, len(server.requests)) == ("stream", 1)
     assert [step.content for step in stream.steps][-1] == "Take 5 mg"
@@ -210,7 +210,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("done", [True, False])
 @pytest.mark.parametrize(("event", "kind", "words"), ERRORS.values(), ids=ERRORS)
-def test_error_of_any_shape_is_told(stream, openai, server, event, kind, words, done):
+def test_error_of_any_shape_is_told(stream, openai, server, event, kind, words, done):  # noqa: PLR0917 - a table
     llm = openai()
     server.enqueue(bytes_reply([sse(event, done=done)]))
     with pytest.raises(kind, match=words) as caught:
@@ -291,7 +291,7 @@ def test_key_that_an_error_repeats_is_blanked_out_and_the_answer_is_not(stream, 
         ("nonsense", "stop", errors.OutputError),
     ],
 )
-def test_error_of_any_choice_is_told(way, openai, server, text, reason, kind):
+def test_error_of_any_choice_is_told(way, openai, server, text, reason, kind):  # noqa: PLR0917 - a table
     llm = openai()
     good, bad = {"content": '{"name": "Oslo"}'}, {"content": text}
     server.enqueue(
@@ -334,7 +334,7 @@ CALL = {
 @pytest.mark.parametrize("reason", ["tool_calls", "stop", "tool_use"])
 @pytest.mark.parametrize("content", [None, "", "Let me look."])
 @pytest.mark.parametrize("answer", [str, City])
-def test_call_that_nobody_runs_is_an_error_that_says_so(ask, openai, server, reason, content, answer):
+def test_call_that_nobody_runs_is_an_error_that_says_so(ask, openai, server, reason, content, answer):  # noqa: PLR0917
     server.enqueue(ask.answer({**CALL, "content": content}, reason))
     with pytest.raises(errors.OutputError, match="call of look_up, which nobody runs") as caught:
         ask(openai(), answer)
@@ -344,7 +344,7 @@ def test_call_that_nobody_runs_is_an_error_that_says_so(ask, openai, server, rea
 def test_legacy_function_call_is_one_too(ask, openai, server):
     call = {"content": None, "function_call": {"name": "look_up", "arguments": "{}"}}
     server.enqueue(ask.answer(call, "function_call"))
-    with pytest.raises(errors.OutputError, match="look_up|function_call") as caught:
+    with pytest.raises(errors.OutputError, match="a call of look_up, which nobody runs") as caught:
         ask(openai())
     assert caught.value.response.outcome == "calls"
 
@@ -409,7 +409,7 @@ def test_content_that_is_data_is_read_as_the_type(ask, openai, server):
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
 def test_answer_that_stands_in_the_reasoning_says_so(ask, openai, server, field):
     server.enqueue(ask.answer({"content": "", field: '{"name": "Oslo"}'}))
-    with pytest.raises(errors.OutputError, match="nothing but reasoning.*Oslo"):
+    with pytest.raises(errors.OutputError, match=r"nothing but reasoning.*Oslo"):
         ask(openai(), City)
 
 

@@ -39,9 +39,18 @@ class ChunkDecoder:
     """
 
     __slots__ = (
-        "_check_time", "_choices", "_document", "_events", "_finished", "_left", "_redact", "_sniffing", "_whole", "begin",
+        "_check_time",
+        "_choices",
+        "_document",
+        "_events",
+        "_finished",
+        "_left",
+        "_redact",
+        "_sniffing",
+        "_whole",
+        "begin",
         "done",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,

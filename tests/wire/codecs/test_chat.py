@@ -1,6 +1,7 @@
 """Bytes to chunks: what is JSON, what is an error, and what is no event stream at all."""
 
 import json
+import pickle
 
 import pytest
 from wire_format import chunk, decoded, sse
@@ -45,6 +46,11 @@ def test_nothing_is_read_after_done():
         "error event of text": (b"event: error\ndata: it broke\n\n", [{"error": "it broke"}]),
         "error event of nothing": (
             b"event: error\ndata: {}\n\n", [{"error": {"message": "the provider reported an error without a word"}}]),
+        "error event of another name": (b'event: overloaded_error\ndata: {"message": "m"}\n\n', [{"error": {"message": "m"}}]),
+        "list of errors": (b'data: [{"error": "m"}]\n\n', [{"error": "m"}]),
+        "list of chunks": (b"data: " + json.dumps([A, B]).encode() + b"\n\n", [A, B]),
+        "line breaks before a document": (b"\r\n" * 250 + b'{"choices": [1]}', [{"choices": [1]}, DONE]),
+        "line breaks before events": (b"\n" * 250 + sse(A), [A, DONE]),
         "error field": (b'error: {"code": 500}\n\n', [{"error": {"code": 500}}]),
     }.values(),
 )  # fmt: skip
@@ -71,6 +77,80 @@ def test_events_before_a_broken_one_are_not_lost():
     assert next(chunks) == A
     with pytest.raises(InvalidResponse):
         next(chunks)
+
+
+def reads_of(body, *cuts):
+    return [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"choices": [{"index": 0, "finish_reason": null}],\r "x": 1}\n\n',
+        b'data: {"choices": [{"index": 0, "finish_reason": null}],\n "x": 1}\n\n',
+        b'{"choices": [1],\n' + sse(A),
+    ],
+)
+def test_bytes_are_read_alike_however_they_are_parted(body):
+    assert len({outcome_of(reads_of(body, cut)) for cut in range(1, len(body))} | {outcome_of([body])}) == 1
+
+
+def outcome_of(reads):
+    try:
+        return json.dumps(decoded(*reads))
+    except InvalidResponse as error:
+        return str(error)
+
+
+def test_choices_with_their_finish_reason_are_noted():
+    decoder = ChunkDecoder(choices=2)
+    for one, ended in (
+        (A, False),
+        (chunk(finish="null"), False),
+        (chunk(finish="stop"), False),
+        (chunk(finish="stop", index=1), True),
+    ):
+        list(decoder.feed(sse(one, done=False)))
+        assert decoder.ended is ended
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "sk-canary-1"}, "choices": [{"delta": {"content": "sk-canary-1"}}]},
+        {
+            "object": "error",
+            "message": "sk-canary-1",
+            "choices": [{"finish_reason": None, "delta": {"content": "sk-canary-1"}}],
+        },
+        {"note": "sk-canary-1", "choices": [{"finish_reason": "abort", "delta": {"content": "sk-canary-1"}}]},
+        {"choices": [{"finish_reason": "stop", "error": "sk-canary-1", "message": {"content": "sk-canary-1"}}, "sk"]},
+    ],
+)
+def test_key_is_blanked_out_of_an_error_but_not_of_what_the_model_says(body):
+    decoder = ChunkDecoder(Secret("sk-canary-1").redact)
+    (seen,) = decoder.feed(sse(body, done=False))
+    assert repr(seen).count("sk-canary-1") == 1
+    assert "**********" in repr(seen)
+    assert seen["choices"][0].get("delta", seen["choices"][0].get("message")) == {"content": "sk-canary-1"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'data: {"choices": [{"delta": {"content": "an error of sk-canary-1"}}]}\n\n', sse(chunk("error: sk-canary-1"))],
+)
+def test_answer_that_speaks_of_errors_is_left_as_it_is(body):
+    decoder = ChunkDecoder(Secret("sk-canary-1").redact)
+    assert "sk-canary-1" in repr(list(decoder.feed(body)))
+
+
+@pytest.mark.parametrize("depth", [210, 500, 980])
+def test_json_that_is_nested_deeply_is_refused(depth):
+    nested = b'{"a": ' * depth + b"1" + b"}" * depth
+    for body in (b"data: " + nested + b"\n\n", nested, b'data: {"x": "\\ud83d", "error": ' + nested + b"}\n\n"):
+        with pytest.raises(InvalidResponse) as caught:
+            decoded(body)
+        assert pickle.loads(pickle.dumps(caught.value)).body == caught.value.body  # noqa: S301 - our own
 
 
 def test_event_that_is_too_long_is_refused():
