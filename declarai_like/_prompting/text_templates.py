@@ -142,7 +142,7 @@ def _number_fields(source: str, known: frozenset[str] | None) -> tuple[str, tupl
 
 def required_names(text: str, where: str) -> frozenset[str]:
     """Return the names that must have a value: those of Jinja. Without one, single braces stay as they are."""
-    return text_names(text, where) if _is_jinja(text) else frozenset()
+    return frozenset(jinja_names(text, where) - _environment().globals.keys()) if _is_jinja(text) else frozenset()
 
 
 def _is_jinja(text: str) -> bool:

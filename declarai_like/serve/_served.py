@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.flow import value_of
 from declarai_like._prompting.text_templates import required_names
 from declarai_like.chats import Chat
-from declarai_like.errors import ConfigurationError, DeclaraiError, DefinitionError
+from declarai_like.errors import ArgumentError, ConfigurationError, DeclaraiError
 from declarai_like.serve._arguments import Arguments, return_schema, values_schema
 from declarai_like.serve._problems import Problem
 from declarai_like.tasks import AsyncStreamingTask, BaseTask, StreamingTask
@@ -120,13 +120,14 @@ class ServedModel:
 
 @contextmanager
 def _explaining_arguments() -> Iterator[None]:
-    """Raise `Problem` for arguments of which no prompt can be made; a wrong declaration is not the caller's fault."""
+    """Raise `Problem` for arguments of which no prompt can be made; other errors are not the caller's fault."""
     try:
         yield
-    except (ConfigurationError, DefinitionError):
-        raise
     except DeclaraiError as error:
-        raise Problem(422, "no prompt can be made of these arguments") from error
+        # A template that cannot be rendered is told by the class of all: what it was given is wrong, or it is.
+        if isinstance(error, ArgumentError) or type(error) is DeclaraiError:
+            raise Problem(422, "no prompt can be made of these arguments") from error
+        raise
 
 
 def read_result(call: Call[Any]) -> tuple[Any, LLMResponse]:

@@ -85,8 +85,7 @@ class Sessions:
         if session.turns:
             raise Problem(409, "a turn of this conversation is under way", retryable=True)
         await session.memory.aclear()
-        if not session.turns:
-            self._open.pop(session.key, None)
+        self.release(session)
 
     def keep(self, session: Session) -> None:
         """Keep a conversation open, as the newest one."""

@@ -7,6 +7,8 @@ import pytest
 from serve.clients import Direct, parse
 
 from declarai_like import serve
+from declarai_like.errors import ConfigurationError, LimitExceeded
+from declarai_like.middleware import TaskMiddleware
 from declarai_like.testing import FakeLLM, chunks, reply, tool_call
 
 BODY = {"movie": "Jaws"}
@@ -347,3 +349,29 @@ def test_arguments_that_make_an_empty_prompt_are_the_caller_s_fault(path, text):
     }
     status, body = answer_of(llm, path, bodies[path])
     assert (status, body["error"]["type"], llm.requests) == (422, "InvalidArguments", [])
+
+
+@pytest.mark.parametrize(("error", "status"), [(ConfigurationError("x"), 500), (LimitExceeded("x"), 429)])
+def test_what_is_wrong_with_the_server_is_not_the_caller_s_fault(error, status):
+    class Refuse(TaskMiddleware):
+        def __init__(self, task, kwargs):
+            raise error
+
+    @FakeLLM().task(middlewares=[Refuse])
+    def about(movie: str) -> str:
+        """{movie}"""
+
+    client = asyncio.run(ask(serve.app(tasks=[about]), "/tasks/about", BODY))
+    assert client.status == status
+
+
+def test_values_that_a_template_cannot_use_are_the_caller_s_fault():
+    llm = FakeLLM()
+
+    @llm.chat
+    class Bot:
+        """You speak {{ tongue.name }}."""
+
+    body = {"message": "Hi", "values": {"tongue": 5}}
+    client = asyncio.run(ask(serve.app(chats=[Bot]), "/chats/Bot/s/messages", body))
+    assert (client.status, llm.requests) == (422, [])

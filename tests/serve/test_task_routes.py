@@ -369,7 +369,7 @@ def test_frames_say_what_a_delta_holds(site):
 
 @pytest.mark.parametrize(
     ("failure", "kind"),
-    [(cut("It"), "StreamInterrupted"), (truncated('{"na'), "OutputTruncated"), ("no dish", "OutputError")],
+    [(cut('{"na'), "StreamInterrupted"), (truncated('{"na'), "OutputTruncated"), ("no dish", "OutputError")],
 )
 def test_an_answer_that_fails_on_its_way_ends_with_an_error_and_without_done(site, failure, kind):
     llm = FakeLLM([failure])
