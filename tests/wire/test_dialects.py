@@ -40,11 +40,16 @@ FORMS = {
     "mistral": {"content": [THINK, {"type": "text", "text": "4"}]},
     "mistral, a text": {"content": [{"type": "thinking", "thinking": "Two and two"}, {"type": "text", "text": "4"}]},
     "reasoning parts": {"content": [{"type": "reasoning", "text": "Two and two"}, {"type": "text", "text": "4"}]},
-    "thought parts": {"content": [{"thought": True, "text": "Two and two", "type": "text"}, {"type": "text", "text": "4"}]},
+    "thought parts": {
+        "content": [{"thought": True, "text": "Two and two", "type": "text"}, {"type": "text", "text": "4"}]
+    },
     "details": {"reasoning_details": [{"type": "reasoning.text", "text": "Two and two"}]},
     "summaries": {"reasoning_details": [{"type": "reasoning.summary", "summary": "Two and two"}]},
     "details with secrets": {
-        "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}, {"type": "reasoning.text", "text": "Two and two"}]
+        "reasoning_details": [
+            {"type": "reasoning.encrypted", "data": "x"},
+            {"type": "reasoning.text", "text": "Two and two"},
+        ]
     },
     "blocks": {"thinking_blocks": [{"type": "thinking", "thinking": "Two and two", "signature": "s"}]},
     "two forms": {"reasoning": "Two and two", "reasoning_details": [{"type": "reasoning.text", "text": "Two and two"}]},
@@ -64,13 +69,17 @@ def test_thinking_is_read_in_every_form(message):
 @pytest.mark.parametrize("name", FORMS)
 def test_thinking_is_told_as_it_comes(name):
     deltas = [json.loads(json.dumps(FORMS[name]).replace("Two and two", piece)) for piece in ("Two ", "and two")]
-    deltas = [{key: value for key, value in delta.items() if key != "content" or isinstance(value, list)} for delta in deltas]
+    deltas = [
+        {key: value for key, value in delta.items() if key != "content" or isinstance(value, list)} for delta in deltas
+    ]
     events, completion = told(*(of_choices({"index": 0, "delta": delta}) for delta in deltas), STOP)
     assert [event.delta for event in events if event.type == "reasoning.delta"] == ["Two ", "and two"]
     assert completion.choices[0].message.reasoning == "Two and two"
 
 
-@pytest.mark.parametrize("part", [{"type": "reasoning.encrypted", "data": "x"}, {"type": "redacted_thinking", "data": "x"}])
+@pytest.mark.parametrize(
+    "part", [{"type": "reasoning.encrypted", "data": "x"}, {"type": "redacted_thinking", "data": "x"}]
+)
 def test_encrypted_thinking_is_no_text(part):
     assert whole({"content": [part, {"type": "text", "text": "4"}], "reasoning_details": [part]}).reasoning is None
 
@@ -171,7 +180,9 @@ def test_message_beside_a_delta_is_told_once_and_in_order(chunks, done):
     assert completion.choices[0].message.content == "The sky is blue"
 
 
-@pytest.mark.parametrize("chunks", [BESIDE[:2], BESIDE_ENDS["messages that grow"][:1], BESIDE_ENDS["messages in pieces"][:2]])
+@pytest.mark.parametrize(
+    "chunks", [BESIDE[:2], BESIDE_ENDS["messages that grow"][:1], BESIDE_ENDS["messages in pieces"][:2]]
+)
 def test_stream_of_messages_that_is_cut_is_no_success(way, openai, server, chunks):
     server.enqueue(bytes_reply([sse(*chunks, done=False)]))
     llm = openai()
@@ -182,7 +193,12 @@ def test_stream_of_messages_that_is_cut_is_no_success(way, openai, server, chunk
 
 
 def test_whole_body_with_an_empty_delta_is_read(way, openai, server):
-    choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "message": {"content": "Blue."}, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "delta": {"role": "assistant", "content": ""},
+        "message": {"content": "Blue."},
+        "finish_reason": "stop",
+    }
     server.enqueue(json_reply(of_choices(choice)))
     llm = openai()
     response = way.do((llm.asend if way.is_async else llm.send)("?"))
@@ -244,7 +260,9 @@ def test_held_chunk_is_shown_before_an_error(way, openai, server):
 @pytest.mark.parametrize("word", ["null", "None", "", "NULL"])
 def test_word_for_no_end_is_no_end(way, openai, server, word):
     chunks = [chunk("The", word), chunk(" sky", word)]
-    server.enqueue(bytes_reply([sse(*chunks, done=False)]), bytes_reply([sse(*chunks, chunk(" is", "stop"), done=False)]))
+    server.enqueue(
+        bytes_reply([sse(*chunks, done=False)]), bytes_reply([sse(*chunks, chunk(" is", "stop"), done=False)])
+    )
     llm = openai()
     with pytest.raises(errors.StreamInterrupted):
         way.events((llm.astream if way.is_async else llm.stream)("?"))
@@ -358,7 +376,9 @@ def test_usage_is_found_where_it_stands(chunks):
     assert responses(*chunks)[-1].total_tokens == 5
 
 
-@pytest.mark.parametrize("usage", ["none", [1], 5, True, {"details": "none"}, {"prompt_tokens": "3"}, {"prompt_tokens_details": []}])
+@pytest.mark.parametrize(
+    "usage", ["none", [1], 5, True, {"details": "none"}, {"prompt_tokens": "3"}, {"prompt_tokens_details": []}]
+)
 def test_usage_of_any_kind_breaks_nothing(usage):
     last = responses(chunk("a"), {**STOP, "usage": usage, "x_groq": usage})[-1]
     assert last.response == "a"
@@ -377,7 +397,11 @@ def test_strange_names_are_left_out():
 
 @pytest.mark.parametrize("object_", [["x"], {"a": 1}, None, 5, "chat.completion", "text_completion"])
 def test_typed_view_of_any_object_is_built(object_):
-    for raw in ({**chunk("a"), "object": object_}, {"object": object_, "choices": [5]}, {"object": object_, "choices": "x"}):
+    for raw in (
+        {**chunk("a"), "object": object_},
+        {"object": object_, "choices": [5]},
+        {"object": object_, "choices": "x"},
+    ):
         response = LLMResponse(raw_response=raw)
         assert response.chunk is not None
         repr([response.choices, response.choice, response.delta])
@@ -389,5 +413,3 @@ def test_log_probability_of_any_size_is_read(logprob):
     last = responses(chunk("a", logprobs=tokens), STOP)[-1]
     assert isinstance(last.logprobs.content[0].logprob, float)
     last.model_dump_json()
-
-

@@ -85,7 +85,9 @@ def test_words_for_an_end_mean_one_of_five(word, ending):
     assert outcome_of(word) == expected
 
 
-@pytest.mark.parametrize("word", ["", "null", "NULL", "None", "undefined", "FINISH_REASON_UNSPECIFIED", "not_finished", None, 5])
+@pytest.mark.parametrize(
+    "word", ["", "null", "NULL", "None", "undefined", "FINISH_REASON_UNSPECIFIED", "not_finished", None, 5]
+)
 def test_words_for_no_end_are_none(word):
     assert finish_reason_of(word) is None
 
@@ -230,7 +232,12 @@ def test_error_of_any_shape_as_a_body_is_told(ask, openai, server, name):
 
 @pytest.mark.parametrize(
     "extra",
-    [{"code": 0, "msg": "success"}, {"code": 200, "message": "OK"}, {"success": True}, {"base_resp": {"status_code": 0}}],
+    [
+        {"code": 0, "msg": "success"},
+        {"code": 200, "message": "OK"},
+        {"success": True},
+        {"base_resp": {"status_code": 0}},
+    ],
 )
 def test_word_of_success_is_no_error(stream, openai, server, extra):
     server.enqueue(bytes_reply([sse({**chunk("4"), **extra}, extra, {**STOP, **extra})]))
@@ -318,7 +325,10 @@ def test_plain_text_may_be_cut_in_any_choice(way, openai, server):
 
 # 4: calls of tools that nobody runs
 
-CALL = {"content": None, "tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}]}
+CALL = {
+    "content": None,
+    "tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}],
+}
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", "stop", "tool_use"])
@@ -360,7 +370,12 @@ def test_turn_that_ends_in_a_call_is_not_stored(way, openai, server):
 @pytest.mark.parametrize("content", [None, "Let me look."])
 def test_caller_who_looks_at_the_response_gets_the_calls(way, openai, server, content):
     body = of_choices({"index": 0, "message": {**CALL, "content": content}, "finish_reason": "tool_calls"})
-    server.enqueue(json_reply(body), bytes_reply([sse(of_choices({"index": 0, "delta": {**CALL, "content": content}, "finish_reason": "tool_calls"}))]))
+    server.enqueue(
+        json_reply(body),
+        bytes_reply(
+            [sse(of_choices({"index": 0, "delta": {**CALL, "content": content}, "finish_reason": "tool_calls"}))]
+        ),
+    )
     llm = openai()
     response = way.do((llm.asend if way.is_async else llm.send)("?"))
     assert (response.outcome, response.tool_calls[0].name) == ("calls", "look_up")

@@ -79,7 +79,13 @@ class ChunkDecoder:
         # The way nearly all servers write: one read is one event of one line. Two searches prove it, and what JSON
         # there may be that is not so simple (bad UTF-8) fails to parse and goes the long way.
         data = read[6:-2]
-        if read[:7] == b"data: {" and read[-2:] == b"\n\n" and self._events.idle and _LF not in data and _CR not in data:
+        if (
+            read[:7] == b"data: {"
+            and read[-2:] == b"\n\n"
+            and self._events.idle
+            and _LF not in data
+            and _CR not in data
+        ):
             try:
                 chunk: Chunk = from_json(data)
                 (choice,) = chunk["choices"]
