@@ -1,4 +1,8 @@
-"""A docstring cut into blocks: text, fields, sections, examples, headings."""
+"""A docstring cut into blocks: text, fields, sections, examples, headings.
+
+All of them begin at the docstring's own margin, and none inside of a code fence: what is shown to the model as an
+example of a layout is text. Only examples may be indented, below their heading, or if they call the function itself.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +28,19 @@ FIELD = (
     r"|type[ \t]+[^:\n]+|(?:rtype|ytype|raises?|except|exception)(?:[ \t]+[^:\n]+)?"
     r")[ \t]*:(?P<text>.*)"
 )
+_OTHER_FIELD = r"[ \t]*(?::[a-zA-Z][^:\n]*:(?!\S)|@[a-z]+[^:\n]*:(?!\S))"
+_FENCE = r"[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)"
 _EXAMPLE = r"[ \t]*>>> "
 _QUOTED = r"\"[^\"]*\"|'[^']*'"
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
-def cut_blocks(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Cut lines into text (line by line), fields, sections, examples, and empty headings."""
-    start = 0
+def cut_blocks(lines: Sequence[str], name: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Cut lines into text (line by line), fields, sections, examples, and empty headings; `name` is the function's."""
+    shape, start = _hide_layouts(lines, name), 0
     while start < len(lines):
-        kind = _kind(lines, start)
-        end = _ENDS[kind](lines, start)
+        kind = _kind(shape, start)
+        end = _ENDS[kind](shape, start)
         yield kind, list(lines[start:end])
         start = end
 
@@ -43,6 +49,8 @@ def _kind(lines: Sequence[str], at: int) -> str:
     line = lines[at]
     if re.match(_EXAMPLE, line) and not _is_template(line):
         return "example"
+    if indent_of(line):
+        return "text"
     if re.match(FIELD, line):
         return "field"
     following = next((number for number in range(at + 1, len(lines)) if lines[number].strip()), at)
@@ -52,6 +60,39 @@ def _kind(lines: Sequence[str], at: int) -> str:
     if title and following == at + 1 and re.fullmatch(_RULE, lines[following]):
         return "numpy"
     return "google" if title and title["colon"] and indent_of(lines[following]) > indent_of(line) else "text"
+
+
+def _hide_layouts(lines: Sequence[str], name: str) -> list[str]:
+    """Give the lines with what only shows a layout made plain text: code fences, and indented calls of others.
+
+    A fence that is never closed is none.
+    """
+    call = rf"{_EXAMPLE}(?:await )?(?:\w+\.)*{name or '.*'}\("
+    foreign = (at for at, line in enumerate(lines) if indent_of(line) and re.match(_EXAMPLE, line))
+    hidden = {at for at in foreign if not (re.match(call, lines[at]) or _is_below_heading(lines, at))}
+    shape, start = ["." if at in hidden else line for at, line in enumerate(lines)], 0
+    while start < len(lines):
+        end = _fence_end(lines, start)
+        if end is not None:
+            indent = " " * indent_of(lines[start])
+            shape[start:end] = [indent + "." for _ in range(start, end)]
+        start = end or start + 1
+    return shape
+
+
+def _fence_end(lines: Sequence[str], start: int) -> int | None:
+    """Find the line after the fence that begins here; `None` if none begins, or none is closed."""
+    opening = re.fullmatch(_FENCE, lines[start])
+    if opening is None:
+        return None
+    closing = rf"[ \t]*{opening['mark'][0]}{{{len(opening['mark'])},}}[ \t]*"
+    ends = (at + 1 for at in range(start + 1, len(lines)) if re.fullmatch(closing, lines[at]))
+    return next(ends, None)
+
+
+def _is_below_heading(lines: Sequence[str], at: int) -> bool:
+    before = (line for line in reversed(lines[:at]) if line.strip() and not indent_of(line))
+    return bool(re.fullmatch(_EXAMPLES_TITLE, next(before, "")))
 
 
 def _is_template(line: str) -> bool:
@@ -77,14 +118,19 @@ def _example_end(lines: Sequence[str], start: int) -> int:
 
 
 def _field_end(lines: Sequence[str], start: int) -> int:
-    """A field goes on in unindented lines until a blank line, and in deeper ones after it."""
+    """A field goes on in unindented lines until a blank line, and in deeper ones after it.
+
+    One that says nothing to the model (`:type x:`, `:rtype:`, `:raises:`) goes on in deeper lines only.
+    """
     end = start + 1
+    field = re.match(FIELD, lines[start])
+    is_silent = field is not None and not (field["param"] or field["returns"])
     for at in range(start + 1, len(lines)):
         line = lines[at]
         deeper = indent_of(line) > indent_of(lines[start])
         if not line.strip():
             continue
-        foreign = at > end or line.startswith(_TEMPLATE_MARKS)
+        foreign = is_silent or at > end or line.startswith(_TEMPLATE_MARKS) or re.match(_OTHER_FIELD, line)
         if _kind(lines, at) != "text" or (foreign and not deeper):
             break
         end = at + 1

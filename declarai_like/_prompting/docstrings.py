@@ -44,13 +44,16 @@ class Docstring:
     examples: tuple[Example, ...] = ()
 
 
-def parse_docstring(doc: str | None) -> Docstring:
-    """Take a docstring apart; what is no field, section or example stays in the text as it is."""
+def parse_docstring(doc: str | None, name: str = "") -> Docstring:
+    """Take a docstring apart; what is no field, section or example stays in the text as it is.
+
+    `name` is the function's.
+    """
     text = inspect.cleandoc(doc).strip() if doc else ""
     if not _MARKER.search(text):
         return Docstring(text)
     reader = _Reader()
-    for kind, block in cut_blocks(text.splitlines()):
+    for kind, block in cut_blocks(text.splitlines(), name):
         reader.take(kind, block)
     return reader.docstring()
 

@@ -74,7 +74,7 @@ class Signature:
             signature=signature,
             is_method=len(signature.parameters) < len(whole.parameters),
             is_async=inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner),
-            doc=_merged(parse_docstring(function.__doc__), spoken),
+            doc=_merged(parse_docstring(function.__doc__, function.__name__), spoken),
             magic=spoken,
             local_names=local_names(inner),
         )

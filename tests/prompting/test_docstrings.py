@@ -307,3 +307,56 @@ parse_docstring("Rank\\n\\nArgs:\\n    x: a")
 assert "docstring_parser" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - the code stands above
+
+
+# --- layouts that are shown, not meant -------------------------------------------------------------
+
+LAYOUT = "One line.\n\nArgs:\n    code: what it is.\n\nReturns:\n    What comes back.\n\n:param x: a field\n\n>>> other(1)\n2"
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("```", "```"), ("```python", "```"), ("~~~~", "~~~~~"), ("````md", "````")]
+)
+def test_what_stands_in_a_fence_is_text(opening, closing):
+    doc = f"Use this layout:\n\n{opening}\n{LAYOUT}\n{closing}\n\nArgs:\n    code: the source"
+    read = parse_docstring(doc, "document")
+    assert read == Docstring(f"Use this layout:\n\n{opening}\n{LAYOUT}\n{closing}", params={"code": "the source"})
+
+
+def test_what_is_indented_is_text():
+    layout = "\n".join(f"    {line}".rstrip() for line in LAYOUT.splitlines())
+    doc = f"Use this layout:\n\n{layout}\n\nNow."
+    assert parse_docstring(doc, "document") == Docstring(doc)
+
+
+def test_a_fence_within_a_description_belongs_to_it():
+    read = parse_docstring("Do\n\nArgs:\n    code: like\n        ```\n        Returns:\n        ```\n    x: more")
+    assert read.params == {"code": "like\n```\nReturns:\n```", "x": "more"}
+
+
+def test_a_fence_that_is_never_closed_is_none():
+    assert parse_docstring("Do\n```\nArgs:\n    code: the source").params == {"code": "the source"}
+
+
+def test_an_indented_call_of_the_function_itself_is_an_example():
+    assert parse_docstring('Do\n\n    >>> f("a")\n    1', "f").examples == (Example('f("a")', "1"),)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [":type x: str", ":rtype: int", ":raises ValueError: when", "@type x: str", ":param x: text", ":return: it"],
+)
+@pytest.mark.parametrize("note", [":note: Answer in French.", "@note: Answer in French.", ":custom a: word"])
+def test_a_field_of_another_name_is_text(field, note):
+    read = parse_docstring(f"Do\n\n{field}\n{note}")
+    assert read.text == f"Do\n\n{note}"
+
+
+@pytest.mark.parametrize("field", [":type x: str", ":rtype: int", ":raises ValueError: when", "@type x: str"])
+def test_a_line_at_the_margin_after_a_silent_field_is_text(field):
+    assert parse_docstring(f"Do\n\n{field}\n  and more of it\nAnswer in French.").text == "Do\n\nAnswer in French."
+
+
+@pytest.mark.parametrize("field", [":param x: the text\nand more", ":param x: the text\n  and more"])
+def test_a_line_after_a_param_goes_on_with_it(field):
+    assert parse_docstring(field).params == {"x": "the text\nand more"}
