@@ -1,13 +1,12 @@
 """Objects and arrays that are still open: what has arrived of them, and how it is shown.
 
-A frame is given its children as they close. `show` builds a new value each time, so what was
-handed out stays as it is; the closed children are shared by all of these values.
+A container is given its children as they close, as plain data and, where its type is known, as values. `show` builds
+a new value each time, so what was handed out stays as it is; the closed children are shared by all of these values.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,104 +14,131 @@ if TYPE_CHECKING:
     from declarai_like._outputs.fields import Record
     from declarai_like._outputs.shapes import Shape
 
-__all__ = ["NOTHING", "Frame", "ListFrame", "MapFrame", "RecordFrame", "RootFrame", "SetFrame", "TupleFrame"]
+__all__ = [
+    "NOTHING",
+    "ChoiceContainer",
+    "Container",
+    "ListContainer",
+    "MapContainer",
+    "PlainContainer",
+    "RecordContainer",
+    "RootContainer",
+    "SetContainer",
+    "TupleContainer",
+]
 
 NOTHING: Any = object()
-"""In the place of a value of which nothing can be shown yet."""
+"""In the place of a value of which nothing can be shown."""
 
 
-class Frame(Protocol):
+class Container:
     """An open object or array.
 
-    `shape` is its type, `chunk` and `start` are where its text begins, `exact` is whether all its
-    children are what their types say, `closer` is the bracket that ends it.
+    `shape` is its type, `closer` the bracket that ends it, `data` its closed children as plain data, `key` the key
+    that was read last, `current` the type of the child that follows (`None` to show nothing of it), `exact` whether
+    all its children are what their types say.
     """
 
-    shape: Shape
-    chunk: int
-    start: int
-    exact: bool
+    __slots__ = ("closer", "current", "data", "exact", "key", "shape")
+
+    def __init__(self, shape: Shape | None, closer: str) -> None:
+        self.shape = shape
+        self.closer = closer
+        self.data: Any = [] if closer != "}" else {}
+        self.key = ""
+        self.current: Shape | None = None
+        self.exact = True
 
     @property
-    def closer(self) -> str: ...
+    def is_object(self) -> bool:
+        """Whether its children have keys."""
+        return isinstance(self.data, dict)
 
-    def child(self, key: str, /) -> Shape | None:
-        """Say what follows: the type of the field `key` or of the next item, `None` to pass it over."""
+    def expect(self) -> Container:
+        """Set `current` for the child under `key`, or for the next item; give who goes on in its place."""
+        return self
 
-    def take(self, value: Any, /) -> None:
-        """Keep the child that has closed."""
+    def take(self, value: Any) -> Container:
+        """Keep the value of the child that has closed; give who goes on in its place."""
+        return self
 
-    def show(self, child: Any, /) -> Any:
+    def show(self, child: Any) -> Any:
         """Build the value as far as it has arrived; `child` is the open one, or `NOTHING`."""
+        return NOTHING
 
     def composed(self) -> tuple[Any, bool]:
         """Return the closed value, and whether its children alone make it valid."""
+        return NOTHING, False
 
 
-class _Open:
-    __slots__ = ("chunk", "exact", "shape", "start")
+class PlainContainer(Container):
+    """An open object or array of which only the data is kept."""
 
-    def __init__(self, shape: Shape, chunk: int, start: int) -> None:
-        self.shape = shape
-        self.chunk = chunk
-        self.start = start
-        self.exact = True
+    __slots__ = ()
 
 
-class RecordFrame(_Open):
+class RecordContainer(Container):
     """An open model, dataclass or `TypedDict`."""
 
-    __slots__ = ("_arrived", "_key", "_record", "_values")
-    closer = "}"
+    __slots__ = ("_arrived", "_name", "_record", "_values")
 
-    def __init__(self, shape: Shape, chunk: int, start: int, record: Record) -> None:
-        super().__init__(shape, chunk, start)
+    def __init__(self, shape: Shape, record: Record) -> None:
+        super().__init__(shape, "}")
         self._record = record
         self._values = record.blank()
         self._arrived: set[str] = set()
-        self._key = ""
+        self._name = ""
 
-    def child(self, key: str) -> Shape | None:
-        field = self._record.fields.get(key)
+    def expect(self) -> Container:
+        field = self._record.field(self.key, self._arrived)
         if field is None:
             self.exact &= self._record.ignores_extra
-            return None
-        self._key, shape = field
-        return shape
+            self.current = None
+        else:
+            self._name, self.current = field
+        return self
 
-    def take(self, value: Any) -> None:
-        self._values[self._key] = value
-        self._arrived.add(self._key)
+    def take(self, value: Any) -> Container:
+        if value is not NOTHING:
+            self._values[self._name] = value
+            self._arrived.add(self._name)
+        return self
 
     def show(self, child: Any) -> Any:
         values, arrived = self._values.copy(), self._arrived.copy()
         if child is not NOTHING:
-            values[self._key] = child
-            arrived.add(self._key)
+            values[self._name] = child
+            arrived.add(self._name)
         return self._record.build(values, arrived)
 
     def composed(self) -> tuple[Any, bool]:
-        record = self._record
-        complete = self.exact and self.shape.composable and self._arrived >= record.required
+        record, shape = self._record, self.shape
+        complete = self.exact and shape is not None and shape.composable and self._arrived >= record.required
         return record.build(self._values, self._arrived), complete and record.composable
 
 
-class RootFrame(_Open):
-    """The object that holds the value of a wrapped type under its key."""
+class RootContainer(Container):
+    """The object that holds the value of a wrapped type under its key, or is that value itself."""
 
-    __slots__ = ("_key", "_value")
-    closer = "}"
+    __slots__ = ("_inner", "_value", "_wrapper")
 
-    def __init__(self, shape: Shape, chunk: int, start: int, key: str) -> None:
-        super().__init__(shape, chunk, start)
-        self._key = key
-        self._value: Any = None
+    def __init__(self, shape: Shape, wrapper: str, inner: Shape) -> None:
+        super().__init__(shape, "}")
+        self._inner = inner
+        self._wrapper = wrapper
+        self._value: Any = NOTHING
 
-    def child(self, key: str) -> Shape | None:
-        return self.shape if key == self._key else None
+    def expect(self) -> Container:
+        self.current = self._inner if self.key == self._wrapper else None
+        if self.current is None and not self.data and "{" in self._inner.opens:
+            other = self._inner.opens["{"](self._inner)
+            other.key = self.key
+            return other.expect()
+        return self
 
-    def take(self, value: Any) -> None:
+    def take(self, value: Any) -> Container:
         self._value = value
+        return self
 
     def show(self, child: Any) -> Any:
         return self._value if child is NOTHING else child
@@ -121,61 +147,67 @@ class RootFrame(_Open):
         return self._value, True
 
 
-class MapFrame(_Open):
+class MapContainer(Container):
     """An open mapping; `keys` is the type of its keys, `None` for plain strings."""
 
-    __slots__ = ("_items", "_key", "_keys", "_values")
-    closer = "}"
+    __slots__ = ("_items", "_keys", "_name", "_values")
 
-    def __init__(self, shape: Shape, chunk: int, start: int, keys: Shape | None, items: Shape) -> None:
-        super().__init__(shape, chunk, start)
+    def __init__(self, shape: Shape, keys: Shape | None, items: Shape) -> None:
+        super().__init__(shape, "}")
         self._keys = keys
         self._items = items
-        self._key: Any = ""
+        self._name: Any = ""
         self._values: dict[Any, Any] = {}
 
-    def child(self, key: str) -> Shape | None:
-        self._key = key
+    def expect(self) -> Container:
+        self._name, self.current = self.key, self._items
         if self._keys is not None:
-            self._key, known = self._keys.read(json.dumps(key), key)
-            self.exact &= known
-        return self._items
+            self._name, known = self._keys.read(self.key)
+            if not known:
+                self.exact, self.current = False, None
+        return self
 
-    def take(self, value: Any) -> None:
-        self._values[self._key] = value
+    def take(self, value: Any) -> Container:
+        if value is not NOTHING:
+            self._values[self._name] = value
+        return self
 
     def show(self, child: Any) -> Any:
-        return self._values.copy() if child is NOTHING else {**self._values, self._key: child}
+        return self._values.copy() if child is NOTHING else {**self._values, self._name: child}
 
     def composed(self) -> tuple[Any, bool]:
-        return self._values, self.exact and self.shape.holds(len(self._values))
+        return self._values, self.exact and self.shape is not None and self.shape.holds(len(self._values))
 
 
-class ListFrame(_Open):
-    """An open list; `values` are the items that have closed."""
+class ListContainer(Container):
+    """An open list; `values` are the items that have closed, up to the first that is not valid."""
 
-    __slots__ = ("_items", "values")
-    closer = "]"
+    __slots__ = ("_is_whole", "_items", "values")
 
-    def __init__(self, shape: Shape, chunk: int, start: int, items: Shape) -> None:
-        super().__init__(shape, chunk, start)
+    def __init__(self, shape: Shape, items: Shape | None) -> None:
+        super().__init__(shape, "]")
         self._items = items
+        self._is_whole = True
         self.values: list[Any] = []
 
-    def child(self, key: str) -> Shape | None:
-        return self._items
+    def expect(self) -> Container:
+        self.current = self._items
+        return self
 
-    def take(self, value: Any) -> None:
-        self.values.append(value)
+    def take(self, value: Any) -> Container:
+        self._is_whole &= value is not NOTHING and self.exact
+        if self._is_whole:
+            self.values.append(value)
+        return self
 
     def show(self, child: Any) -> Any:
-        return self.values.copy() if child is NOTHING else [*self.values, child]
+        return [*self.values, child] if self._is_whole and child is not NOTHING else self.values.copy()
 
     def composed(self) -> tuple[Any, bool]:
-        return self.show(NOTHING), self.exact and self.shape.holds(len(self.values))
+        return self.show(NOTHING), self.exact and self.shape is not None and self.shape.holds(len(self.values))
 
 
-class TupleFrame(ListFrame):
+class TupleContainer(ListContainer):
     """An open array that becomes something else than a list: `make` builds it.
 
     The last of `items` stands for all that follow if it is `variadic`.
@@ -184,48 +216,81 @@ class TupleFrame(ListFrame):
     __slots__ = ("_make", "_types", "_variadic")
 
     def __init__(
-        self,
-        shape: Shape,
-        chunk: int,
-        start: int,
-        items: Sequence[Shape],
-        make: Callable[[list[Any]], Any],
-        *,
-        variadic: bool,
+        self, shape: Shape, items: Sequence[Shape], make: Callable[[list[Any]], Any], *, variadic: bool
     ) -> None:
-        super().__init__(shape, chunk, start, items[-1])
+        super().__init__(shape, items[-1])
         self._types = items
         self._make = make
         self._variadic = variadic
 
-    def child(self, key: str) -> Shape | None:
-        if len(self.values) < len(self._types):
-            return self._types[len(self.values)]
-        if self._variadic:
-            return self._items
-        self.exact = False
-        return None
+    def expect(self) -> Container:
+        count = len(self.data)
+        if count < len(self._types):
+            self.current = self._types[count]
+        elif self._variadic:
+            self.current = self._items
+        else:
+            self.exact, self.current = False, None
+        return self
 
     def show(self, child: Any) -> Any:
         return self._make(super().show(child))
 
 
-class SetFrame(ListFrame):
+class SetContainer(ListContainer):
     """An open array that becomes a set: an item is in it when it has closed."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, shape: Shape, chunk: int, start: int, items: Shape, make: Callable[[list[Any]], Any]) -> None:
-        super().__init__(shape, chunk, start, items)
+    def __init__(self, shape: Shape, items: Shape, make: Callable[[list[Any]], Any]) -> None:
+        super().__init__(shape, items)
         self._make = make
 
-    def take(self, value: Any) -> None:
+    def take(self, value: Any) -> Container:
         try:
             hash(value)
         except TypeError:
             self.exact = False
-        else:
-            self.values.append(value)
+            return self
+        return super().take(value)
 
     def show(self, child: Any) -> Any:
         return self._make(self.values)
+
+
+class ChoiceContainer(Container):
+    """An open object that is one of several types: it becomes that one when only one can be meant.
+
+    `choose` gives the type for the keys and the data that have come, or `None` while several can be meant.
+    """
+
+    __slots__ = ("_choose",)
+
+    def __init__(self, shape: Shape, choose: Callable[[str, dict[str, Any]], Shape | None]) -> None:
+        super().__init__(shape, "}")
+        self._choose = choose
+
+    def expect(self) -> Container:
+        self.current = None
+        chosen = self._choose(self.key, self.data)
+        if chosen is None or self.shape is None:
+            return self
+        return self._become(chosen).expect()
+
+    def take(self, value: Any) -> Container:
+        chosen = self._choose("", self.data)
+        return self if chosen is None else self._become(chosen)
+
+    def _become(self, chosen: Shape) -> Container:
+        """Give the container of the type, which has taken what came before."""
+        other = chosen.opens["{"](self.shape)  # type: ignore[arg-type]  # a choice always has a type
+        for key, data in self.data.items():
+            other.key = key
+            other = other.expect()
+            other.data[key] = data
+            if other.current is not None:
+                value, valid = other.current.read(data)
+                other.exact &= valid
+                other = other.take(value if valid else NOTHING)
+        other.key = self.key
+        return other

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import re
 from typing import TYPE_CHECKING, Any
+
+from declarai_like._outputs.refusals import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Record", "is_plain", "keys_of"]
 
 _set = object.__setattr__
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 # Without these in a class's configuration, a JSON value of the declared type is valid as it is.
 _STRICTER = frozenset(
@@ -40,8 +44,44 @@ class Record:
         self.required: set[str] = set()
         self.ignores_extra = config.get("extra_fields_behavior", "ignore") == "ignore"
         self.composable = is_plain(config)
+        self.allows_extra = config.get("extra_fields_behavior") == "allow"
+        self._spellings: dict[str, set[str]] = {}
         self._defaults: dict[str, Any] = {}
         self._made: dict[str, Callable[[], Any]] = {}
+
+    def add(self, name: str, keys: list[str], shape: Shape) -> None:
+        """Add a field, which stands in JSON under any of `keys`."""
+        self.fields.update((key, (name, shape)) for key in keys)
+        for key in [*keys, *([name] if keys else [])]:
+            self._spellings.setdefault(_fold(key), set()).update(keys[-1:])
+
+    def field(self, key: str, arrived: set[str]) -> tuple[str, Shape] | None:
+        """Give the field under a key, or under one that is spelled otherwise; `None` if there is none."""
+        field = self.fields.get(key)
+        if field is None:
+            keys = self._spellings.get(_fold(key), ())
+            field = self.fields[next(iter(keys))] if len(keys) == 1 else None
+            if field is not None and field[0] in arrived:
+                return None
+        return field
+
+    def match(self, key: str, data: Mapping[str, Any]) -> tuple[str, Shape | None]:
+        """Give the key that is meant by one in `data`, and the type under it, if any.
+
+        Raises `Refused` where a key is there in two spellings.
+        """
+        field = self.fields.get(key)
+        if field is not None:
+            return key, field[1]
+        keys = self._spellings.get(_fold(key), ())
+        if len(keys) != 1:
+            return key, None
+        (meant,) = keys
+        if meant not in data:
+            return meant, self.fields[meant][1]
+        if self.allows_extra:
+            return key, None
+        raise Refused(f"two keys for one field: {key!r} and {meant!r}")
 
     def blank(self) -> dict[str, Any]:
         """Return the values of an object of which nothing has arrived."""
@@ -63,6 +103,10 @@ class Record:
             self._made[name] = functools.partial(copy.deepcopy, default)
         else:
             self._defaults[name] = default
+
+
+def _fold(key: str) -> str:
+    return _BETWEEN_WORDS.sub("", key).casefold()
 
 
 def is_plain(config: Node) -> bool:

@@ -14,17 +14,19 @@ from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
 from declarai_like.responses import Parsed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import TypeAdapter
 
     from declarai_like._outputs.partials import Partials
-    from declarai_like._outputs.reading import Target
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.targets import Target
 
 __all__ = ["Output"]
 
 T = TypeVar("T")
 
 _SCALARS = (int, float, bool)
+_MOST_SHOWN = 400
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -156,13 +158,7 @@ class Output(Generic[T]):
 
         if self.is_text:
             return TextPartials()  # type: ignore[return-value]  # T is str here
-        return JsonPartials(self._shape)
-
-    @functools.cached_property
-    def _shape(self) -> Shape:
-        from declarai_like._outputs.shapes import shape_of
-
-        return shape_of(self._adapter.core_schema, key=self.key if self.wrapped else None)
+        return JsonPartials(self._target.root)
 
     def parse(self, text: str, *, finish_reason: str | None = "stop") -> Parsed:
         """Read the value out of a model's whole text, leniently.
@@ -174,42 +170,67 @@ class Output(Generic[T]):
         if self.is_text:
             return Parsed(text)
         if finish_reason == "length":
-            from declarai_like._outputs.reading import shown
-
-            partials = self.partials()
-            partials.feed(text)
-            raise OutputTruncated(
-                f"the response was cut at the token limit before the {self.type_name} was complete, "
-                f"got {shown(text)}; raise max_tokens or ask for less",
-                partial=partials.value,
-            )
+            raise self._truncated(text)
+        if self.reading == "strict":
+            return self._strict(text)
         try:
-            return Parsed(self._target.exact(text))
+            return Parsed(self._exact(text))
         except Exception as error:
             return self._lenient(text, error)
 
+    def _truncated(self, text: str) -> OutputTruncated:
+        partials = self.partials()
+        partials.feed(text)
+        return OutputTruncated(
+            f"the response was cut at the token limit before the {self.type_name} was complete, "
+            f"got {_shorten(text)}; raise max_tokens or ask for less",
+            partial=partials.value,
+        )
+
     def _lenient(self, text: str, error: Exception) -> Parsed:
         """Look further than the exact text, or tell what is wrong with it."""
-        from declarai_like._outputs.reading import Unreadable, shown
+        from declarai_like._outputs.reading import Unreadable, read_leniently
 
         try:
-            return Parsed(*self._target.find(text, error))
+            return Parsed(*read_leniently(self._target, text, error))
         except Unreadable as failure:
             reason = failure.args[0]
-            raise OutputError(f"expected {self.type_name}, got {shown(text)}: {reason}").with_cause(
+            raise OutputError(f"expected {self.type_name}, got {_shorten(text)}: {reason}").with_cause(
                 failure.__cause__
             ) from None
 
+    def _strict(self, text: str) -> Parsed:
+        """Take the JSON of the type to the letter, in a code fence at most."""
+        from declarai_like._outputs.exact import without_fence
+        from declarai_like._outputs.targets import describe_error
+
+        bare = without_fence(text)
+        try:
+            return Parsed(self._target.strict(bare), () if bare == text else ("fence",))
+        except Exception as error:
+            raise OutputError(
+                f"expected {self.type_name} as exact JSON, as reading='strict' says, got {_shorten(text)}: "
+                f"{describe_error(error)}"
+            ).with_cause(error) from None
+
     @functools.cached_property
-    def _target(self) -> Target[T]:
-        from declarai_like._outputs.reading import ObjectTarget, ScalarTarget, WrappedTarget
+    def _exact(self) -> Callable[[str], T]:
+        from declarai_like._outputs import exact
 
         if self.is_scalar:
-            return ScalarTarget(self.annotation, self.key)
-        validate = self._adapter.validator.validate_json
-        if self.wrapped:
-            return WrappedTarget(validate, self.key, self._adapter.core_schema)
-        return ObjectTarget(validate, self.key, self._described)
+            return functools.partial(exact.exact_scalar, self.annotation)  # type: ignore[return-value]  # T is that
+        return self._target.exact
+
+    @functools.cached_property
+    def _target(self) -> Target[T]:
+        from declarai_like._outputs.targets import Target
+
+        return Target(self._adapter, self.key, self.type_name, is_wrapped=self.wrapped)
+
+
+def _shorten(text: str) -> str:
+    """Return the text for an error message, cut at a sensible length."""
+    return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}... ({len(text)} characters)"
 
 
 def _is_plain(annotation: Any) -> bool:

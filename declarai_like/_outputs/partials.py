@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from declarai_like._outputs.json_reader import Reader
+from declarai_like._outputs.reader import Reader
 
 __all__ = ["JsonPartials", "Partials", "TextPartials"]
 
@@ -36,25 +36,20 @@ class Partials(Protocol[T_co]):
 class JsonPartials(Reader, Generic[T]):
     """The value of a JSON response.
 
-    Strings grow; numbers, truths, enums and literals are there when they have closed, and so are
-    unions and whatever pydantic describes in a way that is not known here. A field that has not
-    arrived is its default, or `None`; in a `TypedDict` it is missing. A closed value that is not
-    valid is shown as it came; the reading of the whole text reports it.
+    Strings grow; numbers, truths, enums and literals are there when they have closed, and so is whatever pydantic
+    describes in a way that is not known here. A union grows when only one of its types can be meant. A field that
+    has not arrived, or is not valid, is its default, or `None`; in a `TypedDict` it is missing.
     """
 
     @property
     def value(self) -> T | None:
         """What has arrived; closed parts are the same objects from one value to the next."""
-        if self._changed:
-            self._show()
-        return cast("T | None", self._value)
+        return cast("T | None", self.show())
 
     @property
     def items(self) -> list[Any]:
         """The validated items that have closed."""
-        if self._valid_items is not None:
-            return self._valid_items
-        return [] if self._list is None else self._list.values
+        return self.closed_items
 
 
 class TextPartials:

@@ -1,199 +1,248 @@
-"""From a model's text to a validated value, the likeliest reading first."""
+"""From a model's text to a validated value: the values that stand in it, and the one that is meant."""
 
 from __future__ import annotations
 
-import functools
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from declarai_like._outputs import repairs
+from declarai_like._outputs.growth import grows_into
+from declarai_like._outputs.partials import JsonPartials
+from declarai_like._outputs.plain_data import dump
+from declarai_like._outputs.quoting import is_key
+from declarai_like._outputs.reader import Reader
+from declarai_like._outputs.reasoning import ReasoningSplitter
+from declarai_like._outputs.refusals import Refused, Repairs
+from declarai_like._outputs.surrogates import join_surrogates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Sequence
 
-    from declarai_like._outputs.repairs import Reading, Scalar
+    from declarai_like._outputs.documents import Document
+    from declarai_like._outputs.targets import Target
 
-    Form = tuple[Callable[[], Any], str]
+__all__ = ["Unreadable", "read_leniently"]
 
-__all__ = ["ObjectTarget", "ScalarTarget", "Target", "Unreadable", "WrappedTarget", "shown"]
-
-T = TypeVar("T")
-
-_MOST_SHOWN = 400
-_MOST_ERRORS = 10
+_FENCE_BEFORE = re.compile(r"(?:```|~~~)[ \t]*[\w+-]*\s*\Z")
+_BARE_FENCE = re.compile(r"\s*(?:```|~~~)[ \t]*\w*[ \t]*\n(.*?)\s*(?:```|~~~)?\s*\Z", re.DOTALL)
+_ESCAPED = re.compile(r'\s*[{\[]\s*(?:[{\[]\s*)?\\"')
+_PROSE_AFTER = re.compile(r"[\s`~}\])]*")
+_QUOTES = re.compile(r"[\"'`“”]")
 
 
 class Unreadable(Exception):
-    """The text is not of the type in any reading: why not, caused by the first failure."""
+    """The text is not of the type in any reading; says why not."""
 
 
-class Target(ABC, Generic[T]):
-    """A type that is looked for in texts.
+class Candidate(NamedTuple):
+    """A value that stands in the text: between which words, and how it is set off from them."""
 
-    `exact` is the cheap way for a text that is just what was asked for, and raises if it is not.
+    document: Document
+    around: str
+    """`""` for the whole text, else `"fence"` or `"prose"`."""
+    is_introduced: bool
+    """Whether a line or a colon comes before it, and a line's end after it."""
+
+
+def read_leniently(target: Target[Any], raw: str, error: Exception) -> tuple[Any, tuple[str, ...]]:
+    """Read the value out of a text that `target.exact` has not taken, and name the repairs.
+
+    Raises `Unreadable`, with what is wrong first as its cause.
     """
-
-    exact: Callable[[str], T]
-
-    @abstractmethod
-    def forms(self, reading: Reading) -> Iterator[Form]:
-        """Yield the ways to take JSON as the type, the likeliest first, with the repair's name or `""`."""
-        ...
-
-    @abstractmethod
-    def bare(self, text: str) -> Iterator[Callable[[], T]]:
-        """Yield the ways to take a text that is no JSON, the likeliest first."""
-        ...
-
-    def find(self, raw: str, error: Exception) -> tuple[T, tuple[str, ...]]:
-        """Read the value out of a text for which `exact` raised `error`, and name the repairs.
-
-        Raises `Unreadable`, also if equally likely readings have different values.
-        """
-        text, cleaned = repairs.cleaned(raw)
-        spans, cut = repairs.spans(text)
-        causes: list[Exception] = []
-        for group in repairs.readings(text, spans, cut=cut):
-            found = [each for reading in group for each in self._first(reading, causes)]
-            if any(value != found[0][0] for value, _ in found[1:]):
-                raise Unreadable(f"it holds {len(found)} different values") from error
-            if found:
-                return found[0][0], cleaned + found[0][1]
-        if cut:
-            raise Unreadable("it ends before the value does") from error
-        # What is JSON, or tries to be, is no bare word: its own errors say more.
-        doubts: list[Exception] = []
-        for read in () if repairs.is_json(text) else self.bare(text):
-            for value in _attempt(read, doubts):
-                return value, (*cleaned, "bare_scalar")
-        cause = [*causes, *(() if repairs.is_bracketed(text) else doubts), error][0]
-        raise Unreadable(_reason(cause)) from cause
-
-    def _first(self, reading: Reading, causes: list[Exception]) -> list[tuple[T, tuple[str, ...]]]:
-        """Return the value in the first form that fits, alone in a list; none fits an empty one."""
-        for read, repair in self.forms(reading):
-            for value in _attempt(read, causes):
-                return [(value, (*reading.repairs, repair) if repair else reading.repairs)]
-        return []
+    text, cleaned = _clean(raw)
+    value, repairs = _read(target, text, error, is_inner=False)
+    shown = _last_partial(target, text)
+    if shown is not None and not grows_into(shown, value):
+        raise Unreadable("what it shows first is not what it ends with") from error
+    return value, (*cleaned, *repairs)
 
 
-class ScalarTarget(Target[Any]):
-    """A number or a truth; it is asked for bare, and may stand under `key` as well."""
-
-    def __init__(self, kind: type[Scalar], key: str) -> None:
-        self._kind = kind
-        self._key = key
-        self.exact = functools.partial(repairs.exact_scalar, kind)
-
-    def forms(self, reading: Reading) -> Iterator[Form]:
-        data = reading.data
-        if isinstance(data, dict) and self._key in data:
-            yield functools.partial(repairs.scalar, self._kind, data[self._key]), ""
-        elif _is_single(reading):
-            yield functools.partial(repairs.scalar, self._kind, *data.values()), "wrong_key"
-        else:
-            yield functools.partial(repairs.scalar, self._kind, data), "bare_scalar"
-
-    def bare(self, text: str) -> Iterator[Callable[[], Any]]:
-        yield functools.partial(repairs.scalar, self._kind, text)
+def _clean(raw: str) -> tuple[str, tuple[str, ...]]:
+    """Remove what no reader of JSON takes before the first character, and the thinking; name the repairs."""
+    joined = join_surrogates(raw)
+    repairs = ("surrogates",) if joined != raw else ()
+    if joined.startswith("\ufeff"):
+        joined, repairs = joined.removeprefix("\ufeff"), ("bom", *repairs)
+    splitter = ReasoningSplitter(typed=True)
+    pieces = [splitter.feed(joined), splitter.finish()]
+    return "".join(content for content, _ in pieces), repairs
 
 
-class WrappedTarget(Target[T]):
-    """A type that is no object; it is asked for under `key`."""
-
-    def __init__(self, validate: Callable[[str], T], key: str, schema: Any) -> None:
-        from pydantic_core import SchemaValidator, core_schema
-
-        fields = {key: core_schema.typed_dict_field(schema)}
-        wrapper = SchemaValidator(core_schema.typed_dict_schema(fields)).validate_json
-        self._validate = validate
-        self._key = key
-        self.exact = lambda text: wrapper(text)[key]
-
-    def forms(self, reading: Reading) -> Iterator[Form]:
-        text, data = reading.text, reading.data
-        if isinstance(data, dict) and self._key in data:
-            yield functools.partial(self.exact, text), ""
-            return
-        yield functools.partial(self._validate, text), "missing_wrapper"
-        if _is_single(reading):
-            yield functools.partial(self._validate, repairs.only_field(text)), "wrong_key"
-
-    def bare(self, text: str) -> Iterator[Callable[[], T]]:
-        for form in repairs.unquoted(text):
-            yield functools.partial(self._validate, form)
+def _last_partial(target: Target[Any], text: str) -> Any:
+    partials: JsonPartials[Any] = JsonPartials(target.root)
+    partials.feed(text)
+    partials.finish()
+    return partials.value
 
 
-class ObjectTarget(Target[T]):
-    """A class with named fields, described by `schema`; it is asked for as it is."""
-
-    def __init__(self, validate: Callable[[str], T], key: str, schema: Mapping[str, Any]) -> None:
-        self._validate = validate
-        self._key = key
-        self._fields = schema["properties"].keys()
-        self._is_open = bool(schema.get("additionalProperties"))
-        # Where nothing is required any object is valid, also one that holds the real one.
-        self.exact = validate if "required" in schema else self._as_asked
-
-    def _as_asked(self, text: str) -> T:
-        from pydantic_core import from_json
-
-        if self._is_astray(from_json(text)):
-            raise ValueError("the object stands under a key that was not asked for")
-        return self._validate(text)
-
-    def _is_astray(self, data: Any) -> bool:
-        """Whether `data` has a single field, which is unknown and holds an object with known ones."""
-        if not isinstance(data, dict) or len(data) != 1 or self._is_open:
-            return False
-        ((name, inner),) = data.items()
-        return name not in self._fields and isinstance(inner, dict) and not self._fields.isdisjoint(inner)
-
-    def forms(self, reading: Reading) -> Iterator[Form]:
-        text = reading.text
-        if self._is_astray(reading.data):
-            repair = "extra_wrapper" if self._key in reading.data else "wrong_key"
-            yield functools.partial(self._validate, repairs.only_field(text)), repair
-        yield functools.partial(self._validate, text), ""
-
-    def bare(self, text: str) -> Iterator[Callable[[], T]]:
-        """Yield nothing: no bare word is an object."""
-        return iter(())
+def _read(target: Target[Any], text: str, error: Exception, *, is_inner: bool) -> tuple[Any, tuple[str, ...]]:
+    inner = None if is_inner else _unquote(text)
+    if inner is not None:
+        value, repairs = _read(target, inner, error, is_inner=True)
+        return value, ("nested_json", *repairs)
+    reader = Reader()
+    reader.feed(text)
+    documents = reader.finish()
+    candidates = _relevant(target, [_placed(text, documents, index) for index in range(len(documents))])
+    if candidates:
+        return _choose(target, text, candidates, error)
+    return _read_bare(target, text, error)
 
 
-def _is_single(reading: Reading) -> bool:
-    """Whether it is an object with one field; in prose that is rather an example of something else."""
-    return isinstance(reading.data, dict) and len(reading.data) == 1 and "prose" not in reading.repairs
+def _unquote(text: str) -> str | None:
+    """Give the JSON that stands in one JSON string, or between escaped quotes."""
+    bare = text.strip()
+    if len(bare) > 2 and bare[0] == bare[-1] == '"':  # noqa: PLR2004 - two quotes
+        inner = _loads(bare)
+        return inner if isinstance(inner, str) and inner.strip()[:1] in {"{", "["} else None
+    return _loads(f'"{bare}"') if _ESCAPED.match(bare) else None
 
 
-def _attempt(read: Callable[[], T], causes: list[Exception]) -> tuple[T, ...]:
-    """Return the value alone in a tuple, or an empty one: then the error is in `causes`."""
+def _loads(text: str) -> Any:
     try:
-        return (read(),)
+        return json.loads(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _placed(text: str, documents: Sequence[Document], index: int) -> Candidate:
+    document = documents[index]
+    start = documents[index - 1].end if index else 0
+    stop = documents[index + 1].start if index + 1 < len(documents) else len(text)
+    before = text[start : document.start]
+    after = text[document.end : stop] if document.end >= 0 else ""
+    is_fenced = _FENCE_BEFORE.search(before) is not None
+    is_alone = not before.strip("` \t\r\n~") and not after[_PROSE_AFTER.match(after).end() :].strip(".;")  # type: ignore[union-attr]  # it always matches
+    around = "fence" if is_fenced else "" if is_alone and not before.strip() and not after.strip() else "prose"
+    line = before.rstrip(" \t")
+    is_introduced = (not line or line[-1] in "\n:`") and not after.strip(" \t.`*").partition("\n")[0].strip()
+    return Candidate(document, around, is_introduced or is_alone)
+
+
+def _relevant(target: Target[Any], candidates: list[Candidate]) -> list[Candidate]:
+    """Leave out what is rather prose: pairs of brackets with nothing or numbers in them, beside better."""
+    whole = [each for each in candidates if not each.document.is_soft or each.document.fault]
+    if whole:
+        return whole
+    full = [each for each in candidates if each.document.data or each.document.is_open]
+    chosen = full or candidates[:1]
+    return chosen if target.is_container else [each for each in chosen if each.around != "prose"]
+
+
+def _choose(
+    target: Target[Any], text: str, candidates: list[Candidate], error: Exception
+) -> tuple[Any, tuple[str, ...]]:
+    broken = next((each.document.fault for each in candidates if each.document.fault), None)
+    if broken is not None:
+        raise Unreadable(broken.describe(text)) from error
+    closed = [each for each in candidates if not each.document.is_open]
+    is_cut = len(closed) < len(candidates)
+    if is_cut and (target.is_list or not closed):
+        raise Unreadable(_describe_cut(text, candidates[-1].document)) from error
+    causes: list[Exception] = []
+    separate = target.is_list and len(closed) > 1 and _are_items(target, closed)
+    found = _as_items(target, closed, causes) if separate else []
+    for candidate in [] if separate else closed:
+        found += _first_form(target, candidate, causes)
+    if not found:
+        if is_cut:
+            raise Unreadable(_describe_cut(text, candidates[-1].document)) from error
+        cause = causes[0] if causes else error
+        raise Unreadable(target.describe(cause)) from cause
+    if any(value != found[0][0] or type(value) is not type(found[0][0]) for value, _ in found[1:]):
+        raise Unreadable(f"it holds {len(found)} different values") from error
+    for candidate in closed:
+        _check_after(text, candidate.document, candidates)
+    return found[0]
+
+
+def _describe_cut(text: str, document: Document) -> str:
+    line = text.count("\n", 0, document.start) + 1
+    column = document.start - text.rfind("\n", 0, document.start)
+    return f"it ends before the value does, which begins in line {line}, column {column}"
+
+
+def _are_items(target: Target[Any], closed: list[Candidate]) -> bool:
+    """Say whether they are objects, none of which holds the list."""
+    objects = [each.document.data for each in closed]
+    return all(isinstance(data, dict) and target.key not in data for data in objects)
+
+
+def _as_items(
+    target: Target[Any], closed: list[Candidate], causes: list[Exception]
+) -> list[tuple[Any, tuple[str, ...]]]:
+    """Read several objects one after the other as the items of a list."""
+    names = dict.fromkeys(name for each in closed for name in each.document.repairs)
+    around = {each.around for each in closed} - {""}
+    placed = ("prose",) if "prose" in around else tuple(around)
+    read = _attempt(target, [each.document.data for each in closed], causes, is_doubtful="unescaped_quotes" in names)
+    return [(value, (*placed, *names, "separate_items", *repairs)) for value, repairs in read]
+
+
+def _first_form(
+    target: Target[Any], candidate: Candidate, causes: list[Exception]
+) -> list[tuple[Any, tuple[str, ...]]]:
+    """Return the value in the first form that fits, alone in a list; none fits an empty one."""
+    document = candidate.document
+    placed = (candidate.around,) if candidate.around else ()
+    is_whole = candidate.around != "prose" or (target.is_container and candidate.is_introduced)
+    try:
+        forms = list(target.forms(document.data, is_whole=is_whole))
+    except Refused as refusal:
+        causes.append(refusal)
+        return []
+    for data, form in forms:
+        for value, repairs in _attempt(target, data, causes, is_doubtful="unescaped_quotes" in document.repairs):
+            return [(value, (*placed, *document.repairs, *([form] if form else []), *repairs))]
+    return []
+
+
+def _attempt(
+    target: Target[Any], data: Any, causes: list[Exception], *, is_doubtful: bool = False, is_bare: bool = False
+) -> list[tuple[Any, tuple[str, ...]]]:
+    """Return the value alone in a list, or an empty one: then the error is in `causes`."""
+    repairs = Repairs(is_bare=is_bare)
+    try:
+        value = target.validate(dump(target.coerce(data, repairs)), forbids_extra=is_doubtful)
     except Exception as error:  # also of a user's own validators: all of it means "not of the type"
         causes.append(error)
-        return ()
+        return []
+    return [(value, tuple(repairs.names))]
 
 
-def shown(text: str) -> str:
-    """Return the text for an error message, cut at a sensible length."""
-    if len(text) <= _MOST_SHOWN:
-        return repr(text)
-    return f"{text[:_MOST_SHOWN]!r}... ({len(text)} characters)"
+def _check_after(text: str, document: Document, candidates: list[Candidate]) -> None:
+    """Raise `Unreadable` if the words after a value show that it has not ended where it seems to."""
+    stop = min((each.document.start for each in candidates if each.document.start >= document.end), default=len(text))
+    after = text[document.end : stop]
+    bare = after.lstrip()
+    if bare.startswith(",") and bare[1:].strip() and is_key(bare + " ", len(bare) - len(bare[1:].lstrip())):
+        raise Unreadable("it goes on after the bracket that closes the value")
+    depth = 0
+    for mark in re.findall(r"[{}\[\]]", after):
+        depth += 1 if mark in "{[" else -1
+        if depth < 0:
+            break
+    if depth < 0 and _QUOTES.search(after):
+        raise Unreadable("a bracket within a text may have been taken for its end: a quote before it is not escaped")
 
 
-def _reason(error: Exception) -> str:
-    """Tell each validation error with its path, or the error itself if it is another one."""
-    from pydantic import ValidationError
+def _read_bare(target: Target[Any], text: str, error: Exception) -> tuple[Any, tuple[str, ...]]:
+    """Read a text that is no JSON, or only a number, a truth, or a text in quotes."""
+    fenced = _BARE_FENCE.fullmatch(text)
+    body = (fenced[1] if fenced else text).strip()
+    placed = ("fence",) if fenced else ()
+    causes: list[Exception] = []
+    try:
+        forms = list(target.bare(body))
+    except Refused as refusal:
+        raise Unreadable(str(refusal)) from error
+    for data, repair in forms:
+        for value, repairs in _attempt(target, data, causes, is_bare=True):
+            return value, (*placed, *_names(repair, repairs))
+    cause = (causes or [error])[0]
+    raise Unreadable(target.describe(cause)) from cause
 
-    if not isinstance(error, ValidationError):
-        return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-    errors = error.errors(include_url=False, include_context=False)
-    told = [f"{_path(each['loc'])}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]]
-    more = len(errors) - len(told)
-    return "; ".join([*told, f"and {more} more"] if more else told)
 
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
-    return f"{path.removeprefix('.')}: " if path else ""
+def _names(repair: str, repairs: tuple[str, ...]) -> tuple[str, ...]:
+    """Name a bare reading once: what is read out of words is no wrapper that is missing."""
+    return (repair, *(name for name in repairs if name not in {"number_words", "truth_words", "sentence", "spelling"}))

@@ -10,23 +10,38 @@ import copy
 import functools
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._outputs.containers import ListFrame, MapFrame, RecordFrame, RootFrame, SetFrame, TupleFrame
+from declarai_like._outputs import coercions
+from declarai_like._outputs.containers import (
+    ChoiceContainer,
+    ListContainer,
+    MapContainer,
+    RecordContainer,
+    RootContainer,
+    SetContainer,
+    TupleContainer,
+)
 from declarai_like._outputs.fields import Record, is_plain, keys_of
+from declarai_like._outputs.plain_data import dump
+from declarai_like._outputs.refusals import Refused, Repairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from declarai_like._outputs.containers import Frame
+    from declarai_like._outputs.coercions import Coercion
+    from declarai_like._outputs.containers import Container
 
     Node = Mapping[str, Any]
-    Opener = Callable[["Shape", int, int], Frame]
+    Opener = Callable[["Shape"], Container]
 
-__all__ = ["Shape", "shape_of"]
+__all__ = ["Shape", "shape_of", "under_key"]
 
 _ALONE = frozenset({"metadata", "ref", "serialization", "type"})
 _FUNCTIONS = frozenset({"function-after", "function-before", "function-wrap"})
 _AROUND = _FUNCTIONS | {"nullable"}
 _TRANSPARENT = {"default": "schema", "definitions": "schema", "json-or-python": "json_schema"}
+_LISTS = frozenset({"frozenset", "list", "named-tuple", "set", "tuple"})
+# Beside these, a string is the only member of a union that takes a text.
+_NO_TEXTS = frozenset({"bool", "dataclass", "dict", "float", "int", "list", "model", "none", "str", "typed-dict"})
 
 
 class Shape:
@@ -35,16 +50,32 @@ class Shape:
     `opens` says what to do at a bracket, `grows` whether a string is shown before it has closed,
     `text` whether any string is valid as it is, `composable` whether an object or array is valid
     when its children are. `contextual` is a validator that wants to see the fields before it.
+    `coerce` changes plain data into what the type wants, as far as a person would read it so.
+    `text_fits` is whether it takes any string, if only among others.
     """
 
-    __slots__ = ("_bounds", "_compile", "_validate", "composable", "contextual", "grows", "opens", "text")
+    __slots__ = (
+        "_bounds",
+        "_compile",
+        "_validate",
+        "coerce",
+        "composable",
+        "contextual",
+        "grows",
+        "opens",
+        "record",
+        "text",
+        "text_fits",
+    )
 
     def __init__(self, compile_validator: Callable[[], Callable[[str], Any]]) -> None:
         self.validate_with(compile_validator)
         self._bounds: tuple[int, int | None] = (0, None)
         self.opens: Mapping[str, Opener] = {}
-        self.grows = self.text = self.contextual = False
+        self.grows = self.text = self.text_fits = self.contextual = False
         self.composable = True
+        self.coerce: Coercion = coercions.keep
+        self.record: Callable[[], Record] | None = None
 
     def within(self, compile_validator: Callable[[], Callable[[str], Any]]) -> Shape:
         """Return the same, validated by a node that stands around it."""
@@ -66,14 +97,34 @@ class Shape:
         least, most = self._bounds
         return self.composable and least <= count and (most is None or count <= most)
 
-    def read(self, text: str, plain: Any) -> tuple[Any, bool]:
-        """Validate the JSON text of a closed value; `plain` and `False` if it is not valid."""
+    def validated(self, data: Any) -> tuple[Any, bool]:
+        """Validate plain data as it stands; give the value and `True`, or anything and `False`."""
         if self._validate is None:
             self._validate = self._compile()
         try:
-            return self._validate(text), True
+            return self._validate(dump(data)), True
         except Exception:  # also a user's validator: the whole text's own reading reports it
-            return plain, False
+            return None, False
+
+    def accepts(self, data: Any) -> bool:
+        """Whether plain data is valid as it stands."""
+        return self.validated(data)[1]
+
+    def read(self, data: Any) -> tuple[Any, bool]:
+        """Validate plain data, coerced if need be; give the value and `True`, or anything and `False`."""
+        value, is_valid = self.validated(data)
+        if is_valid:
+            return value, True
+        try:
+            coerced = self.coerce(data, Repairs())
+        except Refused:
+            return None, False
+        return self.validated(coerced)
+
+    def read_closed(self, data: Any, composed: Any) -> tuple[Any, bool]:
+        """Read an object or array that has closed; what was shown of it stays if it is not valid."""
+        value, is_valid = self.read(data)
+        return (value, True) if is_valid else (composed, False)
 
 
 class _Builder:
@@ -82,6 +133,7 @@ class _Builder:
     def __init__(self) -> None:
         self._definitions: dict[str, Node] = {}
         self._built: dict[str, Shape] = {}
+        self._later: list[Callable[[], None]] = []
 
     def shape(self, node: Node, config: Node) -> Shape:
         """Read a node that stands in a class with this configuration."""
@@ -95,8 +147,16 @@ class _Builder:
             return self.shape(node[_TRANSPARENT[kind]], config)
         compiled = functools.partial(self._validator, node, config)
         if kind in _AROUND:
-            shape = self.shape(node["schema"], config).within(compiled)
-            return shape if kind == "nullable" else self._checked(node, shape)
+            inner = self.shape(node["schema"], config)
+            shape = inner.within(compiled)
+            if kind == "nullable":
+                shape.coerce = coercions.for_nullable(inner)
+                return shape
+            return self._checked(node, shape)
+        if kind == "lax-or-strict":
+            shape = Shape(compiled)
+            shape.coerce = self.shape(node["lax_schema"], config).coerce
+            return shape
         shape = Shape(compiled)
         if "ref" in node:
             self._built[node["ref"]] = shape
@@ -107,6 +167,9 @@ class _Builder:
     def _checked(self, node: Node, shape: Shape) -> Shape:
         """Let the node's function decide when the value has closed."""
         shape.composable = shape.text = False
+        if node["type"] != "function-after":
+            inner = shape.coerce
+            shape.coerce = lambda data, repairs: data if shape.accepts(data) else inner(data, repairs)
         shape.contextual |= node["function"]["type"] == "with-info"
         return shape
 
@@ -119,28 +182,56 @@ class _Builder:
 
     def read_str(self, shape: Shape, node: Node, config: Node) -> None:
         shape.grows = True
+        shape.text_fits = "pattern" not in node
         shape.text = node.keys() <= _ALONE and is_plain(config)
 
     def read_any(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.grows = shape.text = True
+        shape.grows = shape.text = shape.text_fits = True
         shape.opens = {
-            "{": lambda outer, chunk, start: MapFrame(outer, chunk, start, None, shape),
-            "[": lambda outer, chunk, start: ListFrame(outer, chunk, start, shape),
+            "{": lambda outer: MapContainer(outer, None, shape),
+            "[": lambda outer: ListContainer(outer, shape),
         }
+
+    def read_int(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.coerce_integer
+
+    def read_number(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.coerce_number
+
+    def read_decimal(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.coerce_decimal
+
+    def read_bool(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.coerce_truth
+
+    def read_moment(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.coerce_moment
+
+    def read_literal(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.for_members((value, ()) for value in node["expected"])
+
+    def read_enum(self, shape: Shape, node: Node, config: Node) -> None:
+        described = node["cls"].__doc__
+        shape.coerce = coercions.for_members(
+            (each.value, [each.name, *([each.__doc__] if each.__doc__ not in {None, described} else [])])
+            for each in node["members"]
+        )
 
     def read_list(self, shape: Shape, node: Node, config: Node) -> None:
         items = self._items(shape, node, config)
-        shape.opens = {"[": lambda outer, chunk, start: ListFrame(outer, chunk, start, items)}
+        shape.opens = {"[": lambda outer: ListContainer(outer, items)}
 
     def read_set(self, shape: Shape, node: Node, config: Node) -> None:
         items = self._items(shape, node, config)
         make = frozenset if node["type"] == "frozenset" else set
-        shape.opens = {"[": lambda outer, chunk, start: SetFrame(outer, chunk, start, items, make)}
+        shape.opens = {"[": lambda outer: SetContainer(outer, items, make)}
 
     def _items(self, shape: Shape, node: Node, config: Node) -> Shape:
-        items = self.shape(node.get("items_schema", {"type": "any"}), config)
+        schema = node.get("items_schema", {"type": "any"})
+        items = self.shape(schema, config)
         shape.limit(node.get("min_length"), node.get("max_length"))
         shape.contextual = items.contextual
+        shape.coerce = coercions.for_items(items, holds_lists=schema["type"] in _LISTS)
         return items
 
     def read_dict(self, shape: Shape, node: Node, config: Node) -> None:
@@ -149,7 +240,8 @@ class _Builder:
         shape.limit(node.get("min_length"), node.get("max_length"))
         shape.contextual = keys.contextual or values.contextual
         names = None if keys.text else keys
-        shape.opens = {"{": lambda outer, chunk, start: MapFrame(outer, chunk, start, names, values)}
+        shape.opens = {"{": lambda outer: MapContainer(outer, names, values)}
+        shape.coerce = coercions.for_mapping(keys, values)
 
     def read_tuple(self, shape: Shape, node: Node, config: Node) -> None:
         items = [self.shape(item, config) for item in node["items_schema"]]
@@ -159,6 +251,8 @@ class _Builder:
         shape.limit(node.get("min_length", len(items) - (variadic is not None)), node.get("max_length"))
         shape.contextual = any(item.contextual for item in items)
         self._as_tuple(shape, items, tuple, variadic=variadic is not None)
+        if variadic == 0:
+            shape.coerce = coercions.for_items(items[0], holds_lists=node["items_schema"][0]["type"] in _LISTS)
 
     def read_named_tuple(self, shape: Shape, node: Node, config: Node) -> None:
         fields = node["fields"] if "fields" in node else node["arguments_schema"]["arguments_schema"]
@@ -168,21 +262,46 @@ class _Builder:
         shape.limit(sum(field["schema"]["type"] != "default" for field in fields), None)
         shape.contextual = any(item.contextual for item in items)
         self._as_tuple(shape, items, lambda values: cls(*values, *missing[len(values) :]), variadic=False)
+        shape.coerce = coercions.for_named_positions([field["name"] for field in fields], items)
 
     def _as_tuple(
         self, shape: Shape, items: Sequence[Shape], make: Callable[[list[Any]], Any], *, variadic: bool
     ) -> None:
-        shape.opens = {"[": lambda outer, chunk, start: TupleFrame(outer, chunk, start, items, make, variadic=variadic)}
+        shape.opens = {"[": lambda outer: TupleContainer(outer, items, make, variadic=variadic)}
+        shape.coerce = coercions.for_positions(items, variadic=variadic)
+
+    def read_union(self, shape: Shape, node: Node, config: Node) -> None:
+        choices = node["choices"]
+        tags = None
+        if isinstance(choices, dict):
+            tags = {str(tag): self.shape(choice, config) for tag, choice in choices.items()}
+            members, kinds = list(tags.values()), {"model"}
+        else:
+            schemas = [each[0] if isinstance(each, tuple) else each for each in choices]
+            members = [self.shape(schema, config) for schema in schemas]
+            kinds = {schema["type"] for schema in schemas}
+        shape.composable = False
+        shape.contextual = any(member.contextual for member in members)
+        shape.text_fits = any(member.text_fits for member in members)
+        shape.grows = kinds <= _NO_TEXTS and any(member.grows for member in members)
+        tag = node.get("discriminator")
+        tags = tags if isinstance(tag, str) else None
+        shape.coerce = coercions.for_choice(shape, members, tags, tag if isinstance(tag, str) else "")
+        self._later.append(functools.partial(_open_choice, shape, members, tags, tag))
 
     def read_object(self, shape: Shape, node: Node, config: Node) -> None:
         inner, checked = node.get("schema", node), False
         while inner["type"] in _FUNCTIONS:
             inner, checked = inner["schema"], True
         if node.get("root_model"):
+            whole = self.shape(node["schema"], node.get("config", config))
+            shape.text_fits = whole.text_fits
+            shape.coerce = lambda data, repairs: whole.coerce(data, repairs)  # it may not be built yet
             return  # shown when closed
         shape.composable = not (checked or node.get("post_init") or node.get("custom_init"))
-        record = functools.cache(functools.partial(self._record, node, inner, config))
-        shape.opens = {"{": lambda outer, chunk, start: RecordFrame(outer, chunk, start, record())}
+        shape.record = record = functools.cache(functools.partial(self._record, node, inner, config))
+        shape.opens = {"{": lambda outer: RecordContainer(outer, record())}
+        shape.coerce = coercions.for_record(record)
 
     def _record(self, node: Node, inner: Node, config: Node) -> Record:
         config = {**node.get("config", config)}
@@ -194,6 +313,7 @@ class _Builder:
         named = fields.items() if isinstance(fields, dict) else ((each["name"], each) for each in fields)
         for name, field in named:
             self._field(record, name, field, config)
+        self.open_choices()
         return record
 
     def _field(self, record: Record, name: str, field: Node, config: Node) -> None:
@@ -205,36 +325,85 @@ class _Builder:
             record.required.add(name)
         shape = self.shape(schema, config)
         keys, only = keys_of(name, field, config)
-        record.fields.update((key, (name, shape)) for key in keys)
+        record.add(name, keys, shape)
         unlike = shape.contextual or field.get("init_only") or field.get("init") is False
         record.composable &= only and not unlike and not (defaulted and kind == "typed-dict-field")
+
+    def open_choices(self) -> None:
+        """Let unions open their members, once these are known."""
+        while self._later:
+            self._later.pop()()
+
+
+def _open_choice(shape: Shape, members: Sequence[Shape], tags: Mapping[str, Shape] | None, tag: Any) -> None:
+    """Let a union open the only member that can, or wait until only one can be meant."""
+    opens: dict[str, Opener] = {}
+    for mark in "{[":
+        able = [member for member in members if mark in member.opens]
+        if len(able) == 1:
+            opens[mark] = able[0].opens[mark]
+        elif len(able) > 1 and mark == "{" and all(member.record for member in able):
+            choose = functools.partial(_choose, able, tags, tag)
+            opens[mark] = lambda outer, choose=choose: ChoiceContainer(outer, choose)  # type: ignore[misc]  # mypy sees one argument
+    shape.opens = opens
+
+
+def _choose(
+    members: Sequence[Shape], tags: Mapping[str, Shape] | None, tag: Any, key: str, data: Mapping[str, Any]
+) -> Shape | None:
+    """Give the only record that the keys and the tag allow; `None` while there are several, or none."""
+    if tags is not None and data.get(tag) in tags:
+        return tags[data[tag]]
+    keys = [*data, *([key] if key else [])]
+    fitting = []
+    for member in members:
+        record = member.record() if member.record else None
+        if record is not None and all(record.field(each, set()) for each in keys):
+            fitting.append(member)
+    return fitting[0] if keys and len(fitting) == 1 else None
 
 
 _READERS: dict[str, Callable[[_Builder, Shape, Node, Node], None]] = {
     "any": _Builder.read_any,
+    "bool": _Builder.read_bool,
     "call": _Builder.read_named_tuple,
     "dataclass": _Builder.read_object,
+    "date": _Builder.read_moment,
+    "datetime": _Builder.read_moment,
+    "decimal": _Builder.read_decimal,
     "dict": _Builder.read_dict,
+    "enum": _Builder.read_enum,
+    "float": _Builder.read_number,
     "frozenset": _Builder.read_set,
+    "int": _Builder.read_int,
     "list": _Builder.read_list,
+    "literal": _Builder.read_literal,
     "model": _Builder.read_object,
     "named-tuple": _Builder.read_named_tuple,
     "set": _Builder.read_set,
     "str": _Builder.read_str,
+    "tagged-union": _Builder.read_union,
+    "time": _Builder.read_moment,
     "tuple": _Builder.read_tuple,
     "typed-dict": _Builder.read_object,
+    "union": _Builder.read_union,
 }
 
 
-def shape_of(schema: Node, *, key: str | None) -> Shape:
-    """Read a core schema; with `key`, the value stands under it in an object, or an array stands bare."""
-    inner = _Builder().shape(schema, {})
-    if key is None:
-        return inner
+def shape_of(schema: Node) -> Shape:
+    """Read a core schema."""
+    builder = _Builder()
+    shape = builder.shape(schema, {})
+    builder.open_choices()
+    return shape
+
+
+def under_key(inner: Shape, key: str) -> Shape:
+    """Return the shape of a type that stands under a key in an object, or bare."""
     root = copy.copy(inner)
-    root.opens = {"{": lambda _, chunk, start: RootFrame(inner, chunk, start, key)}
+    root.opens = {"{": lambda _: RootContainer(inner, key, inner)}
     if "[" in inner.opens:
-        root.opens["["] = inner.opens["["]
+        root.opens["["] = lambda _: inner.opens["["](inner)
     return root
 
 

@@ -1,0 +1,309 @@
+"""From what a model wrote to what its type wants: one function for each kind of type, over plain data.
+
+Data that is valid stays as it is. A coercion changes what a person would plainly read as the type, names that repair,
+and refuses what can be read in several ways; whatever else is wrong it leaves to the validation.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._outputs.numerals import read_number
+from declarai_like._outputs.plain_data import Number
+from declarai_like._outputs.refusals import Refused
+from declarai_like._outputs.wordings import Members, read_truth, strip_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from declarai_like._outputs.fields import Record
+    from declarai_like._outputs.refusals import Repairs
+    from declarai_like._outputs.shapes import Shape
+
+    Coercion = Callable[[Any, Repairs], Any]
+
+__all__ = [
+    "coerce_decimal",
+    "coerce_integer",
+    "coerce_moment",
+    "coerce_number",
+    "coerce_truth",
+    "for_choice",
+    "for_items",
+    "for_mapping",
+    "for_members",
+    "for_named_positions",
+    "for_nullable",
+    "for_positions",
+    "for_record",
+    "keep",
+    "nested",
+]
+
+_NOTHINGS = frozenset({"none", "null"})
+_LIST_MARKS = re.compile(r"[,;\n|]|\A\s*[-*•]|\A\s*\d+[.)]")
+_MOMENT = re.compile(r".*\d\D+\d|P", re.DOTALL)
+
+
+def keep(data: Any, _: Repairs) -> Any:
+    """Change nothing."""
+    return data
+
+
+def coerce_integer(data: Any, repairs: Repairs) -> Any:
+    """Read an integer in words."""
+    return _numeral(data, repairs, is_whole=True)
+
+
+def coerce_number(data: Any, repairs: Repairs) -> Any:
+    """Read a number in words."""
+    return _numeral(data, repairs, is_whole=False)
+
+
+def coerce_decimal(data: Any, repairs: Repairs) -> Any:
+    """Read a number in words, with all its digits: validation would take a JSON number for a float."""
+    number = _numeral(data, repairs, is_whole=False)
+    return "".join(number) if isinstance(number, Number) else number
+
+
+def _numeral(data: Any, repairs: Repairs, *, is_whole: bool) -> Any:
+    if isinstance(data, bool):
+        raise Refused("a truth value, not a number")
+    if isinstance(data, Number) or not isinstance(data, str):
+        return data
+    number = read_number(data, is_whole=is_whole, repairs=repairs)
+    if number != data:
+        repairs.note("number_words")
+    return number
+
+
+def coerce_truth(data: Any, repairs: Repairs) -> Any:
+    """Read a truth value in words."""
+    if isinstance(data, Number) or not isinstance(data, str):
+        return data
+    truth = read_truth(data)
+    if data not in {"true", "false"}:
+        repairs.note("truth_words")
+    return truth
+
+
+def coerce_moment(data: Any, repairs: Repairs) -> Any:
+    """Take a date or a time; a bare number is none, though validation would count seconds from 1970."""
+    if isinstance(data, Number) or (isinstance(data, str) and not _MOMENT.match(data)):
+        raise Refused(f"expected a date or time, got {data!r:.80}")
+    if isinstance(data, str):
+        word = strip_marks(data)
+        if word != data:
+            repairs.note("spelling")
+        return word
+    return data
+
+
+def for_members(members: Iterable[tuple[Any, Sequence[str]]]) -> Coercion:
+    """Read the name or the value of one of several members."""
+    named = Members(members)
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if isinstance(data, str) and not isinstance(data, Number) and not named.holds(data):
+            value = named.read(data, repairs)
+            return Number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+        return data
+
+    return coerce
+
+
+def nested(coerce: Coercion) -> Coercion:
+    """Read JSON that stands in a text."""
+
+    @functools.wraps(coerce)
+    def unpack(data: Any, repairs: Repairs) -> Any:
+        if isinstance(data, str) and data.strip()[:1] in {"{", "["} and not repairs.is_bare:
+            from declarai_like._outputs.nesting import read_nested
+
+            inner = read_nested(data)
+            if inner is not None:
+                repairs.note("nested_json")
+                data = inner
+        return coerce(data, repairs)
+
+    return unpack
+
+
+def for_items(items: Shape, *, holds_lists: bool) -> Coercion:
+    """Read the items of a list or set; one that stands alone is a list of one, unless the items are lists too."""
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if isinstance(data, list):
+            return [_within(items, position, each, repairs) for position, each in enumerate(data)]
+        if data is None or repairs.is_bare or holds_lists:
+            return data
+        if isinstance(data, str) and not isinstance(data, Number) and _LIST_MARKS.search(data):
+            return data
+        one = _within(items, 0, data, repairs)
+        if not items.accepts(one):
+            return data
+        repairs.note("single_item")
+        return [one]
+
+    return nested(coerce)
+
+
+def for_positions(items: Sequence[Shape], *, variadic: bool) -> Coercion:
+    """Read the items of a tuple, each by its place."""
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if not isinstance(data, list) or (len(data) > len(items) and not variadic):
+            return data
+        last = len(items) - 1
+        return [_within(items[min(position, last)], position, each, repairs) for position, each in enumerate(data)]
+
+    return nested(coerce)
+
+
+def for_named_positions(names: Sequence[str], items: Sequence[Shape]) -> Coercion:
+    """Read the items of a named tuple, by their places or their names."""
+    by_place = for_positions(items, variadic=False)
+    by_name = dict(zip(names, items, strict=True))
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if not isinstance(data, dict) or not data.keys() <= by_name.keys():
+            return by_place(data, repairs)
+        return {name: _within(by_name[name], name, value, repairs) for name, value in data.items()}
+
+    return coerce
+
+
+def for_mapping(keys: Shape, values: Shape) -> Coercion:
+    """Read the keys and values of a mapping."""
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if not isinstance(data, dict):
+            return data
+        read: dict[Any, Any] = {}
+        for key, value in data.items():
+            name = str(_within(keys, key, key, repairs))
+            if name in read:
+                raise Refused(f"two keys for {name!r}")
+            read[name] = _within(values, key, value, repairs)
+        return read
+
+    return nested(coerce)
+
+
+def for_record(record: Callable[[], Record]) -> Coercion:
+    """Read the members of an object, whose keys may be spelled otherwise."""
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        fields = record()
+        if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict):
+            repairs.note("single_item")
+            data = data[0]
+        if not isinstance(data, dict):
+            return data
+        read: dict[str, Any] = {}
+        for key, value in data.items():
+            name, shape = fields.match(key, data)
+            if name != key:
+                repairs.note("key_spelling")
+                if name in read:
+                    raise Refused(f"two keys for {name!r}")
+            read[name] = value if shape is None else _within(shape, key, value, repairs)
+        if (
+            data
+            and fields.fields
+            and not fields.required
+            and fields.ignores_extra
+            and fields.fields.keys().isdisjoint(read)
+        ):
+            raise Refused(f"none of its keys is known: {', '.join(map(repr, list(data)[:5]))}")
+        return read
+
+    return nested(coerce)
+
+
+def for_nullable(inner: Shape) -> Coercion:
+    """Read nothing in words; anything else is for the type itself."""
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if data is None:
+            return data
+        if isinstance(data, str) and strip_marks(data).casefold() in _NOTHINGS and not inner.accepts(data):
+            repairs.note("null_words")
+            return None
+        return inner.coerce(data, repairs)
+
+    return coerce
+
+
+def for_choice(shape: Shape, members: Sequence[Shape], tags: Mapping[str, Shape] | None, tag: str) -> Coercion:
+    """Read data as the one member that takes it; `tags` are the values of the member `tag` that choose."""
+
+    def coerce(data: Any, repairs: Repairs) -> Any:
+        if tags is not None and isinstance(data, dict):
+            return _tagged(data, tags, tag, repairs)
+        if shape.accepts(data) and not _may_lose_keys(data, members, repairs):
+            return data
+        read, refusals = _read_as(members, data, repairs)
+        if len(read) > 1:
+            raise Refused("it can be read as several of its types")
+        if read:
+            return read[0]
+        if len(refusals) == 1:
+            raise refusals[0]
+        return data
+
+    return nested(coerce) if not shape.text_fits else coerce
+
+
+def _may_lose_keys(data: Any, members: Sequence[Shape], repairs: Repairs) -> bool:
+    return isinstance(data, (dict, list)) and any(each.opens for each in members) and not repairs.is_bare
+
+
+def _read_as(members: Sequence[Shape], data: Any, repairs: Repairs) -> tuple[list[Any], list[Refused]]:
+    """Read data as each member; equal readings count once, and the fewest repairs count."""
+    found: list[tuple[int, Any, Any, Repairs]] = []
+    refusals: list[Refused] = []
+    for member in members:
+        own = type(repairs)(is_bare=repairs.is_bare)
+        try:
+            coerced = member.coerce(data, own)
+        except Refused as refusal:
+            refusals.append(refusal)
+            continue
+        value, is_valid = member.validated(coerced)
+        if is_valid:
+            found.append((len(own.names), value, coerced, own))
+    if not found:
+        return [], refusals
+    fewest = min(count for count, *_ in found)
+    best = [each for each in found if each[0] == fewest]
+    if fewest == 0:  # then validation itself tells which of them is meant
+        return [best[0][2]], refusals
+    if any(type(each[1]) is not type(best[0][1]) or each[1] != best[0][1] for each in best):
+        return [each[2] for each in best], refusals
+    for name in best[0][3].names:
+        repairs.note(name)
+    return [best[0][2]], refusals
+
+
+def _tagged(data: dict[str, Any], tags: Mapping[str, Shape], tag: str, repairs: Repairs) -> Any:
+    told = data.get(tag)
+    if not isinstance(told, str):
+        return data
+    shape = tags.get(told)
+    if shape is None:
+        folded = [name for name in tags if name.casefold() == strip_marks(told).casefold()]
+        if len(folded) != 1:
+            return data
+        repairs.note("spelling")
+        data, shape = {**data, tag: folded[0]}, tags[folded[0]]
+    return shape.coerce(data, repairs)
+
+
+def _within(shape: Shape, key: int | str, data: Any, repairs: Repairs) -> Any:
+    try:
+        return shape.coerce(data, repairs)
+    except Refused as refusal:
+        raise refusal.within(key) from None
