@@ -9,10 +9,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from declarai_like._texts import has_surrogates, join_pairs, mend_surrogates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from declarai_like._outcomes import Outcome
     from declarai_like.completions import Usage
 
 _HALF_AT_THE_END = re.compile("[\ud800-\udbff]\\Z")
 _LONE_BEFORE_THE_END = re.compile("[\udc00-\udfff]|[\ud800-\udbff](?!\\Z)")
+
+
+class VendorChunk(dict[str, Any]):
+    """A chunk in the chat format, made of what another wire format sent.
+
+    `sent` is that, as it came: `LLMResponse.raw_response` shows it, `choices` and `delta` are read from the chunk.
+    """
+
+    __slots__ = ("sent",)
+
+    def __init__(self, chunk: Mapping[str, Any], sent: Any) -> None:
+        super().__init__(chunk)
+        self.sent = sent
+
+    def typed(self) -> Any:
+        """Give what was sent as the vendor's own type; as plain data unless a subclass knows one."""
+        return self.sent
 
 
 class GrowingText:
@@ -108,6 +128,19 @@ class FunctionCall(NamedTuple):
         return {"name": self.name, "arguments": self.arguments.string()}
 
 
+class VendorParts(NamedTuple):
+    """What is known of one choice that the chat format has no place for, at one moment."""
+
+    items: ListPrefix | None = None
+    commentary: TextPrefix | None = None
+    annotations: ListPrefix | None = None
+    reasoning_field: str | None = None
+    """The field in which a chat completion told its thinking."""
+    reasoning_details: ListPrefix | None = None
+    state: Mapping[str, Any] | None = None
+    """What the codec wants back with the next turn, in its vendor's form."""
+
+
 class AnswerMetadata(NamedTuple):
     """What is known of an answer as a whole, at one moment."""
 
@@ -116,6 +149,8 @@ class AnswerMetadata(NamedTuple):
     created: int | None = None
     system_fingerprint: str | None = None
     usage: Usage | None = None
+    origin: Mapping[str, Any] | None = None
+    """Who answered: `provider`, `base_url` and `model`, as a message's `state` names them."""
 
 
 class Progress(NamedTuple):
@@ -132,6 +167,9 @@ class Progress(NamedTuple):
     legacy_logprobs: ListPrefix | None = None
     """The parallel lists of text completions, as they came chunk by chunk."""
     function_call: FunctionCall | None = None
+    vendor: VendorParts | None = None
+    outcome: Outcome | None = None
+    """How the choice ended, where the wire's word for it does not say so by itself."""
 
     @property
     def asks_for_tools(self) -> bool:

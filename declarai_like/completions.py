@@ -48,24 +48,55 @@ class Usage:
     total_tokens: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Whatever else the provider told, e.g. `{"prompt_tokens_details": {"cached_tokens": 0}}`."""
+    cache_read: int | None = None
+    """The tokens of the prompt that came from the provider's cache; `None` when it never said."""
+    cache_write: int | None = None
+    """The tokens of the prompt that were put into the cache; `None` when it never said."""
+    reasoning: int | None = None
+    """The tokens of the answer that were spent on thinking; `None` when it never said."""
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Usage:
         """Read the wire's `usage` object; a total that is not told is the sum of its parts."""
         kept = raw.get("details")
         details = dict(kept) if isinstance(kept, dict) else {}
-        details.update((name, value) for name, value in raw.items() if name not in _COUNTS and name != "details")
+        details.update((name, value) for name, value in raw.items() if name not in _FIELDS)
         prompt, completion, total = (_count(raw.get(name)) for name in _COUNTS)
         if total is None and prompt is not None and completion is not None:
             total = prompt + completion
-        return cls(prompt, completion, total, details)
+        read, written, thought = (_first_count(raw, details, name) for name in _DETAILS)
+        return cls(prompt, completion, total, details, read, written, thought)
 
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_DETAILS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cache_read": (
+        ("prompt_tokens_details", "cached_tokens"),
+        ("prompt_cache_hit_tokens",),  # DeepSeek
+        ("cached_tokens",),  # Moonshot
+    ),
+    "cache_write": (("prompt_tokens_details", "cache_write_tokens"),),
+    "reasoning": (("completion_tokens_details", "reasoning_tokens"), ("reasoning_tokens",)),
+}
+"""Where the counts stand that not all providers tell, the usual place first."""
+_FIELDS = frozenset({*_COUNTS, *_DETAILS, "details"})
+
+
+def _first_count(raw: Mapping[str, Any], details: Mapping[str, Any], name: str) -> int | None:
+    """Give a count as it is named here, or from the first of the places where providers tell it."""
+    found = [_count(raw.get(name)), *(_count(_at(details, path)) for path in _DETAILS[name])]
+    return next((count for count in found if count is not None), None)
+
+
+def _at(details: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = details
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _count(told: Any) -> int | None:
-    return told if isinstance(told, int) else None
+    return told if isinstance(told, int) and not isinstance(told, bool) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +202,8 @@ class ToolCall:
     type: str = "function"
     parsed_arguments: Any = None
     """The arguments as data, for a strict tool whose arguments are a JSON object; else `None`."""
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The fields of the wire's call that are not known here; they go back with the call."""
 
     @property
     def function(self) -> ToolCall:
@@ -180,6 +213,7 @@ class ToolCall:
     def wire(self) -> dict[str, Any]:
         """This call as an assistant message repeats it."""
         return {
+            **self.extra,
             "id": self.id,
             "type": self.type,
             "function": {"name": self.name, "arguments": self.arguments},

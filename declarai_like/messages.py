@@ -34,7 +34,8 @@ class Message:
     `message` is its text. `fields` holds what the provider's format knows besides role and text
     (`name`, `tool_calls`, `tool_call_id`, a `content` of several parts), sent as it is.
     `interrupted` marks a stored reply whose stream broke before its end, `pinned` a message that is sent whatever a
-    chat's window leaves out; neither is told to the provider.
+    chat's window leaves out; neither is told to the provider. `state` is what a provider told of a reply beside its
+    text and calls, `{"provider", "base_url", "model", "data"}`: it goes back to that provider, and to no other.
     """
 
     message: str
@@ -42,6 +43,7 @@ class Message:
     interrupted: bool = False
     pinned: bool = False
     fields: Mapping[str, Any] | None = field(default=None, hash=False)
+    state: Mapping[str, Any] | None = field(default=None, hash=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the role a `MessageRole`; raises `ValueError` for an unknown one."""
@@ -58,13 +60,14 @@ class Message:
         rest = dict(source)
         role = rest.pop("role", MessageRole.user)
         marks = {mark: bool(rest.pop(mark, False)) for mark in ("interrupted", "pinned")}
+        state = rest.pop("state", None)
         text = rest.pop("message", None)
         if text is None and isinstance(rest.get("content"), str):
             text = rest.pop("content")
         if calls := rest.get("tool_calls"):
             rest["tool_calls"] = [call.wire() if isinstance(call, ToolCall) else call for call in calls]
         text = _text_of(rest.get("content")) if text is None else text
-        return cls(text, role, fields=rest or None, **marks)
+        return cls(text, role, fields=rest or None, state=state if isinstance(state, dict) else None, **marks)
 
     def wire(self) -> dict[str, Any]:
         """This message as the OpenAI format spells it."""
@@ -103,6 +106,8 @@ class Message:
             yield "pinned", True
         if self.fields:
             yield from self.fields.items()
+        if self.state is not None:
+            yield "state", self.state
 
 
 def _validated(value: Any) -> Message:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from declarai_like._buffers import AnswerMetadata, GrowingText, ListPrefix, Progress, TextPrefix
+from declarai_like._buffers import (
+    AnswerMetadata,
+    GrowingText,
+    ListPrefix,
+    Progress,
+    TextPrefix,
+    VendorChunk,
+    VendorParts,
+)
 from declarai_like._outcomes import Outcome, outcome_of
 from declarai_like._texts import json_text, mend_data, plain_data
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
@@ -39,11 +47,11 @@ class LLMResponse:
     'complete'
     """
 
-    __slots__ = ("_end", "_metadata", "_parsed", "_progress", "_text", "content", "outcome", "raw_response")
+    __slots__ = ("_chunk", "_end", "_metadata", "_parsed", "_progress", "_text", "content", "outcome")
 
     content: str
     outcome: Outcome
-    raw_response: dict[str, Any]
+    _chunk: dict[str, Any]
     _text: GrowingText
     _end: int
     _progress: Progress
@@ -69,6 +77,10 @@ class LLMResponse:
         prompt_tokens: int | None = None,
         completion_tokens: int | None = None,
         total_tokens: int | None = None,
+        items: Sequence[Mapping[str, Any]] = (),
+        commentary: str = "",
+        annotations: Sequence[Mapping[str, Any]] = (),
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         """Build an answer by hand: in a provider or a middleware of one's own, or in a test.
 
@@ -77,12 +89,14 @@ class LLMResponse:
         if usage is None and (prompt_tokens, completion_tokens, total_tokens) != (None, None, None):
             usage = Usage(prompt_tokens, completion_tokens, total_tokens)
         logprobs = Logprobs.of(logprobs) if isinstance(logprobs, dict) else cast("Logprobs | None", logprobs)
-        self.raw_response = {} if raw_response is None else raw_response
+        self._chunk = {} if raw_response is None else raw_response
         self.content = response if content is None else content
         self._text = GrowingText(response)
         self._end = 1
         self._metadata = AnswerMetadata(
-            model=model, usage=usage if usage is None or isinstance(usage, Usage) else Usage.of(usage)
+            model=model,
+            usage=usage if usage is None or isinstance(usage, Usage) else Usage.of(usage),
+            origin=None if state is None else {name: value for name, value in state.items() if name != "data"},
         )
         self._progress = Progress(
             role=role,
@@ -93,9 +107,25 @@ class LLMResponse:
             logprobs=_span(None if logprobs is None else logprobs.content),
             refusal_logprobs=_span(None if logprobs is None else logprobs.refusal),
             legacy_logprobs=None if logprobs is None or logprobs.tokens is None else ListPrefix([logprobs.legacy()], 1),
+            vendor=VendorParts(
+                items=ListPrefix.of(items),
+                commentary=TextPrefix.of(commentary),
+                annotations=ListPrefix.of(annotations),
+                state=None if state is None else state["data"],
+            ),
         )
         self._parsed = None if parsed is None else Parsed(parsed)
         self.outcome = outcome or outcome_of(finish_reason, refusal, calls=bool(tool_calls))
+
+    @property
+    def raw_response(self) -> dict[str, Any]:
+        """What the provider sent, as a dict: this step's chunk, or the whole body."""
+        chunk = self._chunk
+        return chunk.sent if isinstance(chunk, VendorChunk) else chunk
+
+    @raw_response.setter
+    def raw_response(self, sent: dict[str, Any]) -> None:
+        self._chunk = sent
 
     @property
     def response(self) -> str:
@@ -152,6 +182,41 @@ class LLMResponse:
         return () if calls is None else calls.tuple()
 
     @property
+    def items(self) -> tuple[Mapping[str, Any], ...]:
+        """The output items of the Responses API that are whole by now, as they came; empty elsewhere."""
+        return _entries(self._vendor.items)
+
+    @property
+    def commentary(self) -> str:
+        """What the model told on the way that is not its answer; `""` where a provider does not part the two."""
+        commentary = self._vendor.commentary
+        return "" if commentary is None else commentary.string()
+
+    @property
+    def annotations(self) -> tuple[Mapping[str, Any], ...]:
+        """What the provider noted on the text so far, e.g. the pages that it cites, as it came."""
+        return _entries(self._vendor.annotations)
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What the provider wants back with the next turn, as `Message.state` keeps it; `None` if nothing."""
+        data, origin = self._vendor.state or self._reasoning_data(), self._metadata.origin
+        return None if not data or origin is None else {**origin, "data": data}
+
+    def _reasoning_data(self) -> dict[str, Any]:
+        """Give the fields of a chat completion that some servers want back."""
+        parts = self._vendor
+        lists = {"reasoning_details": parts.reasoning_details, "annotations": parts.annotations}
+        data: dict[str, Any] = {name: list(_entries(entries)) for name, entries in lists.items() if entries}
+        if parts.reasoning_field is not None:
+            data[parts.reasoning_field] = self.reasoning or ""
+        return data
+
+    @property
+    def _vendor(self) -> VendorParts:
+        return self._progress.vendor or _NO_PARTS
+
+    @property
     def logprobs(self) -> Logprobs | None:
         """The log probabilities so far, if they were asked for."""
         return logprobs_of(self._progress)
@@ -190,14 +255,16 @@ class LLMResponse:
     def chunk(self) -> Any:
         """What the provider sent, as the `openai` package's object; built each time it is read.
 
-        A `ChatCompletionChunk`, a `ChatCompletion`, or the `Completion` of a text completion, whole or not.
+        A `ChatCompletionChunk`, a `ChatCompletion`, or the `Completion` of a text completion, whole or not. What came
+        in another wire format is that vendor's event.
         """
-        return typed(self.raw_response)
+        chunk = self._chunk
+        return chunk.typed() if isinstance(chunk, VendorChunk) else typed(chunk)
 
     @property
     def choices(self) -> list[Any]:
-        """The choices of `chunk`; empty when it has none."""
-        choices = getattr(self.chunk, "choices", None)
+        """The choices of this step in the chat format, whatever was sent; empty when it has none."""
+        choices = getattr(typed(self._chunk), "choices", None)
         return choices if isinstance(choices, list) else []
 
     @property
@@ -251,10 +318,15 @@ class LLMResponse:
         return hash(self.response)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (dict(self), self.repairs)
+        values = {**dict(self), "raw_response": self._chunk}
+        return _rebuild, ({**values, "state": self.state}, self.repairs)
 
     def __repr__(self) -> str:
         return f"LLMResponse(response={self.response!r}, content={self.content!r}, outcome={self.outcome!r})"
+
+
+def _entries(prefix: ListPrefix | None) -> tuple[Any, ...]:
+    return () if prefix is None else prefix.tuple()
 
 
 def _span(tokens: tuple[TokenLogprob, ...] | None) -> ListPrefix | None:
@@ -290,7 +362,11 @@ _FIELDS = (
     "prompt_tokens",
     "completion_tokens",
     "total_tokens",
+    "items",
+    "commentary",
+    "annotations",
 )
+_NO_PARTS = VendorParts()
 
 
 def _rebuild(values: dict[str, Any], repairs: tuple[str, ...]) -> LLMResponse:

@@ -93,7 +93,8 @@ class Conversation:
     def record(self, request: Request, response: LLMResponse, *, interrupted: bool = False) -> list[Message]:
         """Give what is to be stored: the greeting of a conversation that begins, the message, the reply."""
         calls = {"tool_calls": [call.wire() for call in response.tool_calls]} if response.tool_calls else None
-        reply = Message(response.response, MessageRole.assistant, interrupted=interrupted, fields=calls)
+        state = None if interrupted else response.state  # a reply that broke off goes back as plain text
+        reply = Message(response.response, MessageRole.assistant, interrupted=interrupted, fields=calls, state=state)
         first = () if self._before else begun((), self._greeting)
         turn = [*first, request.messages[-1], reply]
         return [*self._before, *turn] if self._again else turn

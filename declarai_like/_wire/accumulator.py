@@ -29,7 +29,7 @@ from declarai_like.errors import (
 from declarai_like.responses import LLMResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from declarai_like._outputs.output import Output
     from declarai_like.completions import Completion
@@ -47,7 +47,7 @@ class Accumulator:
 
     `choices` is how many were asked for (`n`), `output` reads typed values, `strict_tools` names the tools whose
     arguments must be what their schema says. With `reasoning_tags`, thinking in tags before the answer is parted from
-    it.
+    it. `origin` names who answers, for the state that goes back to it.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Accumulator:
         choices: int = 1,
         strict_tools: Iterable[str] = (),
         reasoning_tags: bool = True,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.output = None if output is None or output.is_text else output
         self.strict_tools = frozenset(strict_tools)
@@ -68,7 +69,7 @@ class Accumulator:
         """The error that the other side told inside of a choice."""
         self.flushed: list[Step] = []
         """What was held back to an end that no finish reason has told."""
-        self.metadata = AnswerMetadata()
+        self.metadata = AnswerMetadata(origin=origin)
         self._wanted = choices
         self._reasoning_tags = reasoning_tags
         self._states: dict[int, ChoiceState] = {}
@@ -115,7 +116,7 @@ class Accumulator:
                     pieces = self._text
                     pieces.append(content)
                     response = _new(LLMResponse)
-                    response.raw_response = raw
+                    response._chunk = raw  # noqa: SLF001
                     response.content = content
                     response.outcome = "streaming"
                     response._text = state.text  # noqa: SLF001
@@ -192,7 +193,7 @@ class Accumulator:
         """Show the first choice as it stands after the chunk that was taken in last."""
         state = self._first
         response = _new(LLMResponse)
-        response.raw_response = raw
+        response._chunk = raw  # noqa: SLF001
         response.content = self._content
         response.outcome = "streaming"
         response._text, response._end = state.text, len(state.text.pieces)  # noqa: SLF001
@@ -282,7 +283,7 @@ class Accumulator:
         final._parsed = error or first.parsed  # noqa: SLF001
         progress = first.progress
         refusal = None if progress.refusal is None else progress.refusal.string()
-        final.outcome = outcome_of(progress.finish_reason, refusal, calls=progress.asks_for_tools)
+        final.outcome = progress.outcome or outcome_of(progress.finish_reason, refusal, calls=progress.asks_for_tools)
         return final
 
     def _flush(self) -> list[Step]:

@@ -10,6 +10,7 @@ from declarai_like._outcomes import ending_of, finish_reason_of
 from declarai_like._outputs.reasoning import ReasoningSplitter
 from declarai_like._wire.deltas import as_text, delta_of, reasoning_of, refusal_of, tells, text_of
 from declarai_like._wire.snapshots import ChoiceSnapshot, PartialView
+from declarai_like._wire.state import VendorFields
 from declarai_like._wire.tool_calls import Fragment, ToolCalls, is_json_object, json_or_none
 from declarai_like.completions import TokenLogprob, ToolCall, is_legacy, tokens_of
 from declarai_like.errors import ContentFiltered, OutputError, OutputTruncated, ToolArgumentsError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
     from declarai_like.responses import Parsed
 
+_OUTCOMES = ("complete", "calls", "truncated", "filtered", "refused")
 _CUTS: dict[str, type[OutputError]] = {"truncated": OutputTruncated, "filtered": ContentFiltered}
 
 
@@ -58,6 +60,7 @@ class ChoiceState:
         "text",
         "tokens",
         "tools",
+        "vendor",
         "view",
     )
 
@@ -76,6 +79,7 @@ class ChoiceState:
         self.refusal_tokens: list[TokenLogprob] = []
         self.legacy_logprobs: list[Mapping[str, Any]] = []
         self.tools = ToolCalls()
+        self.vendor = VendorFields()
         self._function_name: str | None = None
         self.function_arguments = GrowingText()
         self.view = PartialView(self.text, output) if output else None
@@ -119,6 +123,8 @@ class ChoiceState:
             function_call=self._join_function_call(delta["function_call"])
             if "function_call" in delta
             else known.function_call,
+            vendor=self.vendor.feed(delta),
+            outcome=choice.get("outcome") if choice.get("outcome") in _OUTCOMES else known.outcome,
         )
         ended = reason is not None and known.finish_reason is None
         return Step(self, content, refusal, reasoning, fragments, tokens, refusal_tokens, ended)
@@ -196,7 +202,7 @@ class ChoiceState:
         self.close()
         self.parsed = self.error = None
         reason = self.progress.finish_reason
-        ending = ending_of(reason)
+        ending = self.progress.outcome or ending_of(reason)
         if output is not None:
             self.parsed = self._read(output, ending)
         elif strict_tools and ending in _CUTS:

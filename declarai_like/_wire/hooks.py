@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._buffers import VendorChunk
 from declarai_like._outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.deltas import (
@@ -82,7 +83,7 @@ class HookedReader:
 
     def _show(self, raw: Chunk) -> Any:
         for observe in self._observers:
-            observe(raw)
+            observe(raw.sent if isinstance(raw, VendorChunk) else raw)
         return self._reader.feed(raw)
 
     def _filter(self, raw: Chunk) -> Chunk:

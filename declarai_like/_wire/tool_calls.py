@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._buffers import GrowingText
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 class GrowingCall:
     """A call while it grows."""
 
-    __slots__ = ("_scanner", "_text", "id", "index", "name", "type")
+    __slots__ = ("_scanner", "_text", "extra", "id", "index", "name", "type")
 
     def __init__(self, index: int, call_type: str) -> None:
         self.index = index
         self.id: str | None = None
         self.name = ""
         self.type = call_type
+        self.extra: Mapping[str, Any] = {}
         self._text = GrowingText()
         self._scanner = ObjectScanner()
 
@@ -34,7 +35,7 @@ class GrowingCall:
         self.id = self.id or call_id
         self.name = self.name or name
         self._text.append(arguments)
-        return CallSnapshot(self.index, self.id, self.name, self.type, self._text, len(self._text.pieces))
+        return CallSnapshot(self.index, self.id, self.name, self.type, self._text, len(self._text.pieces), self.extra)
 
     @property
     def arguments(self) -> str:
@@ -61,6 +62,7 @@ class CallSnapshot:
     type: str
     text: GrowingText
     end: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def arguments(self) -> str:
@@ -69,7 +71,7 @@ class CallSnapshot:
 
     def call(self) -> ToolCall:
         """Show the call as it stood."""
-        return ToolCall(self.index, self.id, self.name, self.arguments, self.type)
+        return ToolCall(self.index, self.id, self.name, self.arguments, self.type, extra=dict(self.extra))
 
 
 class CallsPrefix(NamedTuple):
@@ -154,6 +156,8 @@ class ToolCalls:
         if call_id is not None:
             self._by_id[call_id] = slot
         self._grown.add(slot)
+        if unknown := {field: value for field, value in entry.items() if field not in _KNOWN}:
+            self.calls[slot].extra = {**self.calls[slot].extra, **unknown}
         snapshot = self.calls[slot].add(call_id, name, arguments)
         self._log.append(snapshot)
         return Fragment(snapshot, arguments)
@@ -201,6 +205,7 @@ class ToolCalls:
         return is_same and known.is_whole and arguments == known.arguments
 
 
+_KNOWN = frozenset({"index", "id", "type", "function"})
 _MARKS = re.compile(r'["\\{}\[\]]')
 
 

@@ -7,8 +7,8 @@ import pytest
 from wire_format import chunk, decoded, sse
 
 from declarai_like._wire.accumulator import DONE
-from declarai_like._wire.codecs import chat
-from declarai_like._wire.codecs.chat import ChunkDecoder, decode, decode_answer
+from declarai_like._wire.codecs.chat import ChunkDecoder, decode_answer
+from declarai_like._wire.codecs.json_text import decode_json, show_beginning
 from declarai_like.errors import InvalidResponse
 from declarai_like.providers.base import Secret
 
@@ -233,12 +233,12 @@ def test_key_in_what_is_no_chunk_is_blanked_out(body):
 
 
 def test_numbers_beyond_json_are_read():
-    assert decode(b'{"a": NaN}')["a"] != 0
-    assert decode(b'{"a": 123456789012345678901234567890}') == {"a": 123456789012345678901234567890}
-    assert decode(b'{"a": 1, "a": 2}') == {"a": 2}
+    assert decode_json(b'{"a": NaN}')["a"] != 0
+    assert decode_json(b'{"a": 123456789012345678901234567890}') == {"a": 123456789012345678901234567890}
+    assert decode_json(b'{"a": 1, "a": 2}') == {"a": 2}
 
 
 def test_document_is_redacted_only_where_it_is_an_error():
     redact = Secret("sk-canary-1").redact
     assert decode_answer(b'{"choices": ["sk-canary-1"]}', redact) == {"choices": ["sk-canary-1"]}
-    assert chat._shown(b"", redact) == ""
+    assert show_beginning(b"", redact) == ""
