@@ -22,7 +22,7 @@ from declarai_like.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["error_in_choice", "error_of", "is_error_document", "redact_error"]
+__all__ = ["error_in_choice", "error_of", "is_error_document", "is_plain", "redact_error"]
 
 _MESSAGES = (
     "message",
@@ -189,3 +189,17 @@ def _message_of(facts: Mapping[str, Any]) -> str:
 
 def _shown(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, default=repr)[:200]
+
+
+def is_plain(chunk: Mapping[str, Any]) -> bool:
+    """Say at little cost that a chunk is neither an error nor an end, as nearly all chunks of a stream are."""
+    try:
+        (choice,) = chunk["choices"]
+        return bool(
+            choice["finish_reason"] is None
+            and "error" not in choice
+            and "error" not in chunk
+            and chunk.get("object") != "error"
+        )
+    except (KeyError, TypeError, ValueError):
+        return False

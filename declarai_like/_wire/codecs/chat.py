@@ -12,7 +12,7 @@ from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning
 from declarai_like._wire.deltas import choices_of
-from declarai_like._wire.provider_errors import error_in_choice, error_of, is_error_document, redact_error
+from declarai_like._wire.provider_errors import error_in_choice, error_of, is_error_document, is_plain, redact_error
 from declarai_like._wire.sse import DONE as DONE_DATA
 from declarai_like.errors import InvalidResponse
 
@@ -89,6 +89,8 @@ class ChunkDecoder(StreamDecoder):
 
     def _note(self, chunk: Chunk) -> Chunk:
         """Note the choices that end with a chunk; give it without secrets where it is no part of an answer."""
+        if is_plain(chunk):
+            return chunk
         if _is_error(chunk):
             return redact_error(chunk, self._redact)
         for index, choice in choices_of(chunk):
@@ -124,7 +126,10 @@ def _values(data: bytes, redact: Redact) -> Iterator[Any]:
             yield DONE
             continue
         value = _value(part, redact)
-        yield from value if isinstance(value, list) else (value,)  # Gemini tells its errors in a list
+        if isinstance(value, list):  # Gemini tells its errors in a list
+            yield from value
+        else:
+            yield value
 
 
 def _value(data: bytes, redact: Redact) -> Any:
