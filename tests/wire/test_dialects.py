@@ -254,6 +254,26 @@ def test_held_chunk_is_shown_before_an_error(way, openai, server):
     assert "".join(step.content for step in steps) == "The sky"
 
 
+def test_view_of_responses_gives_the_held_chunk_before_an_error(way, openai, server):
+    server.enqueue(bytes_reply([sse(chunk("The"), chunk(" sky", "stop"), {"error": {"message": "oops"}})]))
+    llm, steps = openai(), []
+
+    async def reading(stream):
+        async with stream:
+            async for step in stream.responses():
+                steps.append(step)  # noqa: PERF401 - those before the error count
+
+    def read():
+        if way.is_async:
+            way.do(reading(llm.astream("?")))
+        with llm.stream("?") as stream:
+            steps.extend(stream.responses())
+
+    with pytest.raises(errors.ProviderError, match="oops"):
+        read()
+    assert [step.content for step in steps] == ["The", " sky"]
+
+
 @pytest.mark.parametrize("word", ["null", "None", "", "NULL"])
 def test_word_for_no_end_is_no_end(way, openai, server, word):
     chunks = [chunk("The", word), chunk(" sky", word)]
@@ -356,6 +376,13 @@ def test_typed_value_has_no_half(way, openai, server):
     llm = openai()
     value = way.result((llm.astream if way.is_async else llm.stream)("?", output_type=Note))
     assert value.model_dump_json() == '{"text":"Nice \ufffd"}'
+
+
+def test_half_a_character_in_the_name_of_a_field_is_dumped():
+    usage = {"prompt_tokens": 1, "\ud83d": {"\ud83d": ["\ud83d"]}}
+    completion = told(chunk("a"), {**STOP, "usage": usage})[1]
+    assert json.loads(completion.model_dump_json())["usage"]["details"] == {"\ufffd": {"\ufffd": ["\ufffd"]}}
+    assert completion.model_dump()["usage"]["details"] == {"\ufffd": {"\ufffd": ["\ufffd"]}}
 
 
 # 28: usage

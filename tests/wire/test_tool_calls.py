@@ -4,7 +4,7 @@ import pytest
 from wire_format import chunk, responses, told, tool, types
 
 from declarai_like._buffers import partial_json
-from declarai_like._wire.tool_calls import ToolCalls, is_json_object
+from declarai_like._wire.tool_calls import GrowingCall, ToolCalls, is_json_object
 
 DELTA = "tool_calls.function.arguments.delta"
 DONE = "tool_calls.function.arguments.done"
@@ -200,6 +200,36 @@ def test_arguments_of_a_strict_tool_must_be_an_object(arguments):
 )
 def test_partial_arguments_show_what_is_closed(text, value):
     assert partial_json(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "is_whole"),
+    [
+        ('{"a": "}"}', True),
+        ('{"a": "\\\\"}', True),
+        ('{"a": "\\"}"} \n ', True),
+        ('{"a": [{}, {"b": "]"}]}', True),
+        ('{"a": "}', False),
+        ('{"a": 1}x', False),
+        ('{"a": 1} {}', False),
+        ("[{}]", False),
+        ("}{", False),
+        ("{]", False),
+        ("5", False),
+        ("", False),
+    ],
+)
+def test_call_is_whole_when_its_arguments_are_one_object(text, is_whole):
+    for size in (1, 2, 3, 100):
+        call = GrowingCall(0, "function")
+        for start in range(0, len(text), size):
+            call.add("a", "f", text[start : start + size])
+        assert call.is_whole is is_whole
+        assert call.is_whole is is_whole is is_json_object(call.arguments)
+    growing = GrowingCall(0, "function")
+    for character in text:
+        growing.add("a", "f", character)
+        assert growing.is_whole is is_json_object(growing.arguments)
 
 
 def test_deep_nesting_is_no_object():
