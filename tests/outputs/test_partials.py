@@ -748,23 +748,17 @@ def test_memory_of_a_stream_does_not_grow_with_its_partials():
     assert peak < 1_000_000
 
 
+BOTH = ('{"full": "Ada Lovelace", "name": "Ada"}', '{"name": "Ada", "full": "Ada Lovelace"}')
+ONE = ('{"name": "Ada"}', '{"full": "Ada Lovelace"}')
+PATH = ('{"names": ["Countess"], "full": "Ada Lovelace"}', '{"full": "Ada Lovelace", "names": ["Countess"]}')
+
+
 @pytest.mark.parametrize(
-    ("field", "config"),
+    ("field", "config", "text"),
     [
-        (Field("none", validation_alias=AliasChoices("full", "name")), {}),
-        (Field("none", alias="full"), {"populate_by_name": True}),
-        (Field("none", validation_alias=AliasChoices(AliasPath("names", 0), "full")), {}),
-    ],
-)
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"full": "Ada Lovelace", "name": "Ada"}',
-        '{"name": "Ada", "full": "Ada Lovelace"}',
-        '{"name": "Ada"}',
-        '{"full": "Ada Lovelace"}',
-        '{"names": ["Countess"], "full": "Ada Lovelace"}',
-        '{"full": "Ada Lovelace", "names": ["Countess"]}',
+        *((Field("none", validation_alias=AliasChoices("full", "name")), {}, text) for text in (*BOTH, *ONE)),
+        *((Field("none", alias="full"), {"populate_by_name": True}, text) for text in (*BOTH, *ONE)),
+        *((Field("none", validation_alias=AliasChoices(AliasPath("names", 0), "full")), {}, text) for text in PATH),
     ],
 )
 def test_an_item_that_is_named_twice_is_the_one_that_the_whole_has(field, config, text):

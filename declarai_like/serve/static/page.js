@@ -107,7 +107,13 @@ async function showChat(info) {
   await showConversation();
 }
 
-async function showConversation() {
+/** Show what was said. Nothing is asked before it is there: it would take the place of what is being answered. */
+function showConversation() {
+  current.loading = loadConversation();
+  return current.loading;
+}
+
+async function loadConversation() {
   const chosen = current;
   const { name } = current.info;
   const key = `declarai:session:${server.pathname}:${name}`;
@@ -147,7 +153,12 @@ async function submit() {
   const { message } = current.message.read();
   const more = Object.keys(values).length ? { values } : {};
   keep(`values:${current.info.name}`, values);
-  if (current.isOld) await showConversation();
+  const chosen = current;
+  if (chosen.isWaiting) return;
+  chosen.isWaiting = true;
+  await (chosen.isOld ? showConversation() : chosen.loading);
+  chosen.isWaiting = false;
+  if (current !== chosen) return;
   answer({ kind: 'chats', name: current.info.name, session: current.chat.session, message, ...more, count: current.count });
 }
 

@@ -235,6 +235,24 @@ test('a stopped turn is shown as such, and the message is given back', async (t)
   assert.equal(await page.getByLabel('message').inputValue(), 'Never mind, slowly');
 });
 
+test('what is asked before the conversation has come is answered below it, once', async (t) => {
+  const page = await open(t, browser, address);
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await page.route('**/chats/Talker/*', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.getByRole('link', { name: 'Talker' }).click();
+  await page.getByLabel('message').fill('Hello, quickly');
+  await page.getByLabel('message').press('Enter');
+  await page.getByLabel('message').press('Enter');
+  assert.equal(await page.locator('#turns li').count(), 0);
+  release();
+  await state(page, 'Complete');
+  assert.equal(await page.locator('#turns li').count(), 2);
+});
+
 test('choosing something else leaves the stream', async (t) => {
   const page = await open(t, browser, address);
   await tell(page, 'slowly, left for another');
