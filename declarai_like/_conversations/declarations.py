@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.options import Options
 from declarai_like._conversations.windows import Window, window_of
 from declarai_like._outputs.output import Output
+from declarai_like._prompting.bodies import check_class_body
 from declarai_like._prompting.signatures import Signature
 from declarai_like._prompting.text_templates import check_text, text_names
 from declarai_like.errors import DefinitionError
@@ -89,7 +90,9 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         options=_laid(base, layers),
         system=system,
         greeting=parent.greeting if greeting is None else greeting,
-        placeholders=parent.placeholders | _check_placeholders(system, where, taken),
+        placeholders=parent.placeholders.union(
+            *(_check_placeholders(text, where, taken) for text in (system, greeting or ""))
+        ),
         taken=taken,
         open_memory=_opener(mine["chat_history"]) if "chat_history" in mine else parent.open_memory,
         keep_partial=mine.get("keep_partial", parent.keep_partial),
@@ -130,8 +133,8 @@ def sharing(init: Any, begin: Callable[..., None]) -> Any:
     @wraps(init)
     def shared(self: Any, *args: Any, **kwargs: Any) -> None:
         declared: ChatDeclaration = self.__chat__
-        system = None if "system" in parameters else kwargs.get("system")
-        placeholders = declared.placeholders | placeholders_of(system or "", declared.where)
+        texts = [kwargs[name] for name in ("system", "greeting") if name not in parameters and kwargs.get(name)]
+        placeholders = declared.placeholders.union(*(placeholders_of(text, declared.where) for text in texts))
         names = (CHAT_OPTIONS | placeholders).difference(parameters)
         begin(self, **{name: kwargs[name] for name in names & kwargs.keys()})
         gone = CHAT_OPTIONS if takes_all else names
@@ -159,7 +162,7 @@ def _asked(llm: Any, where: str) -> tuple[Provider, Options]:
 def _laid(base: Options, layers: tuple[Mapping[str, Any], ...]) -> Options:
     options = base
     for layer in layers:
-        options = options.merge(**layer)
+        options = options.merge(sorted(CHAT_OPTIONS), **layer)
     return options
 
 
@@ -192,6 +195,8 @@ def _text(cls: type, name: str, told: Any, where: str) -> str | None:
 def _docstring(cls: type) -> str | None:
     """Give the class's own docstring; the signature that a dataclass writes into it is none."""
     text = cls.__doc__ or ""
+    if not text:
+        check_class_body(cls, _where(cls))
     is_signature = is_dataclass(cls) and text.startswith(f"{cls.__name__}(")
     return None if is_signature or not text.strip() else inspect.cleandoc(text)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._outputs.output import Output
+from declarai_like._prompting.bodies import check_body
 from declarai_like._prompting.rendering import Prompt
 from declarai_like._prompting.signatures import Signature
+from declarai_like.errors import DefinitionError
 
 if TYPE_CHECKING:
     from declarai_like._calls.options import Options
     from declarai_like.providers.base import Provider
 
-__all__ = ["TaskDeclaration"]
+__all__ = ["TaskDeclaration", "make_prompt"]
 
 
 class TaskDeclaration(NamedTuple):
@@ -28,19 +31,31 @@ class TaskDeclaration(NamedTuple):
     def of(cls, function: Any, provider: Provider, options: Options) -> TaskDeclaration:
         """Read a function; raises `DefinitionError` if it cannot be a task."""
         signature = Signature.of(function)
+        check_body(inspect.unwrap(signature.function), signature.where)
         output = Output.of(
             signature.annotation,
             key=signature.return_name or "declarai_result",
             description=signature.return_description,
             where=signature.where,
         )
-        return cls(
-            signature, output, Prompt.of(signature, output, options.templates, options.system), provider, options
-        )
+        prompt = make_prompt(signature, output, options)
+        if prompt.says_nothing:
+            raise DefinitionError(
+                f"{signature.where}: there is nothing to ask: write a docstring that says what to do, or give system="
+            )
+        return cls(signature, output, prompt, provider, options)
 
     def with_options(self, options: Options) -> TaskDeclaration:
         """Give the same task asked differently; its prompt is made anew if its words are others."""
-        if (options.templates, options.system) == (self.options.templates, self.options.system):
+        if _words(options) == _words(self.options):
             return self._replace(options=options)
-        prompt = Prompt.of(self.signature, self.output, options.templates, options.system)
-        return self._replace(options=options, prompt=prompt)
+        return self._replace(options=options, prompt=make_prompt(self.signature, self.output, options))
+
+
+def make_prompt(signature: Signature, output: Output[Any], options: Options) -> Prompt:
+    """Make the prompt of a function, in the words that its options say."""
+    return Prompt.of(signature, output, options.templates, options.system, shows_schema=options.shows_schema)
+
+
+def _words(options: Options) -> tuple[Any, ...]:
+    return options.templates, options.system, options.shows_schema
