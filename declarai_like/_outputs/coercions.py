@@ -70,8 +70,10 @@ def coerce_decimal(data: Any, repairs: Repairs) -> Any:
 
 def _numeral(data: Any, repairs: Repairs, *, is_whole: bool) -> Any:
     if isinstance(data, bool):
-        raise Refused("a truth value, not a number")
+        raise Refused(f"expected a number, got {str(data).lower()}")
     if isinstance(data, Number) or not isinstance(data, str):
+        return data
+    if not repairs.is_bare and not any(mark.isdigit() for mark in data):
         return data
     number = read_number(data, is_whole=is_whole, repairs=repairs)
     if number != data:
@@ -81,6 +83,8 @@ def _numeral(data: Any, repairs: Repairs, *, is_whole: bool) -> Any:
 
 def coerce_truth(data: Any, repairs: Repairs) -> Any:
     """Read a truth value in words."""
+    if isinstance(data, Number) and repairs.is_scalar:
+        raise Refused(f"the number {data}, not a bool")
     if isinstance(data, Number) or not isinstance(data, str):
         return data
     truth = read_truth(data)
@@ -92,7 +96,9 @@ def coerce_truth(data: Any, repairs: Repairs) -> Any:
 def coerce_moment(data: Any, repairs: Repairs) -> Any:
     """Take a date or a time; a bare number is none, though validation would count seconds from 1970."""
     if isinstance(data, Number) or (isinstance(data, str) and not _MOMENT.match(data)):
-        raise Refused(f"expected a date or time, got {data!r:.80}")
+        if isinstance(data, Number) or data.strip().isdigit():
+            raise Refused(f"expected a date or time, got {data!r:.80}")
+        return data
     if isinstance(data, str):
         word = strip_marks(data)
         if word != data:

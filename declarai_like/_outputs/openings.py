@@ -19,6 +19,9 @@ _MEMBER_BEGUN = re.compile(
     r"""\s*(?:(["'])(?:[^"'\\\n{}\[\]]{0,80}|[^"'\\\n{}\[\]]{1,80}\1\s*(?::\s*[a-zA-Z]{0,4})?))?\Z"""
 )
 
+# Deeper than this no value is read, so there is nothing to tell.
+_DEEPEST = 250
+
 Kind = Literal["value", "soft", "prose", "undecided"]
 
 
@@ -74,6 +77,8 @@ def _of_array(text: str, start: int, previous: str) -> Opening:
     found, depth = start, 0
     while found is not None and text[found] == "[":
         depth += 1
+        if depth > _DEEPEST:
+            return Opening(start, "value")
         inner = skip(text, found + 1)
         if inner is None:
             return Opening(start, "undecided")

@@ -241,7 +241,7 @@ class Output(Generic[T]):
     def _target(self) -> Target[T]:
         from declarai_like._outputs.targets import Target
 
-        return Target(self._adapter, self.key, self.type_name, is_wrapped=self.wrapped)
+        return Target(self._adapter, self.key, self.type_name, is_wrapped=self.wrapped, is_scalar=self.is_scalar)
 
 
 def _shorten(text: str) -> str:

@@ -14,12 +14,12 @@ from declarai_like._outputs.reader import Reader
 from declarai_like._outputs.reasoning import ReasoningSplitter
 from declarai_like._outputs.refusals import Refused, Repairs
 from declarai_like._outputs.surrogates import join_surrogates
+from declarai_like._outputs.targets import Target, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from declarai_like._outputs.documents import Document
-    from declarai_like._outputs.targets import Target
 
 __all__ = ["Unreadable", "read_leniently"]
 
@@ -148,7 +148,9 @@ def _choose(
         if is_cut:
             raise Unreadable(_describe_cut(text, candidates[-1].document)) from error
         cause = causes[0] if causes else error
-        raise Unreadable(target.describe(cause)) from cause
+        data = closed[0].document.data
+        place = (target.key,) if target.is_wrapped and isinstance(data, dict) and target.key in data else ()
+        raise Unreadable(describe_error(cause, place)) from cause
     if any(value != found[0][0] or type(value) is not type(found[0][0]) for value, _ in found[1:]):
         raise Unreadable(f"it holds {len(found)} different values") from error
     for candidate in closed:
@@ -201,7 +203,7 @@ def _attempt(
     target: Target[Any], data: Any, causes: list[Exception], *, is_doubtful: bool = False, is_bare: bool = False
 ) -> list[tuple[Any, tuple[str, ...]]]:
     """Return the value alone in a list, or an empty one: then the error is in `causes`."""
-    repairs = Repairs(is_bare=is_bare)
+    repairs = Repairs(is_bare=is_bare, is_scalar=target.is_scalar)
     try:
         value = target.validate(dump(target.coerce(data, repairs)), forbids_extra=is_doubtful)
     except Exception as error:  # also of a user's own validators: all of it means "not of the type"
@@ -240,7 +242,7 @@ def _read_bare(target: Target[Any], text: str, error: Exception) -> tuple[Any, t
         for value, repairs in _attempt(target, data, causes, is_bare=True):
             return value, (*placed, *_names(repair, repairs))
     cause = (causes or [error])[0]
-    raise Unreadable(target.describe(cause)) from cause
+    raise Unreadable(describe_error(cause)) from cause
 
 
 def _names(repair: str, repairs: tuple[str, ...]) -> tuple[str, ...]:

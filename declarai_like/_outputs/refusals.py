@@ -24,13 +24,17 @@ class Refused(Exception):
 
 
 class Repairs:
-    """The names of what was repaired, in order; `is_bare` says that the data is a text that was no JSON."""
+    """The names of what was repaired, in order.
 
-    __slots__ = ("is_bare", "names")
+    `is_bare` says that the data is a text that was no JSON, `is_scalar` that a number or a truth is all that is asked for.
+    """
 
-    def __init__(self, *, is_bare: bool = False) -> None:
+    __slots__ = ("is_bare", "is_scalar", "names")
+
+    def __init__(self, *, is_bare: bool = False, is_scalar: bool = False) -> None:
         self.names: dict[str, None] = {}
         self.is_bare = is_bare
+        self.is_scalar = is_scalar
 
     def note(self, name: str) -> None:
         """Name a repair."""

@@ -38,27 +38,28 @@ class Target(Generic[T]):
     arrives.
     """
 
-    def __init__(self, adapter: TypeAdapter[T], key: str, type_name: str, *, is_wrapped: bool) -> None:
+    def __init__(self, adapter: TypeAdapter[T], key: str, type_name: str, *, is_wrapped: bool, is_scalar: bool) -> None:
         self.key = key
         self._schema: Any = adapter.core_schema
         self._validator = adapter.validator
         self._shape = shape_of(adapter.core_schema)
-        self._is_wrapped = is_wrapped
+        self.is_wrapped = is_wrapped
         self._type_name = type_name
         self.root = under_key(self._shape, key) if is_wrapped else self._shape
+        self.is_scalar = is_scalar
         self.is_list = "[" in self._shape.opens
         self.is_container = bool(self._shape.opens) or self._is_rooted_container(adapter.core_schema)
 
     @functools.cached_property
     def exact(self) -> Callable[[str], T]:
         """Read exactly what was asked for, or raise."""
-        if self._is_wrapped:
+        if self.is_wrapped:
             return exact.for_wrapped(_validator_of, self._schema, self.key)
         return exact.for_object(self._validator.validate_json, self._schema)
 
     def strict(self, text: str) -> T:
         """Read the JSON of the type without any leniency of pydantic's, under its key or bare; raises what pydantic does."""
-        if not self._is_wrapped:
+        if not self.is_wrapped:
             return self._validator.validate_json(text, strict=True)  # type: ignore[no-any-return]
         if text.lstrip().startswith("{"):
             try:
@@ -100,7 +101,7 @@ class Target(Generic[T]):
         Another key than the one asked for is taken only where the object `is_whole`: among words it is rather an
         example of something else. Raises `Refused` where the key comes too late.
         """
-        return self._wrapped_forms(data, is_whole=is_whole) if self._is_wrapped else self._object_forms(data)
+        return self._wrapped_forms(data, is_whole=is_whole) if self.is_wrapped else self._object_forms(data)
 
     def _wrapped_forms(self, data: Any, *, is_whole: bool) -> Iterator[Form]:
         name = self._key_in(data)
@@ -172,7 +173,7 @@ class Target(Generic[T]):
         Raises `Refused` for a text that names the key: that is a broken object.
         """
         word = strip_marks(text)
-        if not text or not self._is_wrapped:
+        if not text or not self.is_wrapped:
             return
         if self._shape.text_fits:
             if re.search(rf"\b{re.escape(self.key)}\b[\"'`*]*\s*[:=]", text) or (
@@ -188,10 +189,6 @@ class Target(Generic[T]):
         yield text, "bare_scalar"
         if word and word != text:
             yield word, "bare_scalar"
-
-    def describe(self, error: Exception) -> str:
-        """Tell each validation error with its path, or the error itself if it is another one."""
-        return describe_error(error)
 
 
 def _validator_of(schema: Any) -> Callable[..., Any]:
@@ -228,8 +225,8 @@ def validate_known(validator: Any, text: str) -> Any:
         return validator.validate_json(text)
 
 
-def describe_error(error: Exception) -> str:
-    """Tell each validation error with its path, or the error itself if it is another one."""
+def describe_error(error: Exception, place: tuple[str, ...] = ()) -> str:
+    """Tell each validation error with its path from `place`, or the error itself if it is another one."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
@@ -239,7 +236,7 @@ def describe_error(error: Exception) -> str:
             else f"{type(error).__name__}: {error}"
         )
     errors = error.errors(include_url=False, include_context=False)
-    told = [f"{_path(each['loc'])}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]]
+    told = [f"{_path((*place, *each['loc']))}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]]
     more = len(errors) - len(told)
     return "; ".join([*told, f"and {more} more"] if more else told)
 

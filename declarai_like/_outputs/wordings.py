@@ -86,7 +86,10 @@ class Members:
         return any(data == value and type(data) is type(value) for value in self._exact)
 
     def read(self, text: str, repairs: Repairs) -> Any:
-        """Give the value that a text names; raises `Refused` if it names none, several, or says "not"."""
+        """Give the value that a text names, or the text itself if it names none.
+
+        Raises `Refused` if it names several, or says "not" of one.
+        """
         for names, key in ((self._folded, _fold(text)), (self._loose, _loosen(text))):
             found = names.get(key)
             if found is not None:
@@ -111,7 +114,7 @@ class Members:
                     found.add(index)
                 rest = loose.sub("\0", rest)
         if not found:
-            raise Refused(f"none of its values stands in {text!r:.80}")
+            return text
         if len(mentioned) > 1:
             raise Refused(f"{text!r:.80} names several of its values")
         head = strip_marks(_HEAD.match(text)[0])  # type: ignore[index]  # it always matches
