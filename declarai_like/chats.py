@@ -10,7 +10,12 @@ from weakref import ref
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
-from declarai_like._conversations.conversation import ChatState, Conversation, begun, without_last_turn
+from declarai_like._conversations.conversation import (
+    ChatState,
+    Conversation,
+    with_greeting,
+    without_empty_replies,
+)
 from declarai_like._conversations.declarations import ChatDeclaration, declare, placeholders_of, sending, sharing
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
@@ -18,7 +23,7 @@ from declarai_like._prompting.instructions import output_instructions, reask
 from declarai_like._prompting.rendering import version_of
 from declarai_like.errors import DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
-from declarai_like.memory.base import stored
+from declarai_like.memory.base import as_memory
 from declarai_like.messages import Message, MessageRole
 from declarai_like.middleware.base import build_stack
 
@@ -100,7 +105,7 @@ class Chat:
         is_new = "_session" not in vars(self)  # a class's own `__init__` may call this one again
         session = self._session
         if chat_history is not None:
-            session.memory = stored(chat_history)
+            session.memory = as_memory(chat_history)
         elif is_new:
             session.memory = self.__chat__.open_memory()
         if greeting is not None:
@@ -144,7 +149,7 @@ class Chat:
     @property
     def conversation(self) -> list[Message]:
         """The messages so far without the system prompt, a copy; reads the store."""
-        return begun(self._session.memory.history, self.greeting)
+        return [message.well_formed() for message in with_greeting(self._session.memory.history, self.greeting)]
 
     @property
     def llm_response(self) -> LLMResponse | None:
@@ -171,7 +176,13 @@ class Chat:
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.compile")
         opening = self._opening(self._system_prompt().render_or_source(values))
         new = [] if message is None else [Message(message)]
-        return {"messages": [*opening, *self._apply_window(self.conversation, [*opening, *new]), *new]}
+        return {
+            "messages": [
+                *opening,
+                *self._apply_window(without_empty_replies(self.conversation), [*opening, *new]),
+                *new,
+            ]
+        }
 
     def add_message(self, message: str, role: str | MessageRole = MessageRole.user, *, pinned: bool = False) -> None:
         """Add a message to the history; a pinned one is sent whatever the window leaves out.
@@ -179,22 +190,25 @@ class Chat:
         Raises `ValueError` for an unknown role.
         """
         added, session = Message(message, role, pinned=pinned), self._session
-        with session.queue:
-            first = [] if session.memory.history else begun((), self.greeting)
+
+        def add() -> None:
+            first = [] if session.memory.history else with_greeting((), self.greeting)
             session.memory.add_messages([*first, added])
+
+        session.queue.run(add)
 
     def set_memory(self, chat_history: HistoryLike) -> None:
         """Go on with the conversation in another memory."""
-        memory, session = stored(chat_history), self._session
-        with session.queue:
-            session.memory = memory
+        memory, session = as_memory(chat_history), self._session
+        session.queue.run(lambda: session.go_on_in(memory))
 
     def send(self, *args: Any, **kwargs: Any) -> Any:
         """Say something and give the reply: its typed value, or a generator of responses on a streaming chat.
 
         The message is the first argument, or named `message` or as in the class's own `send`. Other names fill the
-        system prompt for this turn; `llm_params` are the model's parameters for it. A chat with `async def send`
-        gives a coroutine, or an async generator. Raises `TypeError` for a name that the prompt does not ask for.
+        system prompt, of this turn and, once it is stored, of those after it that do not give them; `llm_params` are
+        the model's parameters for this turn. A chat with `async def send` gives a coroutine, or an async generator.
+        Raises `TypeError` for a name that the prompt does not ask for.
         """
         _require_instance(self, "send")
         return self._answer(self.prepare_turn(*self._split_arguments(args, kwargs)))
@@ -223,17 +237,17 @@ class Chat:
         return AsyncStream(lambda: self.prepare_turn(*arguments, streaming=True, as_events=True))
 
     def undo(self) -> tuple[Message, ...]:
-        """Take back the last turn, and give what it was; raises `HistoryError` if there is none."""
-        session = self._session
-        with session.queue:
-            before, turn = without_last_turn(session.memory.history)
-            session.memory.replace(before)
-        return turn
+        """Take back the last turn, and give what it was.
+
+        Raises `HistoryError`, and takes nothing back, if there is none, or if another one has stored a turn meanwhile.
+        """
+        return self._session.queue.run(self._session.undo)
 
     def regenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """Ask for another reply to the last message; the old one stays if that fails.
 
-        Raises `HistoryError` if nothing has been said yet.
+        It is asked for under the system prompt that the turn had, but for `values`. Raises `HistoryError` if nothing
+        has been said yet, and `HistoryWriteError` with the new reply if another one has stored a turn meanwhile.
         """
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.regenerate")
         return self._answer(self.prepare_turn(None, values, llm_params))
@@ -291,14 +305,15 @@ class Chat:
         provider, options, output = declared.require_provider(), declared.options, declared.output
         streaming = options.streaming if streaming is None else streaming
         system = self._system_prompt()
+        prompt = system.refill(values) if message is None else system.fill(values)
         request = options.request(
             provider,
             llm_params,
             streaming=streaming,
-            messages=(*self._opening(system.render(values)), Message(message or "")),
+            messages=(*self._opening(system.render(prompt)), Message(message or "")),
             response_format=options.response_format(output, provider),
             name=self.__name__,
-            prompt_version=version_of(system.text),
+            prompt_version=version_of(prompt.template),
             conversation=getattr(self._session.memory, "session_id", None),
             output=output,
         )
@@ -310,7 +325,7 @@ class Chat:
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
             as_events=as_events,
-            conversation=Conversation(self._session, self.greeting, again=message is None),
+            conversation=Conversation(self._session, self.greeting, prompt, again=message is None),
         )
 
     def _opening(self, system: str) -> list[Message]:
@@ -337,7 +352,8 @@ class Chat:
     def _system_prompt(self) -> SystemPrompt:
         """Give the system prompt as it was written, with what the instance knows of its values."""
         own = self._session.system
-        return SystemPrompt(self.__chat__.system if own is None else own, self, self.__chat__)
+        template = self.__chat__.system if own is None else own
+        return SystemPrompt(template, self, self.__chat__, self._session.prompts.last)
 
 
 def _require_instance(chat: Any, method: str) -> None:

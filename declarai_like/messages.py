@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.completions import ToolCall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-__all__ = ["Message", "MessageRole"]
+__all__ = ["Message", "MessageRole", "well_formed"]
 
 
 class MessageRole(str, Enum):
@@ -73,6 +75,13 @@ class Message:
         """This message as the OpenAI format spells it."""
         return {"role": str(self.role), "content": self.message, **(self.fields or {})}
 
+    def well_formed(self) -> Message:
+        """Give the message without lone halves of surrogate pairs, which no UTF-8 can hold: each becomes U+FFFD."""
+        text, fields = well_formed(self.message), well_formed(self.fields)
+        if text is self.message and fields is self.fields:
+            return self
+        return replace(self, message=text, fields=fields)
+
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
         """Let pydantic (and so FastAPI) take a message in any form, and dump it in ours."""
@@ -124,3 +133,20 @@ def _text_of(parts: Any) -> str:
     known = parts if isinstance(parts, (list, tuple)) else ()
     texts = [part.get("text") for part in known if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def well_formed(value: Any) -> Any:
+    """Join the halves of surrogate pairs in plain data; a lone half becomes U+FFFD. What has none is given as it is."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return value
+    if isinstance(value, Mapping):
+        mended = {well_formed(name): well_formed(item) for name, item in value.items()}
+        return value if all(map(is_, [*mended, *mended.values()], [*value, *value.values()])) else mended
+    if isinstance(value, (list, tuple)):
+        items = [well_formed(item) for item in value]
+        return value if all(map(is_, items, value)) else items
+    return value

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-    from concurrent.futures import Future
 
     from declarai_like._outputs.output import Output
     from declarai_like.errors import ProviderError
@@ -72,20 +71,20 @@ class Provider(Protocol):
 class Queue(Protocol):
     """What calls wait in: for their turn in a conversation, or for one of `max_concurrency` slots."""
 
-    def enter(self, reader: Callable[[], object] | None = None) -> Future[None]:
-        """Join, to wait in this thread; the ticket is resolved when a slot is free."""
+    def ticket(self, reader: Callable[[], object] | None = None) -> Any:
+        """Make a ticket, a future that is resolved when a slot is free; it is in no queue yet."""
         ...
 
-    def aenter(self, reader: Callable[[], object] | None = None) -> Future[None]:
-        """Join, to wait in an event loop; the ticket is resolved when a slot is free."""
+    def enter(self, ticket: Any) -> None:
+        """Join, to wait in this thread."""
+        ...
+
+    def aenter(self, ticket: Any) -> None:
+        """Join, to wait in an event loop."""
         ...
 
     def leave(self, ticket: Any) -> None:
-        """Give the slot back, and let the next one in."""
-        ...
-
-    def give_up(self, ticket: Any) -> None:
-        """Leave before a slot was free, or hand on one that came too late."""
+        """Give a slot or a place back, and let the next one in; nothing happens if it was given back before."""
         ...
 
 

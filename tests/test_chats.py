@@ -233,7 +233,7 @@ def test_value_given_at_construction_is_an_attribute(interpreter):
     assert bot.compile()["messages"][0].message == "You translate into DANISH."
 
 
-def test_value_given_to_send_counts_for_that_turn_only(server, llm, way):
+def test_value_given_to_send_holds_for_the_turns_after_it(server, llm, way):
     @llm.chat
     class Actor:
         """You play {character}."""
@@ -242,7 +242,7 @@ def test_value_given_to_send_counts_for_that_turn_only(server, llm, way):
     server.enqueue(text_reply("Meow"), text_reply("?"))
     ask(way, bot, character="a cat", message="Go")
     ask(way, bot, "Go on")
-    assert [sent(server, number)[0][1] for number in (0, 1)] == ["You play a cat.", "You play {character}."]
+    assert [sent(server, number)[0][1] for number in (0, 1)] == ["You play a cat.", "You play a cat."]
 
 
 def test_missing_value_of_jinja_is_told_and_nothing_is_sent(server, interpreter, way):

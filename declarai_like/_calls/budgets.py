@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from collections import deque
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Lock
+from itertools import islice
+from operator import length_hint
 from typing import TYPE_CHECKING
 
 from declarai_like._prompting.tokens import count_tokens
@@ -29,10 +32,28 @@ class Spent:
     def __init__(self, most: dict[str, int]) -> None:
         self.most = most
         """The limits, by name."""
-        self.requests = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.estimated_tokens = 0
+        self._requests = _Counter(most.get("requests", sys.maxsize))
+        self._tokens = {name: _Counter(sys.maxsize) for name in ("prompt", "completion", "estimated")}
+
+    @property
+    def requests(self) -> int:
+        """What was sent, retries too."""
+        return self._requests.value
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of prompts."""
+        return self._tokens["prompt"].value
+
+    @property
+    def completion_tokens(self) -> int:
+        """The tokens of answers."""
+        return self._tokens["completion"].value
+
+    @property
+    def estimated_tokens(self) -> int:
+        """How many of all tokens are estimated."""
+        return self._tokens["estimated"].value
 
     @property
     def total_tokens(self) -> int:
@@ -43,7 +64,39 @@ class Spent:
         return f"Spent(requests={self.requests}, total_tokens={self.total_tokens})"
 
 
-_lock = Lock()  # one for all blocks: a request is counted in each of them, or in none
+class _Counter:
+    """Counts up to a most, without a lock: each step is a single one of the interpreter, whatever comes between.
+
+    A lock would be taken for ever by an interrupt, by a forked child, or by a stream that the garbage collector closes
+    while this very thread holds it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = iter(range(most))
+        self._given_back: list[int] = []
+
+    @property
+    def value(self) -> int:
+        """What has been counted."""
+        return self._most - length_hint(self._left) - len(self._given_back)
+
+    def take(self) -> bool:
+        """Count one; give `False`, and count nothing, if there are no more."""
+        with suppress(IndexError):
+            self._given_back.pop()
+            return True
+        return next(self._left, None) is not None
+
+    def give_back(self) -> None:
+        """Count one less."""
+        self._given_back.append(1)
+
+    def add(self, number: int) -> None:
+        """Count so many."""
+        deque(islice(self._left, number), maxlen=0)
+
+
 _scopes: ContextVar[tuple[Spent, ...]] = ContextVar("declarai_like_limits", default=())
 
 
@@ -54,15 +107,21 @@ def active_budgets() -> tuple[Spent, ...]:
 
 def count_request(blocks: tuple[Spent, ...]) -> None:
     """Count a request; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
-    with _lock:
-        told = ((name, most, getattr(block, name)) for block in blocks for name, most in block.most.items())
-        for name, most, used in told:
-            if used >= most:
-                raise LimitExceeded(
-                    f"the limit {name}={most} of this `with limits(...)` is reached ({used} used): nothing was sent"
-                )
-        for block in blocks:
-            block.requests += 1
+    used = [(name, most, getattr(block, name)) for block in blocks for name, most in block.most.items()]
+    for name, most, value in used:
+        if value >= most:
+            raise _limit_error(name, most, value)
+    for number, block in enumerate(blocks):
+        if not block._requests.take():  # noqa: SLF001 - another thread was faster
+            for other in blocks[:number]:
+                other._requests.give_back()  # noqa: SLF001 - a request is counted in each block or in none
+            raise _limit_error("requests", block.most["requests"], block.requests)
+
+
+def _limit_error(name: str, most: int, used: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"the limit {name}={most} of this `with limits(...)` is reached ({used} used): nothing was sent"
+    )
 
 
 def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMResponse | None) -> None:
@@ -76,11 +135,9 @@ def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMRespo
     if completion is None:
         completion = count_tokens(response.response + (response.reasoning or ""))
         estimated += completion
-    with _lock:
-        for block in blocks:
-            block.prompt_tokens += prompt
-            block.completion_tokens += completion
-            block.estimated_tokens += estimated
+    for block in blocks:
+        for name, tokens in (("prompt", prompt), ("completion", completion), ("estimated", estimated)):
+            block._tokens[name].add(tokens)  # noqa: SLF001 - counted here only
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
+from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from declarai_like._calls import budgets
@@ -24,6 +25,7 @@ from declarai_like.errors import (
     ProviderError,
     ProviderTimeout,
 )
+from declarai_like.messages import well_formed
 from declarai_like.responses import Attempt, LLMResponse, Parsed, Result
 
 if TYPE_CHECKING:
@@ -58,14 +60,17 @@ class ConversationTurn(Protocol):
         """Whether a turn that broke off is stored."""
 
     @property
-    def replaces(self) -> bool:
-        """Whether the messages to store take the place of the history."""
+    def replaces(self) -> list[Message] | None:
+        """The history that the messages to store take the place of; `None` if they are added to it."""
 
     def compose(self, call: Call[Any], history: list[Message]) -> Generator[Operation, Any, Request]:
         """Give the request with what is sent of the history."""
 
     def record(self, request: Request, response: LLMResponse, *, interrupted: bool = False) -> list[Message]:
         """Give the messages to store."""
+
+    def keep_values(self) -> None:
+        """Note that the turn is stored: what it said of the system prompt holds from now on."""
 
 
 class Answer:
@@ -123,6 +128,10 @@ class Call(Generic[T]):
         self.answer = Answer()
         self.result: Result[T] | None = None
         self._reader: Accumulator | EventBuilder | None = None
+        self._flow: Generator[Operation, Any, Result[T]] | None = None
+        self._tickets: list[tuple[Queue, Any]] = []
+        self._is_left = False
+        """Whether the reader of a stream has left it, and what remains to be done is still performed."""
 
     def begin(self, request: Request) -> Accumulator | EventBuilder | HookedReader:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
@@ -186,6 +195,7 @@ class Call(Generic[T]):
 
     def interrupt(self, error: BaseException) -> BaseException:
         """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
+        self._is_left = isinstance(error, GeneratorExit)
         accumulator = self.answer.accumulator
         return error if accumulator is None else accumulator.interrupt(error)
 
@@ -198,31 +208,60 @@ class Call(Generic[T]):
         send: Next = self._send
         for middleware in reversed(self.middlewares):
             send = _wrap(middleware, send)
-        return self._ask(self.request, send) if self.conversation is None else self._take_turn(self.conversation, send)
+        conversation = self.conversation
+        flow = self._ask(self.request, send) if conversation is None else self._take_turn(conversation, send)
+        self._flow = flow
+        return flow
+
+    def close(self) -> None:
+        """End the call wherever it is, and give back all it holds; nothing happens if it has ended before.
+
+        An interrupt may come at any line, also within what cleans up: who performs a call closes it twice.
+        """
+        if self._flow is not None:
+            self._flow.close()
+        for queue, ticket in self._tickets:
+            queue.leave(ticket)
+        self._flow = None
 
     def _take_turn(self, conversation: ConversationTurn, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask within a conversation: the turn enters its history whole, or not at all."""
-        ticket = yield Enter(conversation.queue, self.answer.stream)
+        ticket = self._ticket(conversation.queue)
         try:
+            yield Enter(conversation.queue, ticket)
             history = yield Load(conversation.memory)
             request = yield from conversation.compose(self, history)
             try:
                 result = yield from self._ask(request, send)
-            except BaseException:
-                yield from self._store_partial(conversation, request)
+            except BaseException as error:
+                if self._is_left or not isinstance(error, GeneratorExit):  # else nobody performs this any more
+                    yield from self._store_partial(conversation, request)
                 raise
-            turn = conversation.record(request, result.response)
-            try:
-                yield Store(conversation.memory, turn, replaces=conversation.replaces)
-            except HistoryError as error:
-                raise HistoryWriteError(
-                    f"the answer came but could not be stored, it is in `response` and `value`: {error.message}",
-                    response=result.response,
-                    value=result.value,
-                ).with_cause(error) from None
-            return result
+            return (yield from self._store(conversation, request, result))
         finally:
             conversation.queue.leave(ticket)
+
+    def _ticket(self, queue: Queue) -> Any:
+        """Make a ticket of a queue; `close` gives it back, should an interrupt come before we do."""
+        ticket = queue.ticket(self.answer.stream)
+        self._tickets.append((queue, ticket))
+        return ticket
+
+    def _store(
+        self, conversation: ConversationTurn, request: Request, result: Result[T]
+    ) -> Generator[Operation, Any, Result[T]]:
+        """Store a turn that is whole."""
+        turn = conversation.record(request, result.response)
+        try:
+            yield Store(conversation.memory, turn, conversation.replaces)
+        except HistoryError as error:
+            raise HistoryWriteError(
+                f"the answer came but could not be stored, it is in `response` and `value`: {error.message}",
+                response=result.response,
+                value=result.value,
+            ).with_cause(error) from None
+        conversation.keep_values()
+        return result
 
     def _store_partial(self, conversation: ConversationTurn, request: Request) -> Generator[Operation, Any, None]:
         """Store what had come of a turn that broke off, if that is wanted; what broke it is told, whatever happens."""
@@ -231,9 +270,11 @@ class Call(Generic[T]):
             return
         turn = conversation.record(request, response, interrupted=True)
         try:
-            yield Store(conversation.memory, turn, replaces=conversation.replaces)
+            yield Store(conversation.memory, turn, conversation.replaces)
         except HistoryError as error:
             logger.warning("a turn that broke off could not be stored: %s", error)
+        else:
+            conversation.keep_values()
 
     def _ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask, and ask again while the answer is not of its type."""
@@ -277,12 +318,14 @@ class Call(Generic[T]):
 
     def _send(self, request: Request) -> Flow:
         """Send, and once more if the provider learned from a refusal how to ask."""
+        request = _well_formed(request)
         _check_size(request)
         slots = request.limits.slots
         if slots is None:
             return (yield from self._send_adapting(request))
-        ticket = yield Enter(slots, self.answer.stream)
+        ticket = self._ticket(slots)
         try:
+            yield Enter(slots, ticket)
             return (yield from self._send_adapting(request))
         finally:
             slots.leave(ticket)
@@ -316,6 +359,13 @@ def _provider(request: Request) -> Provider:
     if request.provider is None:
         raise DefinitionError("the request names no provider: change the one that came, by request.replace(...)")
     return request.provider
+
+
+def _well_formed(request: Request) -> Request:
+    """Give a request whose texts can be sent: lone halves of surrogate pairs, which no UTF-8 can hold, are replaced."""
+    messages, prompt = tuple(message.well_formed() for message in request.messages), well_formed(request.prompt)
+    is_fine = prompt is request.prompt and all(map(is_, messages, request.messages))
+    return request if is_fine else request.replace(messages=messages, prompt=prompt)
 
 
 def _check_size(request: Request) -> None:

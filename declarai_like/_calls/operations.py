@@ -31,10 +31,10 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Wait for a slot of a queue, answered by a ticket to leave with; `reader` is what `Answer.stream` is."""
+    """Join a queue with a ticket, and wait until it is let in."""
 
     queue: Queue
-    reader: Callable[[], Any] | None = None
+    ticket: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Add messages to a conversation's history, all of them or none; or put them in its place."""
+    """Add messages to a conversation's history, all of them or none; or put them in the place of all it `replaces`."""
 
     memory: MessageHistory
     messages: list[Message]
-    replaces: bool = False
+    replaces: list[Message] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,9 @@
 """Performs the operations of a call: the only place of the core that waits, and its only clock.
 
+Whatever is raised at whatever line, Ctrl-C for one, a call has nothing taken afterwards. So all that a call may hold
+is closed by `with`, and twice: an interrupt may come between a block and its end. There is no `try` below an operation
+that was performed: an interrupt in the very line of a `try` is seen by none that is around it.
+
 Each function stands twice, blocking and awaiting; a test strips `await` and compares the two. What happens per
 chunk is the plain loop in `stream` and `astream`, and nowhere else.
 """
@@ -14,17 +18,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Sleep, Store
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import DefinitionError, OutputError, ProviderError, ProviderTimeout
+from declarai_like.memory._deadlines import run_with_deadline
 from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Generator
+    from asyncio import Task
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
     from concurrent.futures import Future
 
     from declarai_like._calls.flow import Call
+    from declarai_like.memory import MessageHistory
+    from declarai_like.messages import Message
     from declarai_like.requests import Request
     from declarai_like.responses import Result
 
 T = TypeVar("T")
+
+_STORING = 1.0  # seconds in any case: an answer that came in time is not lost because its time is over now
 
 
 class Deadline:
@@ -40,6 +50,12 @@ class Deadline:
     def left(self) -> float | None:
         """The seconds that the call still has; `None` without an end."""
         return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def run(self, work: Callable[[], T], *, least: float = 0.0) -> T:
+        """Do some work with a memory that waits no longer than the call may take, but as long as `least`."""
+        if self._at is None or self._timeout is None:
+            return work()
+        return run_with_deadline(max(self._at, time.monotonic() + least), self._timeout, work)
 
     def error(self, doing: str) -> ProviderTimeout:
         """Give the error for a call whose time has run out."""
@@ -59,42 +75,67 @@ class Deadline:
         return request.replace(limits=request.limits.replace(timeout=left))
 
 
+class _Outcome:
+    """What performing an operation has come to, to be told to the flow: a result, or whatever was raised."""
+
+    __slots__ = ("_call", "_flow", "_operation", "_resume")
+
+    def __init__(self, call: Call[Any], flow: Generator[Operation, Any, Any], operation: Operation) -> None:
+        self._call = call
+        self._flow = flow
+        self._operation = operation
+        self._resume: Any = None
+
+    def set(self, result: Any) -> None:
+        """Note the result."""
+        self._resume = partial(self._flow.send, result)
+
+    def take(self) -> Any:
+        """Give what resumes the flow, and hold it no longer: an error in it holds the frame that holds this."""
+        resume, self._resume = self._resume, None
+        return resume
+
+    def __enter__(self) -> _Outcome:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if error is not None:
+            self._resume = self._call.resume_after(error, self._operation, self._flow)
+        return True
+
+
 def run(call: Call[T]) -> Result[T]:
     """Make a call and wait for its whole answer."""
     flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
-    try:
-        while True:
-            operation = resume()
-            try:
-                result = _perform(operation, call, deadline)
-            except BaseException as error:
-                resume = call.resume_after(error, operation, flow)
-            else:
-                resume = partial(flow.send, result)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # a generator's return value has no type here
-    finally:
-        resume = None  # an error holds this frame: the frame must not hold the error
+    with closing(call), closing(call):
+        try:
+            while True:
+                operation = resume()
+                with _Outcome(call, flow, operation) as outcome:
+                    outcome.set(_perform(operation, call, deadline))
+                resume = outcome.take()
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # a generator's return value has no type here
+        finally:
+            resume = None  # an error holds this frame: the frame must not hold the error
 
 
 async def arun(call: Call[T]) -> Result[T]:
     """Make a call and await its whole answer."""
     flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
-    try:
-        while True:
-            operation = resume()
-            try:
-                result = await _aperform(operation, call, deadline)
-            except BaseException as error:
-                resume = call.resume_after(error, operation, flow)
-            else:
-                resume = partial(flow.send, result)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]  # a generator's return value has no type here
-    finally:
-        resume = None  # an error holds this frame: the frame must not hold the error
+    with closing(call), closing(call):
+        try:
+            while True:
+                operation = resume()
+                with _Outcome(call, flow, operation) as outcome:
+                    outcome.set(await _aperform(operation, call, deadline))
+                resume = outcome.take()
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # a generator's return value has no type here
+        finally:
+            resume = None  # an error holds this frame: the frame must not hold the error
 
 
 def _perform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
@@ -127,21 +168,15 @@ def _perform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Dead
         time.sleep(operation.seconds)
         return True
     if isinstance(operation, Load):
-        return operation.memory.history
+        return _load(operation.memory, deadline)
     if isinstance(operation, Store):
-        write = operation.memory.replace if operation.replaces else operation.memory.add_messages
-        return write(operation.messages)
+        return _store(operation, deadline)
     if isinstance(operation, Ask):
         return run(operation.call)
     if not isinstance(operation, Enter):
         raise _unknown_operation(operation)
-    ticket = operation.queue.enter(operation.reader)
-    try:
-        _wait_for_ticket(ticket, deadline)
-    except BaseException:
-        operation.queue.give_up(ticket)
-        raise
-    return ticket
+    operation.queue.enter(operation.ticket)
+    return _wait_for_ticket(operation.ticket, deadline)
 
 
 async def _aperform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
@@ -152,21 +187,15 @@ async def _aperform_local(operation: Sleep | Enter | Load | Store | Ask, deadlin
         await _async_sleep(operation.seconds)
         return True
     if isinstance(operation, Load):
-        return await operation.memory.ahistory()
+        return await _aload(operation.memory, deadline)
     if isinstance(operation, Store):
-        write = operation.memory.areplace if operation.replaces else operation.memory.aadd_messages
-        return await _await_to_the_end(write(operation.messages))
+        return await _astore(operation, deadline)
     if isinstance(operation, Ask):
         return await arun(operation.call)
     if not isinstance(operation, Enter):
         raise _unknown_operation(operation)
-    ticket = operation.queue.aenter(operation.reader)
-    try:
-        await _await_ticket(ticket, deadline)
-    except BaseException:
-        operation.queue.give_up(ticket)
-        raise
-    return ticket
+    operation.queue.aenter(operation.ticket)
+    return await _await_ticket(operation.ticket, deadline)
 
 
 def _wait_for_ticket(ticket: Future[None], deadline: Deadline) -> None:
@@ -189,15 +218,48 @@ async def _await_ticket(ticket: Future[None], deadline: Deadline) -> None:
         raise deadline.error(", spent on waiting for its turn")
 
 
-async def _await_to_the_end(writing: Coroutine[Any, Any, None]) -> None:
-    """Await what a thread does and nobody can stop: who is cancelled meanwhile leaves when it is done."""
-    from asyncio import CancelledError, create_task, shield, wait
+def _load(memory: MessageHistory, deadline: Deadline) -> list[Message]:
+    return deadline.run(lambda: memory.history)
 
-    task = create_task(writing)
+
+async def _aload(memory: MessageHistory, deadline: Deadline) -> list[Message]:
+    if deadline.left is None:
+        return await memory.ahistory()
+    return await deadline.run(lambda: _start(memory.ahistory()))
+
+
+def _store(operation: Store, deadline: Deadline) -> None:
+    memory, messages, replaced = operation.memory, operation.messages, operation.replaces
+    if replaced is None:
+        deadline.run(lambda: memory.add_messages(messages), least=_STORING)
+    else:
+        deadline.run(lambda: memory.compare_and_replace(replaced, messages), least=_STORING)
+
+
+async def _astore(operation: Store, deadline: Deadline) -> None:
+    memory, messages, replaced = operation.memory, operation.messages, operation.replaces
+    if replaced is None:
+        writing = deadline.run(lambda: _start(memory.aadd_messages(messages)), least=_STORING)
+    else:
+        writing = deadline.run(lambda: _start(memory.acompare_and_replace(replaced, messages)), least=_STORING)
+    await _await_to_the_end(writing)
+
+
+def _start(work: Coroutine[Any, Any, T]) -> Task[T]:
+    """Begin a task, in a copy of the context that holds here."""
+    from asyncio import create_task
+
+    return create_task(work)
+
+
+async def _await_to_the_end(writing: Task[None]) -> None:
+    """Await what a thread does and nobody can stop: who is cancelled meanwhile leaves when it is done."""
+    from asyncio import CancelledError, shield, wait
+
     try:
-        await shield(task)
+        await shield(writing)
     except CancelledError:
-        await wait([task])
+        await wait([writing])
         raise
 
 
@@ -220,35 +282,33 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
     """
     flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
-    try:
-        while True:
-            operation = resume()
-            try:
-                if isinstance(operation, Send):
-                    accumulator = call.begin(operation.request)
-                    feed = accumulator.feed
-                    provider = stand_in_for(operation.provider)
-                    with closing(provider.stream(deadline.shorten(operation.request))) as chunks:
-                        for chunk in chunks:
-                            response = feed(chunk)
-                            if response is not None:
-                                yield response
-                    result: Any = accumulator.finish()
-                else:
-                    result = _perform(operation, call, deadline)
-            except BaseException as error:
-                resume = call.resume_after(error, operation, flow)
-            else:
-                resume = partial(flow.send, result)
-    except StopIteration as done:
-        yield call.last(done.value.response)
-    except (OutputError, ProviderError) as error:
-        step = call.last_before(error)
-        if step is not None:
-            yield step
-        raise
-    finally:
-        resume = None  # an error holds this frame: the frame must not hold the error
+    with closing(call), closing(call):
+        try:
+            while True:
+                operation = resume()
+                with _Outcome(call, flow, operation) as outcome:
+                    if isinstance(operation, Send):
+                        accumulator = call.begin(operation.request)
+                        feed = accumulator.feed
+                        source = stand_in_for(operation.provider).stream(deadline.shorten(operation.request))
+                        with closing(source) as chunks, closing(source):
+                            for chunk in chunks:
+                                response = feed(chunk)
+                                if response is not None:
+                                    yield response
+                        outcome.set(accumulator.finish())
+                    else:
+                        outcome.set(_perform(operation, call, deadline))
+                resume = outcome.take()
+        except StopIteration as done:
+            yield call.last(done.value.response)
+        except (OutputError, ProviderError) as error:
+            step = call.last_before(error)
+            if step is not None:
+                yield step
+            raise
+        finally:
+            resume = None  # an error holds this frame: the frame must not hold the error
 
 
 class aclosing:  # noqa: N801 - it takes the place of the standard library's
@@ -285,32 +345,30 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
     """
     flow, deadline = call.flow(time.monotonic), Deadline(call.request.limits.timeout)
     resume: Any = partial(next, flow)
-    try:
-        while True:
-            operation = resume()
-            try:
-                if isinstance(operation, Send):
-                    accumulator = call.begin(operation.request)
-                    feed = accumulator.feed
-                    provider = stand_in_for(operation.provider)
-                    async with aclosing(provider.astream(deadline.shorten(operation.request))) as chunks:
-                        async for chunk in chunks:
-                            response = feed(chunk)
-                            if response is not None:
-                                yield response
-                    result: Any = accumulator.finish()
-                else:
-                    result = await _aperform(operation, call, deadline)
-            except BaseException as error:
-                resume = call.resume_after(error, operation, flow)
-            else:
-                resume = partial(flow.send, result)
-    except StopIteration as done:
-        yield call.last(done.value.response)
-    except (OutputError, ProviderError) as error:
-        step = call.last_before(error)
-        if step is not None:
-            yield step
-        raise
-    finally:
-        resume = None  # an error holds this frame: the frame must not hold the error
+    with closing(call), closing(call):
+        try:
+            while True:
+                operation = resume()
+                with _Outcome(call, flow, operation) as outcome:
+                    if isinstance(operation, Send):
+                        accumulator = call.begin(operation.request)
+                        feed = accumulator.feed
+                        source = stand_in_for(operation.provider).astream(deadline.shorten(operation.request))
+                        async with aclosing(source) as chunks, aclosing(source):
+                            async for chunk in chunks:
+                                response = feed(chunk)
+                                if response is not None:
+                                    yield response
+                        outcome.set(accumulator.finish())
+                    else:
+                        outcome.set(await _aperform(operation, call, deadline))
+                resume = outcome.take()
+        except StopIteration as done:
+            yield call.last(done.value.response)
+        except (OutputError, ProviderError) as error:
+            step = call.last_before(error)
+            if step is not None:
+                yield step
+            raise
+        finally:
+            resume = None  # an error holds this frame: the frame must not hold the error

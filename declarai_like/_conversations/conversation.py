@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.queues import FairQueue
+from declarai_like._conversations.system_prompt import PromptHistory
 from declarai_like._conversations.windows import is_pinned, turns_of
 from declarai_like.errors import HistoryError
 from declarai_like.messages import Message, MessageRole
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.flow import Answer, Call
     from declarai_like._calls.operations import Operation
+    from declarai_like._conversations.system_prompt import FilledPrompt
     from declarai_like._conversations.windows import Turn, Window
     from declarai_like.memory import MessageHistory
     from declarai_like.requests import Request
@@ -34,13 +36,28 @@ class ChatState:
     """The greeting of this instance, if it is not the class's; `""` for none."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the window remembers."""
+    prompts: PromptHistory = field(default_factory=PromptHistory)
+    """What the stored turns have said of the system prompt."""
     queue: FairQueue = field(default_factory=FairQueue)
     answer: Answer | None = None
     """What the last turn has brought."""
 
     def fork(self, memory: MessageHistory) -> ChatState:
         """Give the same state with another memory, and turns of its own."""
-        return replace(self, memory=memory, notes=dict(self.notes), queue=FairQueue(), answer=None)
+        notes, prompts = dict(self.notes), self.prompts.copy()
+        return replace(self, memory=memory, notes=notes, prompts=prompts, queue=FairQueue(), answer=None)
+
+    def go_on_in(self, memory: MessageHistory) -> None:
+        """Take another memory, of whose turns nothing is known."""
+        self.memory, self.prompts = memory, PromptHistory()
+
+    def undo(self) -> Turn:
+        """Take back the last turn, and give it."""
+        history = self.memory.history
+        before, turn = without_last_turn(history)
+        self.memory.compare_and_replace(history, before)
+        self.prompts.cut(len(before))
+        return turn
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "answer": None}
@@ -49,12 +66,14 @@ class ChatState:
 class Conversation:
     """One turn of a session; `again` puts another reply in the place of the last turn's."""
 
-    __slots__ = ("_again", "_before", "_greeting", "_session")
+    __slots__ = ("_again", "_before", "_greeting", "_history", "_prompt", "_session")
 
-    def __init__(self, session: ChatState, greeting: str | None, *, again: bool = False) -> None:
+    def __init__(self, session: ChatState, greeting: str | None, prompt: FilledPrompt, *, again: bool = False) -> None:
         self._session = session
         self._greeting = greeting
+        self._prompt = prompt
         self._again = again
+        self._history: list[Message] = []
         self._before: Sequence[Message] = ()
 
     @property
@@ -73,19 +92,20 @@ class Conversation:
         return self._session.keep_partial
 
     @property
-    def replaces(self) -> bool:
-        """Whether the turn takes the last one's place."""
-        return self._again
+    def replaces(self) -> list[Message] | None:
+        """The history that the turn, with what was before it, takes the place of."""
+        return self._history if self._again else None
 
     def compose(self, call: Call[Any], history: list[Message]) -> Generator[Operation, Any, Request]:
         """Put the history, as far as the window lets it, before the new message."""
         session = self._session
         session.answer = call.answer
         *opening, new = call.request.messages
+        self._history = list(history)
         if self._again:
             history, (new, *_) = without_last_turn(history)
         self._before = history
-        shown = begun(history, self._greeting)
+        shown = without_empty_replies(with_greeting(history, self._greeting))
         if session.window is not None:
             shown = yield from session.window.fit(shown, [*opening, new], session.notes)
         return call.request.replace(messages=(*opening, *shown, new))
@@ -95,16 +115,43 @@ class Conversation:
         calls = {"tool_calls": [call.wire() for call in response.tool_calls]} if response.tool_calls else None
         state = None if interrupted else response.state  # a reply that broke off goes back as plain text
         reply = Message(response.response, MessageRole.assistant, interrupted=interrupted, fields=calls, state=state)
-        first = () if self._before else begun((), self._greeting)
-        turn = [*first, request.messages[-1], reply]
+        first = () if self._before else with_greeting((), self._greeting)
+        turn = [*first, request.messages[-1].well_formed(), reply.well_formed()]
         return [*self._before, *turn] if self._again else turn
 
+    def keep_values(self) -> None:
+        """Note that the turn is stored: the values of its system prompt hold from now on."""
+        self._session.prompts.add(len(self._before), self._prompt)
 
-def begun(history: Sequence[Message], greeting: str | None) -> list[Message]:
+
+def with_greeting(history: Sequence[Message], greeting: str | None) -> list[Message]:
     """Give a history, or the greeting of a conversation that has not begun."""
     if history or not greeting:
         return list(history)
     return [Message(greeting, MessageRole.assistant)]
+
+
+def without_empty_replies(history: Sequence[Message]) -> list[Message]:
+    """Leave out what many servers refuse ever after: replies that say nothing, and turns that end with one.
+
+    The question goes with its reply, for two messages of one side in a row are refused too. Pinned messages stay.
+    """
+    kept: list[Message] = []
+    for turn in turns_of(history):
+        replies = [message for message in turn if message.role == MessageRole.assistant]
+        is_empty = bool(replies) and _says_nothing(replies[-1])
+        kept += [message for message in turn if is_pinned(message) or not (is_empty or _says_nothing(message))]
+    return kept
+
+
+def _says_nothing(message: Message) -> bool:
+    """Say whether a message is a reply without any text, and without anything that stands for one."""
+    fields = message.fields or {}
+    return (
+        message.role == MessageRole.assistant
+        and not message.message.strip()
+        and not any(fields.get(name) for name in ("content", "tool_calls", "function_call", "refusal", "audio"))
+    )
 
 
 def without_last_turn(history: Sequence[Message]) -> tuple[list[Message], Turn]:

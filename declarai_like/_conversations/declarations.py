@@ -18,7 +18,7 @@ from declarai_like._prompting.signatures import Signature
 from declarai_like._prompting.text_templates import check_text, text_names
 from declarai_like.errors import DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
-from declarai_like.memory.base import MessageHistory, stored
+from declarai_like.memory.base import MessageHistory, as_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -224,12 +224,12 @@ def _opener(history: Any) -> Callable[[], MessageHistory]:
     """Give what opens the memory of an instance: always the same object, or what a class or function makes."""
     if isinstance(history, type) or (callable(history) and not hasattr(history, "add_message")):
         return partial(_opened, history)
-    memory = stored(history)
+    memory = as_memory(history)
     return lambda: memory
 
 
 def _opened(make: Callable[[], Any]) -> MessageHistory:
-    return stored(make())
+    return as_memory(make())
 
 
 def _reply(cls: type) -> dict[str, Any]:

@@ -236,7 +236,9 @@ def describe_error(error: Exception, place: tuple[str, ...] = ()) -> str:
             else f"{type(error).__name__}: {error}"
         )
     errors = error.errors(include_url=False, include_context=False)
-    told = [f"{_path((*place, *each['loc']))}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]]
+    told = [
+        f"{_path((*place, *each['loc']))}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]
+    ]
     more = len(errors) - len(told)
     return "; ".join([*told, f"and {more} more"] if more else told)
 

@@ -1,6 +1,6 @@
 """Where conversations are kept."""
 
-from declarai_like.memory.base import BaseChatMessageHistory, HistoryLike, MessageHistory, stored
+from declarai_like.memory.base import BaseChatMessageHistory, HistoryLike, MessageHistory, as_memory
 from declarai_like.memory.file import FileMessageHistory
 from declarai_like.memory.in_memory import InMemoryMessageHistory
 from declarai_like.memory.mongodb import MongoDBMessageHistory
@@ -18,5 +18,5 @@ __all__ = [
     "PostgresMessageHistory",
     "RedisMessageHistory",
     "SQLiteMessageHistory",
-    "stored",
+    "as_memory",
 ]

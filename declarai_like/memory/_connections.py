@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from declarai_like.errors import ConfigurationError, HistoryError, MissingExtra
+from declarai_like.memory._deadlines import broken_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CONNECT_TIMEOUT", "ConnectionString", "driver", "failures"]
+__all__ = ["CONNECT_TIMEOUT", "REPLY_TIMEOUT", "ConnectionString", "driver", "failures"]
 
 CONNECT_TIMEOUT = 10  # seconds, where the connection string sets no other
+REPLY_TIMEOUT = 30  # seconds for an operation, and less where a chat's timeout is
 _MASK = "**********"
 _LONGEST_REASON = 300
-_NAMED = re.compile(r"(?i)\w*pass\w*\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
+_PASSWORD_OPTION = re.compile(r"(?i)\w*pass\w*\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
 
 
 class ConnectionString:
@@ -61,7 +63,7 @@ class ConnectionString:
 
 def _secrets_of(value: str) -> list[str]:
     """Find what may be a password, also in an address so wrong that drivers cut it in odd places."""
-    found = {match.strip("'") for match in _NAMED.findall(value)}
+    found = {match.strip("'") for match in _PASSWORD_OPTION.findall(value)}
     before_host = (value.partition("://")[2] or value).rpartition("@")[0]
     password = before_host.partition(":")[2]
     found.update((password, *re.split(r"[@:/?#]", password)))
@@ -75,11 +77,10 @@ def failures(done: str, where: str, address: ConnectionString, *errors: type[Exc
     try:
         yield
     except errors as error:
-        said = str(error).strip().partition("\n")[0]
-        reason = address.redact(said)[:_LONGEST_REASON] or "the driver gives no reason"
-        raise HistoryError(
-            f"{where} cannot be {done} ({type(error).__name__}: {reason}); is the server up, and its address right?"
-        ) from None
+        first_line = str(error).strip().partition("\n")[0]
+        reason = address.redact(first_line)[:_LONGEST_REASON] or "the driver gives no reason"
+        advice = broken_limit() or "; is the server up, and its address right?"
+        raise HistoryError(f"{where} cannot be {done} ({type(error).__name__}: {reason}){advice}") from None
 
 
 def driver(module: str, *, extra: str) -> Any:

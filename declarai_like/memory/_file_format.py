@@ -7,32 +7,32 @@ import json
 from declarai_like.errors import HistoryError
 from declarai_like.memory._turn_records import encode
 
-__all__ = ["HEAD", "begins_well", "records_of"]
+__all__ = ["HEAD_BYTES", "is_history", "split_records"]
 
 _START = encode([])[:-2].encode()  # how each of our lines begins, so that a torn one is told from a foreign one
 _BYTE_FOR_BYTE = "surrogateescape"  # the list may be followed by a line torn within a character
-HEAD = len(_START)
+HEAD_BYTES = len(_START)
 """How many bytes of a file show whether it may be a history."""
 
 
-def begins_well(head: bytes) -> bool:
+def is_history(head: bytes) -> bool:
     """Whether the first bytes of a file are those of a history."""
     return head.startswith((b"[", _START))
 
 
-def records_of(data: bytes, where: str) -> tuple[list[bytes], int]:
+def split_records(data: bytes, where: str) -> tuple[list[bytes], int]:
     """Split a file into its records, and say how many bytes of it are whole: the rest is a torn last line."""
     end = _end_of_list(data, where)
     *lines, tail = data[end:].split(b"\n")
     whole = len(data)
-    if _torn(tail):
+    if _is_torn(tail):
         whole -= len(tail)
     else:
         lines.append(tail)
     return [record for record in (data[:end], *lines) if record.strip()], whole
 
 
-def _torn(tail: bytes) -> bool:
+def _is_torn(tail: bytes) -> bool:
     """Whether a last line without an end is the beginning of a record, or space that was never filled."""
     if not tail.strip(b"\0"):
         return bool(tail)

@@ -10,16 +10,14 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from declarai_like.errors import ConfigurationError, HistoryError
-from declarai_like.memory.base import MessageHistory, in_thread
+from declarai_like.memory.base import MessageHistory, in_thread, refuse_changed
 from declarai_like.messages import Message, MessageRole
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-__all__ = ["RecordHistory", "encode", "identifier", "is_turn", "read", "session"]
+__all__ = ["Check", "RecordHistory", "Records", "encode", "identifier", "is_turn", "read", "session"]
 
 VERSION = 1
 _NOT_OURS = "it is damaged or was written by another program; nothing was changed"
@@ -44,14 +42,17 @@ def encode(messages: Iterable[Message], *, replaces: bool = False) -> str:
 
 
 def read(records: Iterable[str | bytes | None], where: str) -> list[Message]:
-    """Read the messages of records, the oldest first; raises `HistoryError` for one that is not known here."""
+    """Read the messages of records, the oldest first; raises `HistoryError` that names one that is not known here."""
     messages: list[Message] = []
-    for record in records:
+    for number, record in enumerate(records, 1):
+        place = f"record {number} of {where}"
         try:
-            value = json.loads(record or "")
-        except (ValueError, RecursionError):
-            raise HistoryError(f"{where} holds a record that is not JSON: {_NOT_OURS}") from None
-        found = _messages(value, where)
+            value = json.loads(record.decode() if isinstance(record, bytes) else record or "")
+        except UnicodeDecodeError:
+            raise HistoryError(f"{place} is not UTF-8: {_NOT_OURS}") from None
+        except (TypeError, ValueError, RecursionError):
+            raise HistoryError(f"{place} is not JSON: {_NOT_OURS}") from None
+        found = _messages(value, place)
         if isinstance(value, dict) and value.get("replaces"):
             messages.clear()
         messages += found
@@ -63,29 +64,57 @@ def is_turn(record: str | bytes) -> bool:
     return record.startswith(b'{"v":') if isinstance(record, bytes) else record.startswith('{"v":')
 
 
-def _messages(value: Any, where: str) -> list[Message]:
+def _messages(value: Any, place: str) -> list[Message]:
     if isinstance(value, dict) and "v" in value:
         if value["v"] != VERSION:
             raise HistoryError(
-                f"{where} holds a record of format {value['v']!r:.20}; this version of declarai_like reads "
+                f"{place} is of format {value['v']!r:.20}; this version of declarai_like reads "
                 f"format {VERSION}: upgrade it, nothing was changed"
             )
         items = value.get("turn")
     else:
         items = value if isinstance(value, list) else [value]
     if not isinstance(items, list):
-        raise HistoryError(f"{where} holds a record without messages: {_NOT_OURS}")
-    return [_message(item, where) for item in items]
+        raise HistoryError(f"{place} is without messages: {_NOT_OURS}")
+    return [_message(item, place) for item in items]
 
 
-def _message(item: Any, where: str) -> Message:
+def _message(item: Any, place: str) -> Message:
     if not isinstance(item, dict) or not isinstance(item.get("message"), str) or "role" not in item:
-        raise HistoryError(f"{where} holds something that is no message: {_NOT_OURS}")
+        raise HistoryError(f"{place} holds something that is no message: {_NOT_OURS}")
+    for name, (is_right, expected) in _FIELDS.items():
+        if item.get(name) is not None and not is_right(item[name]):
+            raise HistoryError(
+                f"{place} holds a message whose {name} is no {expected}: {item[name]!r:.40}; {_NOT_OURS}"
+            )
     try:
         return Message.of(item)
     except ValueError:
         known = ", ".join(MessageRole)
-        raise HistoryError(f"{where} holds a message of unknown role {item['role']!r:.40}, not {known}") from None
+        raise HistoryError(f"{place} holds a message of unknown role {item['role']!r:.40}, not {known}") from None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "content": (lambda value: _is_text(value) or _is_list_of_objects(value), "text or list of parts"),
+    "tool_calls": (_is_list_of_objects, "list of objects"),
+    "function_call": (lambda value: isinstance(value, dict), "object"),
+    "tool_call_id": (_is_text, "text"),
+    "name": (_is_text, "text"),
+    "refusal": (_is_text, "text"),
+}
+"""What a message may hold besides its text, as far as a wrong one would break each later call."""
+
+
+Records = Sequence["str | bytes | None"]
+Check = Callable[[Records], None]
 
 
 class RecordHistory(MessageHistory):
@@ -93,21 +122,24 @@ class RecordHistory(MessageHistory):
 
     A subclass says how to read all `_records`, how to `_append` one, and how to `clear` them; where the
     driver can await, also `_arecords`, `_aappend` and `aclear`. `_where` names the store in errors.
+
+    `_append` may be given a `check`: it is called with the records that are there, and raises if they are not what
+    was expected; nobody may write between that and the append.
     """
 
     _where: str
 
     @abstractmethod
-    def _records(self) -> Sequence[str | bytes | None]: ...
+    def _records(self) -> Records: ...
 
     @abstractmethod
-    def _append(self, record: str) -> None: ...
+    def _append(self, record: str, check: Check | None = None) -> None: ...
 
-    async def _arecords(self) -> Sequence[str | bytes | None]:
+    async def _arecords(self) -> Records:
         return await in_thread(self._records)
 
-    async def _aappend(self, record: str) -> None:
-        await in_thread(lambda: self._append(record))
+    async def _aappend(self, record: str, check: Check | None = None) -> None:
+        await in_thread(lambda: self._append(record, check))
 
     @property
     def history(self) -> list[Message]:
@@ -131,6 +163,10 @@ class RecordHistory(MessageHistory):
         """Put `messages` in the place of the history by one record; what was there is kept in store until `clear`."""
         self._append(encode(messages, replaces=True))
 
+    def compare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
+        """Do `replace` if the history still is what was `expected`; else raises `HistoryError`, changing nothing."""
+        self._append(encode(messages, replaces=True), self._expecting(expected))
+
     async def ahistory(self) -> list[Message]:
         """Read `history` without blocking the event loop."""
         return read(await self._arecords(), self._where)
@@ -143,6 +179,15 @@ class RecordHistory(MessageHistory):
     async def areplace(self, messages: Iterable[Message]) -> None:
         """Do `replace` without blocking the event loop; if cancelled, it may still be done."""
         await self._aappend(encode(messages, replaces=True))
+
+    async def acompare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
+        """Do `compare_and_replace` without blocking the event loop; if cancelled, it may still be done."""
+        await self._aappend(encode(messages, replaces=True), self._expecting(expected))
+
+    def _expecting(self, expected: Sequence[Message]) -> Check:
+        """Give the check that a history is still what it was when it was read."""
+        known = list(expected)
+        return lambda records: refuse_changed(read(records, self._where), known)
 
 
 def session(session_id: object) -> str:

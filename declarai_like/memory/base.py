@@ -13,7 +13,7 @@ from declarai_like.messages import Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["BaseChatMessageHistory", "HistoryLike", "MessageHistory", "stored"]
+__all__ = ["BaseChatMessageHistory", "HistoryLike", "MessageHistory", "as_memory", "changed_error", "refuse_changed"]
 
 T = TypeVar("T")
 
@@ -71,6 +71,17 @@ class MessageHistory(ABC):
         self.clear()
         self.add_messages(kept)
 
+    def compare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
+        """Put `messages` in the place of the history if it still is what was `expected`.
+
+        Raises `HistoryError`, and changes nothing, if another thread, process or program has changed it meanwhile.
+        The memories of this package compare and replace in one step. This default reads, compares and replaces: what
+        is stored in the moment between is lost.
+        """
+        kept = list(messages)
+        refuse_changed(self.history, expected)
+        self.replace(kept)
+
     async def ahistory(self) -> list[Message]:
         """Read `history` without blocking the event loop."""
         return await in_thread(lambda: self.history)
@@ -85,6 +96,11 @@ class MessageHistory(ABC):
         kept = list(messages)
         await in_thread(lambda: self.replace(kept))
 
+    async def acompare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
+        """Do `compare_and_replace` without blocking the event loop; if cancelled, it may still be done."""
+        kept = list(messages)
+        await in_thread(lambda: self.compare_and_replace(expected, kept))
+
     async def aclear(self) -> None:
         """Do `clear` without blocking the event loop."""
         await in_thread(self.clear)
@@ -94,7 +110,21 @@ BaseChatMessageHistory = MessageHistory
 """The name of `MessageHistory` in declarai."""
 
 
-class Adapted(MessageHistory):
+def refuse_changed(history: Sequence[Message], expected: Sequence[Message]) -> None:
+    """Raise `HistoryError` if a history is no longer what it was when it was read."""
+    if list(history) != list(expected):
+        raise changed_error()
+
+
+def changed_error() -> HistoryError:
+    """Give the error for a history that another one has changed meanwhile."""
+    return HistoryError(
+        "the conversation was changed meanwhile, by another tab or process for one: "
+        "nothing was replaced, read it again and decide anew"
+    )
+
+
+class AdaptedHistory(MessageHistory):
     """A user's own history in our form; a turn is added as a whole if it knows how to."""
 
     def __init__(self, inner: HistoryLike) -> None:
@@ -103,12 +133,12 @@ class Adapted(MessageHistory):
     @property
     def history(self) -> list[Message]:
         """What the inner history holds, copied."""
-        with _told_as_ours("read"):
+        with _translated_errors("read"):
             return [Message.of(message) for message in self.inner.history]
 
     def add_message(self, message: Message) -> None:
         """Pass `message` on."""
-        with _told_as_ours("written"):
+        with _translated_errors("written"):
             self.inner.add_message(message)
 
     def add_messages(self, messages: Iterable[Message]) -> None:
@@ -117,18 +147,18 @@ class Adapted(MessageHistory):
         if whole is None:
             super().add_messages(messages)
         else:
-            with _told_as_ours("written"):
+            with _translated_errors("written"):
                 whole(list(messages))
 
     def clear(self) -> None:
         """Clear the inner history."""
-        with _told_as_ours("cleared"):
+        with _translated_errors("cleared"):
             self.inner.clear()
 
 
 @contextmanager
-def _told_as_ours(done: str) -> Iterator[None]:
-    """Tell whatever a user's own store raises as a `HistoryError`."""
+def _translated_errors(done: str) -> Iterator[None]:
+    """Turn whatever a user's own store raises into a `HistoryError`."""
     try:
         yield
     except HistoryError:
@@ -137,7 +167,7 @@ def _told_as_ours(done: str) -> Iterator[None]:
         raise HistoryError(f"the chat_history could not be {done}: {type(error).__name__}: {error}") from error
 
 
-def stored(history: HistoryLike) -> MessageHistory:
+def as_memory(history: HistoryLike) -> MessageHistory:
     """Give a memory of this package as it is, and anything with `history`, `add_message` and `clear` in its form.
 
     Raises `ConfigurationError` for an object that lacks one of the three. No truth value is
@@ -156,7 +186,7 @@ def stored(history: HistoryLike) -> MessageHistory:
     missing = [name for name in missing if name not in getattr(history, "__dict__", ())]
     if missing:
         raise ConfigurationError(f"chat_history must have {', '.join(missing)}; got {type(history).__name__}")
-    return Adapted(history)
+    return AdaptedHistory(history)
 
 
 async def in_thread(blocking: Callable[[], T]) -> T:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarai_like.errors import HistoryError
-from declarai_like.memory._file_format import HEAD, begins_well, records_of
+from declarai_like.memory._deadlines import broken_limit, seconds_left
+from declarai_like.memory._file_format import HEAD_BYTES, is_history, split_records
 from declarai_like.memory._locks import locked
 from declarai_like.memory._turn_records import RecordHistory, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from declarai_like.memory._turn_records import Check
 
 __all__ = ["FileMessageHistory"]
 
@@ -34,7 +37,7 @@ class FileMessageHistory(RecordHistory):
     JSON list) are read, and continued behind the list. The file and its folder are made when
     first written, the file for its owner only.
 
-    Another writer is waited for `lock_timeout` seconds.
+    Another writer is waited for `lock_timeout` seconds, and no longer than a chat's `timeout`.
     """
 
     lock_timeout: float = 30.0
@@ -62,18 +65,20 @@ class FileMessageHistory(RecordHistory):
                     data = _read(fd)
             except FileNotFoundError:
                 return []
-        records, whole = records_of(data, self._where)
+        records, whole = split_records(data, self._where)
         if whole < len(data):
             _logger.warning("%s ends in a torn line of %d bytes, which is left out", self._where, len(data) - whole)
         return records
 
-    def _append(self, record: str) -> None:
+    def _append(self, record: str, check: Check | None = None) -> None:
         line = record.encode() + b"\n"
         with self._failures("written"):
             self.file_path.parent.mkdir(parents=True, exist_ok=True)
             with self._open(_APPEND) as fd:
+                if check is not None:
+                    check(split_records(_read(fd), self._where)[0])
                 size = os.fstat(fd).st_size
-                if size and not (begins_well(_read(fd, 0, HEAD)) and _read(fd, size - 1) == b"\n"):
+                if size and not (is_history(_read(fd, 0, HEAD_BYTES)) and _read(fd, size - 1) == b"\n"):
                     size, line = self._mend(fd, line)
                 _write_or_undo(fd, line, size)
             if not size:
@@ -85,7 +90,7 @@ class FileMessageHistory(RecordHistory):
         A torn line is cut off, a whole one (declarai's list, for one) is ended; a foreign file is refused.
         """
         data = _read(fd)
-        records, whole = records_of(data, self._where)
+        records, whole = split_records(data, self._where)
         read(records, self._where)
         if whole < len(data):
             os.ftruncate(fd, whole)
@@ -97,7 +102,7 @@ class FileMessageHistory(RecordHistory):
     def _open(self, flags: int, *, shared: bool = False) -> Iterator[int]:
         fd = os.open(self.file_path, flags, 0o600)
         try:
-            with locked(fd, shared=shared, timeout=self.lock_timeout):
+            with locked(fd, shared=shared, timeout=seconds_left(self.lock_timeout)):
                 yield fd
         finally:
             os.close(fd)
@@ -108,7 +113,9 @@ class FileMessageHistory(RecordHistory):
             yield
         except OSError as error:
             reason = error.strerror or error
-            raise HistoryError(f"{self._where} cannot be {done}: {reason}; it is as it was before") from None
+            raise HistoryError(
+                f"{self._where} cannot be {done}: {reason}; it is as it was before{broken_limit()}"
+            ) from None
 
     def __repr__(self) -> str:
         return f"FileMessageHistory({os.fspath(self.file_path)!r})"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from declarai_like.memory.base import MessageHistory
+from declarai_like.memory.base import MessageHistory, refuse_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from declarai_like.messages import Message
 
@@ -41,6 +41,12 @@ class InMemoryMessageHistory(MessageHistory):
         """Put `messages` in the place of the history in one step."""
         self._messages[:] = list(messages)
 
+    def compare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
+        """Put `messages` in the place of the history if it still is what was `expected`; else raises `HistoryError`."""
+        kept = list(messages)
+        refuse_changed(self.history, expected)
+        self._messages[: len(expected)] = kept  # without a lock: what a thread adds in this moment stays behind them
+
     async def ahistory(self) -> list[Message]:
         """Give `history`, which never waits."""
         return self.history
@@ -52,6 +58,10 @@ class InMemoryMessageHistory(MessageHistory):
     async def areplace(self, messages: Iterable[Message]) -> None:
         """Do `replace`, which never waits."""
         self.replace(messages)
+
+    async def acompare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
+        """Do `compare_and_replace`, which never waits."""
+        self.compare_and_replace(expected, messages)
 
     async def aclear(self) -> None:
         """Do `clear`, which never waits."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import HistoryError
-from declarai_like.memory._connections import CONNECT_TIMEOUT, ConnectionString, driver, failures
+from declarai_like.memory._connections import CONNECT_TIMEOUT, REPLY_TIMEOUT, ConnectionString, driver, failures
+from declarai_like.memory._deadlines import seconds_left
 from declarai_like.memory._turn_records import RecordHistory, identifier, session
+from declarai_like.memory.base import changed_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from pymongo import AsyncMongoClient, MongoClient
     from pymongo.asynchronous.collection import AsyncCollection
     from pymongo.collection import Collection
+
+    from declarai_like.memory._turn_records import Check
 
     Document = Mapping[str, Any]
 
@@ -81,10 +87,16 @@ class MongoDBMessageHistory(RecordHistory):
                 found = self._async_collection(client).find(self._mine, sort=_ORDER)
                 return [document.get("History") async for document in found]
 
-    def _append(self, record: str) -> None:
+    def _append(self, record: str, check: Check | None = None) -> None:
         with self._failures("written"), self._client() as client:
             collection = self._collection(client)
             collection.create_index(**_INDEX)
+            if check is not None:
+                documents = list(collection.find(self._mine, sort=_ORDER))
+                self._check(documents, check)
+                with _refusing_others():
+                    collection.insert_one(self._document(self._next(_newest(documents), -1), record))
+                return
             last = -1
             while True:
                 last = self._next(collection.find_one(self._turns, sort=_NEWEST_FIRST), last)
@@ -94,11 +106,17 @@ class MongoDBMessageHistory(RecordHistory):
                     continue
                 return
 
-    async def _aappend(self, record: str) -> None:
+    async def _aappend(self, record: str, check: Check | None = None) -> None:
         with self._failures("written"):
             async with self._async_client() as client:
                 collection = self._async_collection(client)
                 await collection.create_index(**_INDEX)
+                if check is not None:
+                    documents = [document async for document in collection.find(self._mine, sort=_ORDER)]
+                    self._check(documents, check)
+                    with _refusing_others():
+                        await collection.insert_one(self._document(self._next(_newest(documents), -1), record))
+                    return
                 last = -1
                 while True:
                     last = self._next(await collection.find_one(self._turns, sort=_NEWEST_FIRST), last)
@@ -107,6 +125,9 @@ class MongoDBMessageHistory(RecordHistory):
                     except _duplicate_key():  # another writer was first
                         continue
                     return
+
+    def _check(self, documents: Sequence[Document], check: Check) -> None:
+        check([document.get("History") for document in documents])
 
     def _next(self, newest: Document | None, tried: int) -> int:
         """Count on from the newest turn; if that is no further than what was `tried`, no one else took it."""
@@ -141,8 +162,12 @@ class MongoDBMessageHistory(RecordHistory):
 
     @property
     def _limits(self) -> dict[str, Any]:
-        name = "serverSelectionTimeoutMS"
-        return {} if name in self._address else {name: CONNECT_TIMEOUT * 1000}
+        """Give the limits of a client, in milliseconds: those that the address sets, and the call's that is waiting."""
+        limits = {"serverSelectionTimeoutMS": CONNECT_TIMEOUT * 1000, "socketTimeoutMS": REPLY_TIMEOUT * 1000}
+        whole = seconds_left(math.inf)
+        if whole < math.inf:
+            limits["timeoutMS"] = int(whole * 1000)
+        return {name: limit for name, limit in limits.items() if name == "timeoutMS" or name not in self._address}
 
     def _collection(self, client: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
         database = (
@@ -163,6 +188,19 @@ class MongoDBMessageHistory(RecordHistory):
 
     def __repr__(self) -> str:
         return f"MongoDBMessageHistory({self.session_id!r}, collection_name={self.collection_name!r})"
+
+
+def _newest(documents: Sequence[Document]) -> Document | None:
+    return documents[-1] if documents and "Seq" in documents[-1] else None
+
+
+@contextmanager
+def _refusing_others() -> Iterator[None]:
+    """Take a number that is taken for what it means: another writer has stored a turn meanwhile."""
+    try:
+        yield
+    except _duplicate_key():
+        raise changed_error() from None
 
 
 def _guarantees() -> dict[str, Any]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from declarai_like.memory._connections import CONNECT_TIMEOUT, ConnectionString, driver, failures
+from declarai_like.memory._connections import CONNECT_TIMEOUT, REPLY_TIMEOUT, ConnectionString, driver, failures
+from declarai_like.memory._deadlines import seconds_left
 from declarai_like.memory._turn_records import RecordHistory, identifier, session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from psycopg import AsyncConnection, Connection
     from psycopg.sql import Composed
+
+    from declarai_like.memory._turn_records import Check
 
 __all__ = ["PostgresMessageHistory"]
 
@@ -34,9 +39,12 @@ _INSERT = """
     WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended(%(session)s, 0)))
     INSERT INTO {table} (session_id, message) SELECT %(session)s, %(record)s::jsonb FROM locked
 """
+_SEE_COMMITS = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"  # of those who had the lock before us
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(session)s, 0))"
 _SELECT = "SELECT message #>> '{{}}' FROM {table} WHERE session_id = %(session)s ORDER BY id"
 _DELETE = "DELETE FROM {table} WHERE session_id = %(session)s"
 
+_CANCELLING = 1.0  # seconds that a server has to cancel, before the line is cut
 _NOT_IN_JSONB = re.compile(r"\\u(0000|d[89a-f])")
 
 
@@ -66,46 +74,73 @@ class PostgresMessageHistory(RecordHistory):
 
     def clear(self) -> None:
         """Delete this conversation's rows."""
-        with self._failures("cleared"), suppress(_undefined_table()), self._connect() as connection:
-            connection.execute(self._sql(_DELETE), {"session": self.session_id})
+        with self._clearing(), self._connect() as connection, _limited(connection):
+            connection.execute(self._sql(_DELETE), self._session)
 
     async def aclear(self) -> None:
         """Do `clear`, awaiting the server."""
-        with self._failures("cleared"), suppress(_undefined_table()):
+        with self._clearing():
             async with await self._aconnect() as connection:
-                await connection.execute(self._sql(_DELETE), {"session": self.session_id})
+                with _limited(connection):
+                    await connection.execute(self._sql(_DELETE), self._session)
 
     def _records(self) -> Sequence[str | None]:
-        with self._failures("read"), suppress(_undefined_table()), self._connect() as connection:
-            rows = connection.execute(self._sql(_SELECT), {"session": self.session_id}).fetchall()
-            return [record for (record,) in rows]
+        with self._failures("read"), suppress(_undefined_table()), self._connect() as connection, _limited(connection):
+            return _texts(connection.execute(self._sql(_SELECT), self._session).fetchall())
         return []
 
     async def _arecords(self) -> Sequence[str | None]:
         with self._failures("read"), suppress(_undefined_table()):
             async with await self._aconnect() as connection:
-                cursor = await connection.execute(self._sql(_SELECT), {"session": self.session_id})
-                return [record for (record,) in await cursor.fetchall()]
+                with _limited(connection):
+                    cursor = await connection.execute(self._sql(_SELECT), self._session)
+                    return _texts(await cursor.fetchall())
         return []
 
-    def _append(self, record: str) -> None:
-        row = {"session": self.session_id, "record": _for_jsonb(record)}
-        with self._failures("written"), self._connect() as connection:
+    def _append(self, record: str, check: Check | None = None) -> None:
+        with self._failures("written"), self._connect() as connection, _limited(connection):
             try:
-                connection.execute(self._sql(_INSERT), row)
+                self._insert(connection, record, check)
             except _undefined_table():
                 connection.execute(self._sql(_CREATE))
-                connection.execute(self._sql(_INSERT), row)
+                self._insert(connection, record, check)
 
-    async def _aappend(self, record: str) -> None:
-        row = {"session": self.session_id, "record": _for_jsonb(record)}
+    async def _aappend(self, record: str, check: Check | None = None) -> None:
         with self._failures("written"):
             async with await self._aconnect() as connection:
-                try:
-                    await connection.execute(self._sql(_INSERT), row)
-                except _undefined_table():
-                    await connection.execute(self._sql(_CREATE))
-                    await connection.execute(self._sql(_INSERT), row)
+                with _limited(connection):
+                    try:
+                        await self._ainsert(connection, record, check)
+                    except _undefined_table():
+                        await connection.execute(self._sql(_CREATE))
+                        await self._ainsert(connection, record, check)
+
+    def _insert(self, connection: Connection[Any], record: str, check: Check | None) -> None:
+        row = {**self._session, "record": _for_jsonb(record)}
+        if check is None:
+            connection.execute(self._sql(_INSERT), row)
+            return
+        with connection.transaction():
+            connection.execute(_SEE_COMMITS)
+            connection.execute(_LOCK, self._session)
+            check(_texts(connection.execute(self._sql(_SELECT), self._session).fetchall()))
+            connection.execute(self._sql(_INSERT), row)
+
+    async def _ainsert(self, connection: AsyncConnection[Any], record: str, check: Check | None) -> None:
+        row = {**self._session, "record": _for_jsonb(record)}
+        if check is None:
+            await connection.execute(self._sql(_INSERT), row)
+            return
+        async with connection.transaction():
+            await connection.execute(_SEE_COMMITS)
+            await connection.execute(_LOCK, self._session)
+            cursor = await connection.execute(self._sql(_SELECT), self._session)
+            check(_texts(await cursor.fetchall()))
+            await connection.execute(self._sql(_INSERT), row)
+
+    @property
+    def _session(self) -> dict[str, str]:
+        return {"session": self.session_id}
 
     def _connect(self) -> Connection[tuple[Any, ...]]:
         from psycopg import connect
@@ -119,7 +154,9 @@ class PostgresMessageHistory(RecordHistory):
 
     @property
     def _limits(self) -> dict[str, Any]:
-        return {} if "connect_timeout" in self._address else {"connect_timeout": CONNECT_TIMEOUT}
+        told = {} if "connect_timeout" in self._address else {"connect_timeout": CONNECT_TIMEOUT}
+        left = seconds_left(math.inf)
+        return told if left > CONNECT_TIMEOUT else {"connect_timeout": math.ceil(left)}
 
     def _sql(self, statement: str) -> Composed:
         from psycopg.sql import SQL, Identifier
@@ -131,6 +168,11 @@ class PostgresMessageHistory(RecordHistory):
 
         return failures(done, self._where, self._address, Error, OSError)
 
+    @contextmanager
+    def _clearing(self) -> Iterator[None]:
+        with self._failures("cleared"), suppress(_undefined_table()):
+            yield
+
     def __repr__(self) -> str:
         return f"PostgresMessageHistory({self.session_id!r}, table_name={self.table_name!r})"
 
@@ -139,6 +181,46 @@ def _undefined_table() -> type[Exception]:
     from psycopg.errors import UndefinedTable
 
     return UndefinedTable
+
+
+def _texts(rows: Sequence[tuple[Any, ...]]) -> list[str | None]:
+    return [text for (text,) in rows]
+
+
+@contextmanager
+def _limited(connection: Connection[Any] | AsyncConnection[Any]) -> Iterator[None]:
+    """Have the server cancel what takes longer than there is time, and hang up on one that does not even do that."""
+    from threading import Timer
+
+    seconds = seconds_left(REPLY_TIMEOUT)
+    alarms = [Timer(seconds, _cancel, [connection]), Timer(seconds + _CANCELLING, _hang_up, [connection])]
+    try:
+        for alarm in alarms:
+            alarm.daemon = True
+            alarm.start()
+        yield
+    finally:
+        for alarm in alarms:
+            alarm.cancel()
+
+
+def _cancel(connection: Connection[Any] | AsyncConnection[Any]) -> None:
+    from psycopg import Error, NotSupportedError
+
+    with suppress(Error):
+        try:
+            connection.pgconn.cancel_conn().blocking()
+        except NotSupportedError:  # libpq before 17
+            connection.pgconn.get_cancel().cancel()
+
+
+def _hang_up(connection: Connection[Any] | AsyncConnection[Any]) -> None:
+    from socket import SHUT_RDWR, socket
+
+    from psycopg import Error
+
+    with suppress(Error, OSError), socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(SHUT_RDWR)
 
 
 def _for_jsonb(record: str) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import ConfigurationError
-from declarai_like.memory._connections import CONNECT_TIMEOUT, ConnectionString, driver, failures
+from declarai_like.memory._connections import CONNECT_TIMEOUT, REPLY_TIMEOUT, ConnectionString, driver, failures
+from declarai_like.memory._deadlines import seconds_left
 from declarai_like.memory._turn_records import RecordHistory, identifier, is_turn, session
+from declarai_like.memory.base import changed_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
+
+    from declarai_like.memory._turn_records import Check
 
 __all__ = ["RedisMessageHistory"]
 
 _PREFIX = re.compile(r"[A-Za-z0-9_:.-]{0,200}")
-_REPLY_TIMEOUT = 30  # seconds
 
 
 class RedisMessageHistory(RecordHistory):
@@ -72,14 +75,22 @@ class RedisMessageHistory(RecordHistory):
             async with self._async_client() as client:
                 return _oldest_first(await client.lrange(self.key, 0, -1))
 
-    def _append(self, record: str) -> None:
+    def _append(self, record: str, check: Check | None = None) -> None:
         with self._failures("written"), self._client() as client, client.pipeline(transaction=True) as transaction:
+            if check is not None:
+                transaction.watch(self.key)
+                check(_oldest_first(transaction.lrange(self.key, 0, -1)))
+                transaction.multi()
             self._queue(transaction, record)
             transaction.execute()
 
-    async def _aappend(self, record: str) -> None:
+    async def _aappend(self, record: str, check: Check | None = None) -> None:
         with self._failures("written"):
             async with self._async_client() as client, client.pipeline(transaction=True) as transaction:
+                if check is not None:
+                    await transaction.watch(self.key)
+                    check(_oldest_first(await transaction.lrange(self.key, 0, -1)))
+                    transaction.multi()
                 self._queue(transaction, record)
                 await transaction.execute()
 
@@ -94,26 +105,35 @@ class RedisMessageHistory(RecordHistory):
         from redis.retry import Retry
 
         # A second RPUSH after a lost reply would store the turn twice, so nothing is retried.
-        return Redis.from_url(self._url.reveal(), retry=Retry(NoBackoff(), 0), **_LIMITS)
+        return Redis.from_url(self._url.reveal(), retry=Retry(NoBackoff(), 0), **_limits())
 
     def _async_client(self) -> Any:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        return Redis.from_url(self._url.reveal(), retry=Retry(NoBackoff(), 0), **_LIMITS)
+        return Redis.from_url(self._url.reveal(), retry=Retry(NoBackoff(), 0), **_limits())
 
-    def _failures(self, done: str) -> AbstractContextManager[None]:
-        from redis import RedisError
+    @contextmanager
+    def _failures(self, done: str) -> Iterator[None]:
+        from redis import RedisError, WatchError
 
         # An address that redis cannot read is a ValueError there.
-        return failures(done, self._where, self._url, RedisError, OSError, ValueError)
+        with failures(done, self._where, self._url, RedisError, OSError, ValueError):
+            try:
+                yield
+            except WatchError:
+                raise changed_error() from None
 
     def __repr__(self) -> str:
         return f"RedisMessageHistory({self.session_id!r}, key_prefix={self.key_prefix!r}, ttl={self.ttl!r})"
 
 
-_LIMITS: dict[str, Any] = {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": _REPLY_TIMEOUT}
+def _limits() -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": seconds_left(CONNECT_TIMEOUT),
+        "socket_timeout": seconds_left(REPLY_TIMEOUT),
+    }
 
 
 def _oldest_first(elements: list[bytes]) -> list[bytes]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from declarai_like.errors import ConfigurationError, HistoryError
+from declarai_like.memory._deadlines import broken_limit, seconds_left
 from declarai_like.memory._turn_records import RecordHistory, identifier, session
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
+
+    from declarai_like.memory._turn_records import Check
 
 __all__ = ["SQLiteMessageHistory"]
 
@@ -29,8 +32,9 @@ class SQLiteMessageHistory(RecordHistory):
     operation opens a connection of its own, which takes about a millisecond: the object may be
     used in any thread and across a fork. Do not put the database on a network file system.
 
-    The database and its folder are made when first written; many conversations may share it.
-    Another writer is waited for `busy_timeout` seconds.
+    The database and its folder are made when first written, the database and the files that SQLite puts
+    beside it for their owner only; many conversations may share it. Another writer is waited for
+    `busy_timeout` seconds, and no longer than a chat's `timeout`.
     """
 
     busy_timeout: float = 30.0
@@ -47,7 +51,7 @@ class SQLiteMessageHistory(RecordHistory):
         self.session_id = session(session_id)
         self.path = Path(path)
         self.table_name = identifier(table_name, "table_name")
-        self._where = f"the table {self.table_name} in {os.fspath(self.path)!r}"
+        self._where = f"the history {self.session_id!r:.80} in table {self.table_name} of {os.fspath(self.path)!r}"
 
     def clear(self) -> None:
         """Delete this conversation's rows."""
@@ -55,18 +59,23 @@ class SQLiteMessageHistory(RecordHistory):
             if self._has_table(connection):
                 connection.execute(f'DELETE FROM "{self.table_name}" WHERE session_id = ?', (self.session_id,))  # noqa: S608 - a checked name
 
-    def _records(self) -> Sequence[str]:
+    def _records(self) -> Sequence[bytes]:
         with self._connection("read") as connection:
-            if not self._has_table(connection):
-                return []
-            query = f'SELECT message FROM "{self.table_name}" WHERE session_id = ? ORDER BY id'  # noqa: S608 - a checked name
-            return [message for (message,) in connection.execute(query, (self.session_id,))]
+            return self._select(connection)
 
-    def _append(self, record: str) -> None:
+    def _select(self, connection: sqlite3.Connection) -> Sequence[bytes]:
+        if not self._has_table(connection):
+            return []
+        query = f'SELECT message FROM "{self.table_name}" WHERE session_id = ? ORDER BY id'  # noqa: S608 - a checked name
+        return [message for (message,) in connection.execute(query, (self.session_id,))]
+
+    def _append(self, record: str, check: Check | None = None) -> None:
         table = self.table_name
         with self._connection("written", create=True) as connection:
-            _use_wal(connection, self.busy_timeout)
+            _use_wal(connection, seconds_left(self.busy_timeout))
             connection.execute("BEGIN IMMEDIATE")  # takes the write lock now, not half way, when it may be too late
+            if check is not None:
+                check(self._select(connection))
             connection.execute(
                 f'CREATE TABLE IF NOT EXISTS "{table}"'
                 " (id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, message TEXT NOT NULL)"
@@ -89,16 +98,27 @@ class SQLiteMessageHistory(RecordHistory):
         try:
             if create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
+                _make_private(self.path)
             # Where there is no file yet, the history is as empty as a new database.
             path = self.path if create or self.path.exists() else ":memory:"
-            with closing(sqlite3.connect(path, timeout=self.busy_timeout, isolation_level=None)) as connection:
+            waits = seconds_left(self.busy_timeout)
+            with closing(sqlite3.connect(path, timeout=waits, isolation_level=None)) as connection:
+                connection.text_factory = bytes  # a row that is no UTF-8 is named by who reads it
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
         except (sqlite3.Error, OSError) as error:
-            raise HistoryError(f"{self._where} cannot be {done}: {error}; it is as it was before") from None
+            raise HistoryError(
+                f"{self._where} cannot be {done}: {error}; it is as it was before{broken_limit()}"
+            ) from None
 
     def __repr__(self) -> str:
         return f"SQLiteMessageHistory({self.session_id!r}, {os.fspath(self.path)!r}, table_name={self.table_name!r})"
+
+
+def _make_private(path: Path) -> None:
+    """Make the file of a new database for its owner only; SQLite gives the files beside it the same mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.memory import InMemoryMessageHistory
-from declarai_like.memory.base import stored
+from declarai_like.memory.base import as_memory
 from declarai_like.serve._problems import Problem
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ class Sessions:
     async def _open_memory(self, key: str) -> MessageHistory:
         if self._memory is None:
             return InMemoryMessageHistory()
-        return stored(await asyncio.to_thread(self._memory, key))
+        return as_memory(await asyncio.to_thread(self._memory, key))

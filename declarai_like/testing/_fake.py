@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -103,7 +102,6 @@ class ScriptedProvider:
         self.unexpected: list[Request] = []
         self.replies = deque(replies)
         self._delay = delay
-        self._lock = threading.Lock()
 
     def encode(self, request: Request) -> dict[str, Any]:
         """Give the messages and parameters, as they are."""
@@ -149,12 +147,12 @@ class ScriptedProvider:
 
     def _next(self, request: Request) -> tuple[Spoken, float]:
         """Record a request and find the reply to it, with the seconds to wait."""
-        with self._lock:
-            self.requests.append(request)
-            if not self.replies:
-                self.unexpected.append(request)
-                raise AssertionError(_describe_unexpected(request))
-            scripted_reply = self.replies.popleft()
+        self.requests.append(request)
+        try:
+            scripted_reply = self.replies.popleft()  # without a lock, which an interrupt or a fork would leave taken
+        except IndexError:
+            self.unexpected.append(request)
+            raise AssertionError(_describe_unexpected(request)) from None
         if callable(scripted_reply) and not isinstance(scripted_reply, type):
             scripted_reply = scripted_reply(request)
         if isinstance(scripted_reply, type) and issubclass(scripted_reply, BaseException):

@@ -10,7 +10,7 @@ from declarai_like.memory import (
     PostgresMessageHistory,
     RedisMessageHistory,
     SQLiteMessageHistory,
-    stored,
+    as_memory,
 )
 
 DURABLE = ["file", "sqlite", "redis", "postgres", "mongodb"]
@@ -51,7 +51,7 @@ class Store:
 
 _OPEN = {
     "in_memory": lambda store, session: InMemoryMessageHistory(),
-    "own": lambda store, session: stored(OwnHistory()),
+    "own": lambda store, session: as_memory(OwnHistory()),
     "file": lambda store, session: FileMessageHistory(Path(store.address) / f"{session}.json"),
     "sqlite": lambda store, session: SQLiteMessageHistory(
         session, Path(store.address) / "chats.db", table_name=store.name

@@ -13,7 +13,7 @@ from declarai_like.memory import (
     InMemoryMessageHistory,
     MessageHistory,
     SQLiteMessageHistory,
-    stored,
+    as_memory,
 )
 from declarai_like.messages import Message
 
@@ -63,26 +63,26 @@ class Plain:
 
 def test_memory_of_this_package_is_taken_as_it_is():
     memory = InMemoryMessageHistory()
-    assert stored(memory) is memory
+    assert as_memory(memory) is memory
 
 
 def test_empty_history_with_a_length_is_not_replaced():
     own = OwnHistory()
     assert not own
-    stored(own).add_messages([QUESTION, ANSWER])
+    as_memory(own).add_messages([QUESTION, ANSWER])
     assert own.kept == [QUESTION, ANSWER]
 
 
 def test_own_turns_are_added_whole():
     own = Turns()
-    stored(own).add_messages(iter([QUESTION, ANSWER]))
-    stored(own).add_message(ANSWER)
+    as_memory(own).add_messages(iter([QUESTION, ANSWER]))
+    as_memory(own).add_message(ANSWER)
     assert own.turns == [[QUESTION, ANSWER]]
     assert own.kept == [ANSWER]
 
 
 def test_derived_class_has_the_rest():
-    memory = stored(Derived())
+    memory = as_memory(Derived())
     assert isinstance(memory, MessageHistory)
     asyncio.run(memory.aadd_messages(iter([QUESTION, ANSWER])))
     assert asyncio.run(memory.ahistory()) == [QUESTION, ANSWER]
@@ -91,24 +91,24 @@ def test_derived_class_has_the_rest():
 
 
 def test_own_history_may_be_an_attribute_with_dicts():
-    memory = stored(Plain())
+    memory = as_memory(Plain())
     memory.add_message(ANSWER)
     assert memory.history == [QUESTION, ANSWER]
 
 
 def test_object_that_lacks_something_is_refused_by_name():
     with pytest.raises(ConfigurationError, match="must have add_message, clear; got Plain"):
-        stored(type("Plain", (), {"history": ()})())
+        as_memory(type("Plain", (), {"history": ()})())
 
 
 def test_object_with_slots_is_refused_by_name():
     with pytest.raises(ConfigurationError, match="must have history, add_message, clear; got object"):
-        stored(object())
+        as_memory(object())
 
 
 def test_class_in_place_of_an_object_is_refused():
     with pytest.raises(ConfigurationError, match=r"InMemoryMessageHistory\(\.\.\.\)"):
-        stored(InMemoryMessageHistory)
+        as_memory(InMemoryMessageHistory)
 
 
 def test_in_memory_history_may_start_with_messages():
@@ -148,7 +148,7 @@ def test_what_a_users_own_store_raises_is_a_history_error(use):
         def clear(self):
             raise OSError("no disk")
 
-    memory = stored(Broken())
+    memory = as_memory(Broken())
     calls = {
         "history": lambda: memory.history,
         "add_message": lambda: memory.add_message(Message("a")),
@@ -173,4 +173,4 @@ def test_a_history_error_of_a_users_own_store_is_passed_on():
             pass
 
     with pytest.raises(HistoryError, match=r"^not today$"):
-        stored(Refusing()).add_messages([Message("a")])
+        as_memory(Refusing()).add_messages([Message("a")])

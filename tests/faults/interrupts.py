@@ -1,0 +1,46 @@
+"""Raises an exception at any one line of this package that a call runs through, as Ctrl-C may at any moment."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import declarai_like
+
+PACKAGE = str(Path(declarai_like.__file__).parent)
+
+
+class Interrupts:
+    """Counts the lines that are run, and raises at the one with the number `at`."""
+
+    def __init__(self, kind=KeyboardInterrupt, at=None):
+        self.kind, self.at = kind, at
+        self.lines = 0
+        self.place = None
+
+    @contextmanager
+    def active(self):
+        before = sys.gettrace()
+        sys.settrace(self._enter)
+        try:
+            yield self
+        finally:
+            sys.settrace(before)
+
+    def _enter(self, frame, event, _argument):
+        return self._line if frame.f_code.co_filename.startswith(PACKAGE) else None
+
+    def _line(self, frame, event, _argument):
+        if event != "line" or self.place is not None:
+            return self._line
+        self.lines += 1
+        if self.lines == self.at:
+            self.place = f"{frame.f_code.co_filename.removeprefix(PACKAGE)}:{frame.f_lineno}"
+            raise self.kind
+        return self._line
+
+
+def lines_of(call):
+    """Count the lines of this package that a call runs through."""
+    with Interrupts().active() as interrupts:
+        call()
+    return interrupts.lines
