@@ -21,6 +21,7 @@ from pydantic import BaseModel, create_model
 
 from declarai_like._calls import runner
 from declarai_like._outputs.output import Output
+from declarai_like._prompting.bodies import check_class_body
 from declarai_like._prompting.instructions import output_instructions
 from declarai_like._prompting.text_templates import check_text, render_text, text_names
 from declarai_like.errors import DeclaraiError, DefinitionError
@@ -253,6 +254,8 @@ def _where(cls: type[Prompt]) -> str:
 def _docstring(cls: type[Prompt]) -> str:
     """Give the nearest docstring of a class; pydantic's and ours are no prompts."""
     own = (base.__doc__ for base in cls.__mro__ if issubclass(base, Prompt) and base is not Prompt)
+    if not cls.__doc__ and not cls.prompt_template:
+        check_class_body(cls, _where(cls))
     return next(filter(None, own), "")
 
 

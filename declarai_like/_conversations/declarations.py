@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.options import Options
 from declarai_like._conversations.windows import Window, window_of
 from declarai_like._outputs.output import Output
+from declarai_like._prompting.bodies import check_class_body
 from declarai_like._prompting.signatures import Signature
 from declarai_like._prompting.text_templates import check_text, text_names
 from declarai_like.errors import DefinitionError
@@ -192,6 +193,8 @@ def _text(cls: type, name: str, told: Any, where: str) -> str | None:
 def _docstring(cls: type) -> str | None:
     """Give the class's own docstring; the signature that a dataclass writes into it is none."""
     text = cls.__doc__ or ""
+    if not text:
+        check_class_body(cls, _where(cls))
     is_signature = is_dataclass(cls) and text.startswith(f"{cls.__name__}(")
     return None if is_signature or not text.strip() else inspect.cleandoc(text)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
-import tokenize
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from declarai_like._prompting.namespaces import closure_of
+from declarai_like._prompting.sources import find_definition
 from declarai_like.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from types import CodeType, FunctionType
 
-__all__ = ["Magic", "magic", "read_magic"]
+__all__ = ["Magic", "called_name", "magic", "magic_names", "read_magic"]
 
 _T = TypeVar("_T")
 _MAGIC_DESCRIPTION = ("description", "task_desc")
@@ -51,8 +51,7 @@ def read_magic(function: FunctionType) -> Magic | None:
     """Read the call of `magic()` in a function; `None` without one, or without source."""
     code = function.__code__
     scope = closure_of(function)
-    used = {*code.co_names, *code.co_freevars}
-    names = {n for n in used if n == "magic" or scope.get(n, function.__globals__.get(n)) is magic}
+    names = magic_names(function)
     call = _find_call(code, names) if names else None
     if call is None:
         return None
@@ -69,20 +68,22 @@ def read_magic(function: FunctionType) -> Magic | None:
     )
 
 
-def _find_call(code: CodeType, names: set[str]) -> ast.Call | None:
-    try:
-        source = "".join(inspect.getsourcelines(code)[0])
-        # A nested function keeps its indentation: dedenting would change its multi-line strings.
-        tree = ast.parse(f"if True:\n{source}" if source[:1].isspace() else source)
-    except (OSError, SyntaxError, tokenize.TokenError):
-        return None
-    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    body = next((node.body for node in functions if node.name == code.co_name), [])
+def magic_names(function: FunctionType) -> frozenset[str]:
+    """Give the names by which a function calls `magic`."""
+    code, scope = function.__code__, closure_of(function)
+    used = {*code.co_names, *code.co_freevars}
+    return frozenset(n for n in used if n == "magic" or scope.get(n, function.__globals__.get(n)) is magic)
+
+
+def _find_call(code: CodeType, names: Collection[str]) -> ast.Call | None:
+    definition = find_definition(code)
+    body = [] if definition is None else definition.body
     calls = (n for part in body for n in ast.walk(part) if isinstance(n, ast.Call))
-    return next((call for call in calls if _called_name(call) in names), None)
+    return next((call for call in calls if called_name(call) in names), None)
 
 
-def _called_name(call: ast.Call) -> str | None:
+def called_name(call: ast.Call) -> str | None:
+    """Give the last part of the name that is called."""
     match call.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name

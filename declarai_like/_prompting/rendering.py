@@ -84,6 +84,12 @@ class Prompt:
         """Give a short hash of all that is said around the arguments: another one when a word of it changes."""
         return version_of(*(message.message for message in self.outline({})))
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there are only arguments, and no word of what to do with them."""
+        texts = (self._text.source, self._system.source, self._output.description)
+        return not (any(texts) or self._parameters or self._examples or self._templates)
+
     def _system_message(self, system: str) -> tuple[Message, ...]:
         """Write what the user tells the system, and below it the words for the type."""
         words = "\n".join(filter(None, [system, self._instructions]))
@@ -132,7 +138,7 @@ class Prompt:
         return arguments if owner is None or self._owner is None else {**arguments, self._owner: Owner(owner)}
 
     def _require_instruction(self) -> None:
-        """Refuse a task that says nothing, and a template of the user's that leaves out arguments."""
+        """Refuse a prompt that would be empty, and a template of the user's that leaves out arguments."""
         if not (self._text.source or self._system.source or self._listed):
             raise DefinitionError(
                 f"{self._where}: there is nothing to ask without a docstring and parameters; write a docstring"

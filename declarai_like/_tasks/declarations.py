@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._outputs.output import Output
+from declarai_like._prompting.bodies import check_body
 from declarai_like._prompting.rendering import Prompt
 from declarai_like._prompting.signatures import Signature
+from declarai_like.errors import DefinitionError
 
 if TYPE_CHECKING:
     from declarai_like._calls.options import Options
@@ -28,15 +31,19 @@ class TaskDeclaration(NamedTuple):
     def of(cls, function: Any, provider: Provider, options: Options) -> TaskDeclaration:
         """Read a function; raises `DefinitionError` if it cannot be a task."""
         signature = Signature.of(function)
+        check_body(inspect.unwrap(signature.function), signature.where)
         output = Output.of(
             signature.annotation,
             key=signature.return_name or "declarai_result",
             description=signature.return_description,
             where=signature.where,
         )
-        return cls(
-            signature, output, Prompt.of(signature, output, options.templates, options.system), provider, options
-        )
+        prompt = Prompt.of(signature, output, options.templates, options.system)
+        if prompt.says_nothing:
+            raise DefinitionError(
+                f"{signature.where}: there is nothing to ask: write a docstring that says what to do, or give system="
+            )
+        return cls(signature, output, prompt, provider, options)
 
     def with_options(self, options: Options) -> TaskDeclaration:
         """Give the same task asked differently; its prompt is made anew if its words are others."""

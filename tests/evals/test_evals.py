@@ -171,7 +171,8 @@ def test_expected_data_becomes_the_declared_type():
     llm = model('{"declarai_result": ["a", "b"]}')
 
     @llm.task
-    def tags(text: str) -> set[str]: ...
+    def tags(text: str) -> set[str]:
+        """Tag the text"""
 
     plain, typed = evaluate(tags, [Case({"text": "x"}, ["b", "a"]), Case({"text": "x"}, {"a", "b"})])
     assert [(run.expected, run.score) for run in (plain, typed)] == [({"a", "b"}, 1.0)] * 2
