@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from declarai_like._calls.middlewares import TaskMiddleware
+from declarai_like._calls.option_names import describe_unknown, looks_like_key
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
 from declarai_like.requests import Limits, Request
 
 if TYPE_CHECKING:
-    from declarai_like.providers.base import Provider
+    from declarai_like.providers.base import Provider, Secret
 
 OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
 Reading = Literal["lenient", "strict"]
@@ -58,6 +59,7 @@ class ProviderOptions(TypedDict, total=False):
     max_concurrency: int | None
     max_prompt_chars: int | None
     max_answer_bytes: int | None
+    api_key: str | Secret | None
     http_client: Any
     http_async_client: Any
 
@@ -87,6 +89,8 @@ _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_t
 _SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "slots"}
 _LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
 _READINGS: tuple[Reading, ...] = ("lenient", "strict")
+_FOREVER = 10**9
+"""Seconds: some thirty years."""
 _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
 _RESERVED_PARAMS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
@@ -116,18 +120,18 @@ class Options:
     limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
     stream_limits: Limits = field(default_factory=Limits)
 
-    def merge(self, **changes: Any) -> Options:
+    def merge(self, also: Collection[str] = (), /, **changes: Any) -> Options:
         """Give these options with changes laid over them; mappings are merged, `None` changes nothing but a limit.
 
         `request_timeout` is declarai's word for `timeout`. Raises `DefinitionError` for a name that is no option,
-        and for a value that is none of its option.
+        and for a value that is none of its option; `also` are the other names that its caller takes.
         """
         if "request_timeout" in changes:
             changes.setdefault("timeout", changes.pop("request_timeout"))
         given = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
         for name, value in given.items():
-            _check(name, value)
-        limits = {_LIMITS[name]: given.pop(name) for name in _LIMITS.keys() & given.keys()}
+            _check(name, value, also)
+        limits = {_LIMITS[name]: _bounded(given.pop(name)) for name in _LIMITS.keys() & given.keys()}
         if limits.get("slots") is not None:  # one queue for all that share these options
             limits["slots"] = FairQueue(limits["slots"])
         if "llm_params" in given:
@@ -144,9 +148,11 @@ class Options:
         )
 
     @classmethod
-    def of_provider(cls, *, streaming: bool, **given: Any) -> Options:
+    def of_provider(cls, also: Collection[str] = (), /, *, streaming: bool, **given: Any) -> Options:
         """Give the options of all tasks of a provider; its middlewares stand around theirs."""
-        options = cls(streaming=streaming).merge(**given)
+        if given.get("system") is not None:
+            raise DefinitionError("'system' is an option of tasks and chats: give it to @llm.task or @llm.chat")
+        options = cls(streaming=streaming).merge(also, **given)
         return replace(options, provider_middlewares=options.middlewares, middlewares=())
 
     def params(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -172,6 +178,8 @@ class Options:
         **rest: Any,
     ) -> Request:
         """Begin a request of a provider as these options say; `rest` are its other fields."""
+        if model is not None:
+            _check("model", model)
         return Request(
             model=model or self.model or provider.model,
             stream=streaming,
@@ -194,7 +202,12 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_time(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and value > 0)
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0)
+
+
+def _bounded(value: Any) -> Any:
+    """Give a limit, or `None` for one that no clock can wait for."""
+    return None if isinstance(value, (int, float)) and value > _FOREVER else value
 
 
 def _is_size(value: Any) -> bool:
@@ -207,7 +220,10 @@ def _is_mapping(value: Any) -> bool:
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "streaming": (lambda value: isinstance(value, bool), "True or False"),
-    "model": (lambda value: isinstance(value, str) and value != "", "the name of a model"),
+    "model": (
+        lambda value: isinstance(value, str) and value != "" and not looks_like_key(value),
+        "the name of a model",
+    ),
     "llm_params": (_is_mapping, "a mapping of the model's parameters, as {'temperature': 0.2}"),
     "middlewares": (lambda value: isinstance(value, (list, tuple)), "a list of middlewares"),
     "retries": (_is_count, "how often to ask again"),
@@ -222,11 +238,13 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: Any, also: Collection[str] = ()) -> None:
     """Check the value of an option."""
     if name not in _RULES:
-        raise DefinitionError(f"unknown option {name!r}: expected one of {', '.join(_RULES)}")
+        raise DefinitionError(describe_unknown(name, [*_RULES, *also]))
     fits, what = _RULES[name]
+    if looks_like_key(value):
+        raise DefinitionError(f"{name}: expected {what}, got a key; keys are given to the provider, as openai_token=")
     if not fits(value):
         raise DefinitionError(f"{name}: expected {what}, got {value!r:.200}")
 

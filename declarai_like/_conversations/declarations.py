@@ -160,7 +160,7 @@ def _asked(llm: Any, where: str) -> tuple[Provider, Options]:
 def _laid(base: Options, layers: tuple[Mapping[str, Any], ...]) -> Options:
     options = base
     for layer in layers:
-        options = options.merge(**layer)
+        options = options.merge(sorted(CHAT_OPTIONS), **layer)
     return options
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from declarai_like._declarai.model import Declarai
-from declarai_like._declarai.opening import open_azure_openai, open_local, open_offline, open_openai
+from declarai_like._declarai.opening import open_azure_openai, open_local, open_offline, open_openai, wrap_secrets
 from declarai_like.providers.base import Secret
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def openai(
     HTTP library's own clients, for proxies and other transports.
     """
     openai_token = None if openai_token is None else Secret(openai_token)
+    options = cast("Any", wrap_secrets(options))
     opened = open_openai(
         model=model,
         version=version,
@@ -117,6 +118,7 @@ def azure_openai(
     `ConfigurationError` at once if deployment, key or address is told nowhere.
     """
     azure_openai_key = None if azure_openai_key is None else Secret(azure_openai_key)
+    options = cast("Any", wrap_secrets(options))
     opened = open_azure_openai(
         deployment_name=deployment_name,
         azure_openai_key=azure_openai_key,

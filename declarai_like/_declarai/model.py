@@ -138,6 +138,7 @@ class Declarai(Direct):
     ) -> Declarai:
         """Do what `declarai_like.openai` does. Deprecated: to be removed in 1.0."""
         openai_token = None if openai_token is None else Secret(openai_token)
+        settings = wrap_secrets(settings)
         _warn_deprecated("openai")
         opened = open_openai(model=model, version=version, openai_token=openai_token, **settings)
         made: Declarai = Declarai.of(*opened)
@@ -149,6 +150,7 @@ class Declarai(Direct):
     ) -> Declarai:
         """Do what `declarai_like.azure_openai` does. Deprecated: to be removed in 1.0."""
         azure_openai_key = None if azure_openai_key is None else Secret(azure_openai_key)
+        settings = wrap_secrets(settings)
         _warn_deprecated("azure_openai")
         opened = open_azure_openai(deployment_name=deployment_name, azure_openai_key=azure_openai_key, **settings)
         made: Declarai = Declarai.of(*opened)

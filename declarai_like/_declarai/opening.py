@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._calls.option_names import looks_like_key
 from declarai_like._calls.options import Options, ProviderOptions
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers.azure import AzureOpenAIProvider
@@ -12,7 +13,7 @@ from declarai_like.providers.offline import OfflineProvider, is_offline, or_offl
 from declarai_like.providers.openai import OpenAIProvider, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import TypeAlias
 
     from declarai_like.providers.base import Provider
@@ -35,6 +36,7 @@ def open_provider(name: str, *, model: str | None, version: str | None, **settin
     if name in _OPENERS:
         given = {"model": model, "version": version}
         return _OPENERS[name](**{key: value for key, value in given.items() if value is not None}, **settings)
+    _refuse_keys(model=model, version=version)
     provider = or_offline(registered(name, LLMSettings(name, model or "default", version).model, settings))
     return provider, _lay_options(provider.streaming, {key: settings[key] for key in _OF_TASKS & settings.keys()})
 
@@ -44,6 +46,7 @@ def open_openai(
     model: str | None = None,
     version: str | None = None,
     openai_token: Secret | None = None,
+    api_key: str | Secret | None = None,
     base_url: str | None = None,
     headers: Mapping[str, str] | None = None,
     stream: bool | None = None,
@@ -55,22 +58,24 @@ def open_openai(
     model = model or environment("DECLARAI_OPENAI_MODEL")
     if not model:
         raise ConfigurationError("no model: give model=, or set the environment variable DECLARAI_OPENAI_MODEL")
+    _refuse_keys(model=model, version=version, base_url=base_url)
     provider = OpenAIProvider(
         LLMSettings("openai", model, version).model,
-        key=openai_token,
+        key=_only_key("openai_token", openai_token, api_key),
         base_url=base_url,
         headers=headers,
         streaming=bool(stream),
         http_client=http_client,
         http_async_client=http_async_client,
     )
-    return or_offline(provider), _lay_options(stream, options)
+    return or_offline(provider), _lay_options(stream, options, _OF_OPENAI)
 
 
 def open_azure_openai(
     *,
     deployment_name: str | None = None,
     azure_openai_key: Secret | None = None,
+    api_key: str | Secret | None = None,
     azure_openai_api_base: str | None = None,
     api_version: str | None = None,
     model: str | None = None,
@@ -89,11 +94,12 @@ def open_azure_openai(
         raise ConfigurationError(
             "no deployment: give deployment_name=, or set DECLARAI_AZURE_OPENAI_DEPLOYMENT_NAME in the environment"
         )
+    _refuse_keys(deployment_name=name, azure_openai_api_base=azure_openai_api_base, api_version=api_version)
     provider = AzureOpenAIProvider(
         name,
         endpoint=azure_openai_api_base,
         api_version=api_version,
-        key=azure_openai_key,
+        key=_only_key("azure_openai_key", azure_openai_key, api_key),
         headers=headers,
         streaming=bool(stream),
         http_client=http_client,
@@ -101,7 +107,7 @@ def open_azure_openai(
     )
     if not is_offline():
         provider.check()
-    return or_offline(provider), _lay_options(stream, options)
+    return or_offline(provider), _lay_options(stream, options, _OF_AZURE)
 
 
 def open_local(*, model: str | None = None, stream: bool | None = None, **options: Any) -> Opened:
@@ -112,7 +118,7 @@ def open_local(*, model: str | None = None, stream: bool | None = None, **option
     server = {name: options.pop(name) for name in ("n_ctx", "n_parallel", "n_gpu_layers") if name in options}
     if is_offline():
         return OfflineProvider(name="local", model=model or "offline"), _lay_options(stream, options)
-    return LocalProvider.of(model, streaming=bool(stream), **server), _lay_options(stream, options)
+    return LocalProvider.of(model, streaming=bool(stream), **server), _lay_options(stream, options, ("model", "stream"))
 
 
 def open_offline(*, seed: int = 0, stream: bool | None = None, **options: Any) -> Opened:
@@ -122,7 +128,26 @@ def open_offline(*, seed: int = 0, stream: bool | None = None, **options: Any) -
 
 def wrap_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Wrap the keys, so that no frame of ours holds one that a report of an error could show."""
-    return {name: Secret(value) if name in _KEYS and value else value for name, value in settings.items()}
+    return {
+        name: Secret(value) if name in _KEYS and isinstance(value, str) and value else value
+        for name, value in settings.items()
+    }
+
+
+def _refuse_keys(**texts: str | None) -> None:
+    """Raise `ConfigurationError` for a key where another text belongs: it would be sent, logged and shown."""
+    for name, text in texts.items():
+        if looks_like_key(text) or isinstance(text, Secret):
+            raise ConfigurationError(
+                f"{name}: a key stands in the place of the {name.replace('_', ' ')}; give it by its name, as api_key="
+            )
+
+
+def _only_key(name: str, key: Secret | None, api_key: str | Secret | None) -> Secret | None:
+    """Give the key, which may be given by either name."""
+    if key is not None and api_key is not None:
+        raise ConfigurationError(f"the key is given twice, as {name}= and as api_key=: give it once")
+    return key if api_key is None else Secret(api_key)
 
 
 def provider_names() -> frozenset[str]:
@@ -130,9 +155,9 @@ def provider_names() -> frozenset[str]:
     return frozenset(_OPENERS)
 
 
-def _lay_options(stream: bool | None, given: Mapping[str, Any]) -> Options:  # noqa: FBT001 - the public argument
+def _lay_options(stream: bool | None, given: Mapping[str, Any], own: Collection[str] = ()) -> Options:  # noqa: FBT001 - the public argument
     """Lay a provider's options over the defaults."""
-    return Options.of_provider(streaming=bool(stream), **given)
+    return Options.of_provider(own, streaming=bool(stream), **given)
 
 
 _OPENERS: dict[str, Callable[..., Opened]] = {
@@ -141,5 +166,8 @@ _OPENERS: dict[str, Callable[..., Opened]] = {
     "azure_openai": open_azure_openai,
     "local": open_local,
 }
-_KEYS = frozenset({"openai_token", "azure_openai_key"})
-_OF_TASKS = ProviderOptions.__annotations__.keys() - {"http_client", "http_async_client"}
+_OF_ALL = ("api_key", "stream", "headers", "http_client", "http_async_client")
+_OF_OPENAI = ("model", "version", "openai_token", "base_url", *_OF_ALL)
+_OF_AZURE = ("deployment_name", "azure_openai_key", "azure_openai_api_base", "api_version", *_OF_ALL)
+_KEYS = frozenset({"openai_token", "azure_openai_key", "api_key"})
+_OF_TASKS = ProviderOptions.__annotations__.keys() - {"api_key", "http_client", "http_async_client"}
