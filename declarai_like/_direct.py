@@ -148,7 +148,7 @@ class Direct:
         output: Output[Any] = Output.of(output_type, where="output_type")
         request = self._request(params, model=model, streaming=streaming).replace(
             messages=tuple(map(Message.of, listed)),
-            response_format=output.response_format(self.options.format),
+            response_format=self.options.response_format(output, self.llm),
             tools=tuple(tools),
         )
         return request, output

@@ -289,7 +289,7 @@ class Chat:
             llm_params,
             streaming=streaming,
             messages=(*self._opening(system.render(values)), Message(message or "")),
-            response_format=output.response_format(options.format),
+            response_format=options.response_format(output, provider),
             name=self.__name__,
             prompt_version=version_of(system.text),
             conversation=getattr(self._session.memory, "session_id", None),
@@ -309,7 +309,10 @@ class Chat:
     def _opening(self, system: str) -> list[Message]:
         """Write the system message: the prompt, and how the reply must look."""
         declared = self.__chat__
-        instructions = output_instructions(declared.output, chat=True, templates=declared.options.templates)
+        options = declared.options
+        instructions = output_instructions(
+            declared.output, chat=True, templates=options.templates, shows_schema=options.shows_schema
+        )
         text = "\n".join(filter(None, [system, instructions]))
         return [Message(text, MessageRole.system)] if text else []
 

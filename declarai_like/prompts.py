@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel, create_model
 
 from declarai_like._calls import runner
+from declarai_like._calls.options import Options
 from declarai_like._outputs.output import Output
 from declarai_like._prompting.bodies import check_class_body
 from declarai_like._prompting.instructions import output_instructions
@@ -175,7 +176,7 @@ class Prompt(BaseModel):
         model, tools = told.pop("model", None), told.pop("tools", None)
         return llm.options.request(llm.llm, told, model=model, streaming=streaming).replace(
             messages=tuple(self._full_messages()),
-            response_format=output.response_format(llm.options.format),
+            response_format=llm.options.response_format(output, llm.llm),
             tools=tuple(tools or ()),
             name=type(self).__name__,
         )
@@ -198,8 +199,10 @@ class Prompt(BaseModel):
             raise DeclaraiError(f"{declaration.where}: messages() gave no message; nothing was sent")
         first = messages[0]
         leads = first.role == MessageRole.system and not first.fields
-        templates = None if llm is None else llm.options.templates
-        words = output_instructions(declaration.output, chat=leads, templates=templates)
+        options = Options() if llm is None else llm.options
+        words = output_instructions(
+            declaration.output, chat=leads, templates=options.templates, shows_schema=options.shows_schema
+        )
         if words and leads:
             return [replace(first, message=f"{first.message}\n{words}"), *messages[1:]]
         return [Message(words, MessageRole.system), *messages] if words else messages

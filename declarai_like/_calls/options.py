@@ -13,6 +13,7 @@ from declarai_like.errors import DefinitionError
 from declarai_like.requests import Limits, Request
 
 if TYPE_CHECKING:
+    from declarai_like._outputs.output import Output
     from declarai_like.providers.base import Provider, Secret
 
 OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
@@ -190,6 +191,15 @@ class Options:
             reasoning_tags=self.reasoning_tags,
             **rest,
         )
+
+    @property
+    def shows_schema(self) -> bool:
+        """Whether words repeat the schema: where it is enforced, or there is an error, they need not."""
+        return self.output != "json_schema"
+
+    def response_format(self, output: Output[Any], provider: Provider) -> dict[str, Any] | None:
+        """Give the schema of an answer as this provider's strict mode takes it."""
+        return output.response_format(self.format, getattr(provider, "schema_dialect", "common"))
 
     @property
     def format(self) -> str:

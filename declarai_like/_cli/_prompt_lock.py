@@ -68,7 +68,7 @@ class RequestOutline:
     @property
     def response_format(self) -> dict[str, Any] | None:
         """The schema of the answer as it goes over the wire."""
-        return self.output.response_format(self.options.format)
+        return self.options.response_format(self.output, self.provider)
 
 
 def is_declared(target: Any) -> bool:
@@ -212,7 +212,12 @@ def _declared_messages(target: Any, outline: RequestOutline) -> list[Message]:
         declaration = target.__prompt__
         system, text = declaration.system, declaration.text
     leads = outline.kind == "chat" or bool(system)
-    instructions = output_instructions(outline.output, chat=leads, templates=outline.options.templates)
+    instructions = output_instructions(
+        outline.output,
+        chat=leads,
+        templates=outline.options.templates,
+        shows_schema=outline.options.shows_schema,
+    )
     opening = "\n".join(filter(None, (system, instructions)))
     roles = ((opening, MessageRole.system), (text, MessageRole.user))
     return [Message(text, role) for text, role in roles if text]

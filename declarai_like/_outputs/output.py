@@ -10,6 +10,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from declarai_like._outputs.annotations import refuse_lazy_fields, replace_iterables
 from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
 from declarai_like.responses import Parsed
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from declarai_like._outputs.partials import Partials
+    from declarai_like._outputs.schemas import Dialect
     from declarai_like._outputs.targets import Target
 
 __all__ = ["Output"]
 
 T = TypeVar("T")
 
+_LONGEST_REASON = 420
 _SCALARS = (int, float, bool)
 _MOST_SHOWN = 400
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -56,7 +59,7 @@ class Output(Generic[T]):
 
         Raises `DefinitionError` for a type that no JSON Schema describes.
         """
-        annotation = str if annotation is inspect.Parameter.empty else annotation
+        annotation = str if annotation is inspect.Parameter.empty else replace_iterables(annotation, where)
         output: Output[Any] = Output(annotation, key=key, description=description, where=where)
         if not _is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
             output._define()
@@ -76,11 +79,12 @@ class Output(Generic[T]):
             _ = self._adapter.validator, self.schema
         except Exception as error:
             place = f"{self._where}: " if self._where else ""
-            reason, _, _ = str(error).partition("\n")
+            reason = _condense(error)
             raise DefinitionError(
                 f"{place}the return type {self.type_name} has no JSON Schema; "
                 f"return a type that pydantic can describe ({reason})"
             ).with_cause(error) from None
+        refuse_lazy_fields(self._adapter.core_schema, self.type_name, self._where)
 
     @functools.cached_property
     def _adapter(self) -> TypeAdapter[T]:
@@ -113,21 +117,33 @@ class Output(Generic[T]):
 
     @functools.cached_property
     def strict_schema(self) -> dict[str, Any] | None:
-        """The schema for strict modes; `None` if they cannot express the type."""
+        """The schema that every strict mode takes; `None` if they cannot express the type."""
         from declarai_like._outputs import schemas
 
         return schemas.strict(self.schema)
 
-    def response_format(self, mode: str) -> dict[str, Any] | None:
+    @functools.cached_property
+    def _openai_schema(self) -> dict[str, Any] | None:
+        from declarai_like._outputs import schemas
+
+        return schemas.strict(self.schema, dialect="openai")
+
+    def _strict_schema(self, dialect: Dialect) -> dict[str, Any] | None:
+        if dialect == "full":
+            return self.schema
+        return self._openai_schema if dialect == "openai" else self.strict_schema
+
+    def response_format(self, mode: str, dialect: Dialect = "common") -> dict[str, Any] | None:
         """Return the request's `response_format` for `"json_schema"` or `"json_object"`, else `None`.
 
-        Where strict mode cannot express the type, the schema is sent without it.
+        `dialect` is what the provider's strict mode understands. Where it cannot express the type, the schema is
+        sent without it.
         """
         if self.is_text or mode not in {"json_schema", "json_object"}:
             return None
         if mode == "json_object":
             return {"type": "json_object"}
-        strict = self.strict_schema
+        strict = self._strict_schema(dialect)
         name = _NOT_IN_A_NAME.sub("_", self.key if self.wrapped else self.type_name)[:64]
         schema = self.schema if strict is None else strict
         return {"type": mode, "json_schema": {"name": name, "strict": strict is not None, "schema": schema}}
@@ -231,6 +247,13 @@ class Output(Generic[T]):
 def _shorten(text: str) -> str:
     """Return the text for an error message, cut at a sensible length."""
     return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}... ({len(text)} characters)"
+
+
+def _condense(error: Exception) -> str:
+    """Give what an error says in one line, without the links below it."""
+    lines = (line.strip() for line in str(error).splitlines())
+    text = " ".join(line for line in lines if line and not line.startswith("For further information"))
+    return text if len(text) <= _LONGEST_REASON else f"{text[:150]} ... {text[-250:]}"
 
 
 def _is_plain(annotation: Any) -> bool:

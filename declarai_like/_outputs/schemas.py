@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["describe", "is_object", "strict", "under_key"]
+__all__ = ["Dialect", "describe", "is_object", "strict", "under_key"]
 
-# What every strict mode accepts as it is. OpenAI takes a few more (`pattern`, some `format`s, number
-# ranges), Azure does not: the rest is told in the description, and checked when the answer is parsed.
+Dialect: TypeAlias = Literal["common", "openai", "full"]
+"""What a strict mode understands: what all do (Azure's no more), what OpenAI's does, or all that pydantic writes."""
+
+# What every strict mode accepts as it is; the rest is told in the description, and checked when the answer is parsed.
 _KEPT = frozenset({"$ref", "description", "enum", "title", "type"})
 _REWRITTEN = frozenset(
     {
@@ -26,6 +28,15 @@ _REWRITTEN = frozenset(
 _INEXPRESSIBLE = frozenset(
     {"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "patternProperties", "then"}
 )
+# https://platform.openai.com/docs/guides/structured-outputs#supported-properties
+_OPENAI_KEYWORDS = frozenset(
+    {
+        *("pattern", "format", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+        *("minItems", "maxItems"),
+    }
+)
+_OPENAI_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+_LOOK_AROUND = ("(?=", "(?!", "(?<=", "(?<!")
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
@@ -60,33 +71,44 @@ def under_key(schema: Mapping[str, Any], key: str, description: str) -> dict[str
     return {**wrapped, "$defs": schema["$defs"]} if "$defs" in schema else wrapped
 
 
-def strict(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the schema with every object closed and every field required.
+def strict(schema: Mapping[str, Any], dialect: Dialect = "common") -> dict[str, Any] | None:
+    """Return the schema with every object closed and every field required, in the words of a dialect.
 
     `None` if that would say something else: an open mapping, any value, `allOf` and its like.
     """
     try:
-        return _strict(schema)
+        return _strict(schema, dialect)
     except _Inexpressible:
         return None
 
 
-def _strict(node: Any) -> dict[str, Any]:
+def _strict(node: Any, dialect: Dialect) -> dict[str, Any]:
     if not isinstance(node, dict) or _INEXPRESSIBLE & node.keys():
         raise _Inexpressible
-    told = {name: part for name, part in node.items() if name not in _KEPT | _REWRITTEN and part is not None}
-    closed = {name: part for name, part in node.items() if name in _KEPT}
+    closed = {name: part for name, part in node.items() if name in _KEPT or _is_understood(name, part, dialect)}
+    told = {
+        name: part for name, part in node.items() if name not in closed and name not in _REWRITTEN and part is not None
+    }
     if "prefixItems" in node:
         told["prefixItems"] = node["prefixItems"]
-    closed.update(_choices(node) or _object(node) or _array(node))
+    closed.update(_choices(node, dialect) or _object(node, dialect) or _array(node, dialect))
     if not closed.keys() & {"$ref", "anyOf", "type"}:
         raise _Inexpressible
     if "$defs" in node:
-        closed["$defs"] = {name: _strict(part) for name, part in node["$defs"].items()}
+        closed["$defs"] = {name: _strict(part, dialect) for name, part in node["$defs"].items()}
     return _referenced(_told(closed, told))
 
 
-def _choices(node: Mapping[str, Any]) -> dict[str, Any]:
+def _is_understood(name: str, part: Any, dialect: Dialect) -> bool:
+    """Say whether OpenAI's strict mode takes a keyword: formats it lists, and patterns without look-around."""
+    if dialect != "openai" or name not in _OPENAI_KEYWORDS:
+        return False
+    if name == "format":
+        return part in _OPENAI_FORMATS
+    return name != "pattern" or not any(mark in part for mark in _LOOK_AROUND)
+
+
+def _choices(node: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Rewrite what allows one of several: `const`, `enum`, `anyOf`, `oneOf`."""
     values = [node["const"]] if "const" in node else node.get("enum")
     if values is not None:
@@ -95,29 +117,29 @@ def _choices(node: Mapping[str, Any]) -> dict[str, Any]:
         types = list(dict.fromkeys(_TYPES[type(value)] for value in values))
         return {"enum": values, "type": types[0] if len(types) == 1 else types}
     options = node.get("anyOf", node.get("oneOf"))
-    return {} if options is None else {"anyOf": [_strict(option) for option in options]}
+    return {} if options is None else {"anyOf": [_strict(option, dialect) for option in options]}
 
 
-def _object(node: Mapping[str, Any]) -> dict[str, Any]:
+def _object(node: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if node.get("type") != "object":
         return {}
     if not is_object(node) or node.get("additionalProperties"):
         raise _Inexpressible
-    fields = {name: _strict(part) for name, part in node["properties"].items()}
+    fields = {name: _strict(part, dialect) for name, part in node["properties"].items()}
     return {"properties": fields, "required": list(fields), "additionalProperties": False}
 
 
-def _array(node: Mapping[str, Any]) -> dict[str, Any]:
+def _array(node: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Rewrite `items`; of a tuple, allow any of its items' types, as the order cannot be said."""
     if node.get("type") != "array":
         return {}
     options = [*node.get("prefixItems", ()), *([node["items"]] if "items" in node else ())]
     distinct = [part for i, part in enumerate(options) if part not in options[:i]]
     if len(distinct) == 1:
-        return {"items": _strict(distinct[0])}
+        return {"items": _strict(distinct[0], dialect)}
     if not distinct:
         raise _Inexpressible
-    return {"items": {"anyOf": [_strict(option) for option in distinct]}}
+    return {"items": {"anyOf": [_strict(option, dialect) for option in distinct]}}
 
 
 def _told(closed: dict[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:

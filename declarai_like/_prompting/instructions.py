@@ -64,8 +64,13 @@ class OutputLike(Protocol):
         """Write a value as a perfect model would."""
 
 
-def output_instructions(output: OutputLike, *, chat: bool, templates: Mapping[str, str] | None = None) -> str:
-    """Return the system's words for a return type; empty for text that is not described."""
+def output_instructions(
+    output: OutputLike, *, chat: bool, templates: Mapping[str, str] | None = None, shows_schema: bool = True
+) -> str:
+    """Return the system's words for a return type; empty for text that is not described.
+
+    `shows_schema` says whether they repeat the schema; the user's own templates are given it all the same.
+    """
     templates = templates or {}
     description = output.description
     if output.is_text:
@@ -73,10 +78,10 @@ def output_instructions(output: OutputLike, *, chat: bool, templates: Mapping[st
         return render_template("text", templates, {"description": description}) if told else ""
     if output.is_scalar:
         return render_template("scalar", templates, {"type": output.type_name, "description": description})
-    schema = to_json(output.schema)
+    stem = "chat_json" if chat else "json"
+    schema = to_json(output.schema) if shows_schema or stem in templates else ""
     key = output.key if output.wrapped else ""
-    variables = {"key": key, "schema": schema, "description": description}
-    return render_template("chat_json" if chat else "json", templates, variables)
+    return render_template(stem, templates, {"key": key, "schema": schema, "description": description})
 
 
 def render_packaged(stem: str, **variables: Any) -> str:

@@ -30,11 +30,18 @@ class Prompt:
     """One task's prompt: checked when declared, and plain data, so that it can be shared and pickled."""
 
     def __init__(
-        self, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None, system: str = ""
+        self,
+        signature: Signature,
+        output: OutputLike,
+        templates: Mapping[str, str] | None = None,
+        system: str = "",
+        *,
+        shows_schema: bool = True,
     ) -> None:
         doc, where = signature.doc, signature.where
         self._where = where
         self._output = output
+        self._shows_schema = shows_schema
         self._templates = check_templates(templates or {}, where)
         self._names = tuple(signature.signature.parameters)
         self._owner = signature.owner
@@ -50,14 +57,20 @@ class Prompt:
 
     @classmethod
     def of(
-        cls, signature: Signature, output: OutputLike, templates: Mapping[str, str] | None = None, system: str = ""
+        cls,
+        signature: Signature,
+        output: OutputLike,
+        templates: Mapping[str, str] | None = None,
+        system: str = "",
+        *,
+        shows_schema: bool = True,
     ) -> Prompt:
         """Check a declaration and make its prompt; raises `DefinitionError` for what cannot work.
 
         `templates` replaces files of `templates/` by their stem: `{"task": "{{ text }} ..."}`. `system` is a system
-        prompt, a text of the same kind as the docstring.
+        prompt, a text of the same kind as the docstring; `shows_schema` says whether words repeat the schema.
         """
-        return cls(signature, output, templates, system)
+        return cls(signature, output, templates, system, shows_schema=shows_schema)
 
     def render(self, arguments: Mapping[str, Any], owner: Any = None) -> tuple[Message, ...]:
         """Write the messages to send; `arguments` holds every parameter, `owner` is the `self` of a method.
@@ -97,7 +110,12 @@ class Prompt:
 
     @cached_property
     def _instructions(self) -> str:
-        return output_instructions(self._output, chat=bool(self._system.source), templates=self._templates)
+        return output_instructions(
+            self._output,
+            chat=bool(self._system.source),
+            templates=self._templates,
+            shows_schema=self._shows_schema,
+        )
 
     def _example_messages(self, owner: Any) -> tuple[Message, ...]:
         shown = self._text.names

@@ -170,7 +170,7 @@ class BaseTask(Generic[P, T, R]):
             llm_params,
             streaming=streaming,
             messages=prompt.render(arguments, owner),
-            response_format=output.response_format(options.format),
+            response_format=options.response_format(output, provider),
             name=signature.name,
             prompt_version=prompt.version,
             output=output,

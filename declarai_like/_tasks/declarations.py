@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.options import Options
     from declarai_like.providers.base import Provider
 
-__all__ = ["TaskDeclaration"]
+__all__ = ["TaskDeclaration", "make_prompt"]
 
 
 class TaskDeclaration(NamedTuple):
@@ -38,7 +38,7 @@ class TaskDeclaration(NamedTuple):
             description=signature.return_description,
             where=signature.where,
         )
-        prompt = Prompt.of(signature, output, options.templates, options.system)
+        prompt = make_prompt(signature, output, options)
         if prompt.says_nothing:
             raise DefinitionError(
                 f"{signature.where}: there is nothing to ask: write a docstring that says what to do, or give system="
@@ -47,7 +47,15 @@ class TaskDeclaration(NamedTuple):
 
     def with_options(self, options: Options) -> TaskDeclaration:
         """Give the same task asked differently; its prompt is made anew if its words are others."""
-        if (options.templates, options.system) == (self.options.templates, self.options.system):
+        if _words(options) == _words(self.options):
             return self._replace(options=options)
-        prompt = Prompt.of(self.signature, self.output, options.templates, options.system)
-        return self._replace(options=options, prompt=prompt)
+        return self._replace(options=options, prompt=make_prompt(self.signature, self.output, options))
+
+
+def make_prompt(signature: Signature, output: Output[Any], options: Options) -> Prompt:
+    """Make the prompt of a function, in the words that its options say."""
+    return Prompt.of(signature, output, options.templates, options.system, shows_schema=options.shows_schema)
+
+
+def _words(options: Options) -> tuple[Any, ...]:
+    return options.templates, options.system, options.shows_schema

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._prompting.rendering import Prompt
+from declarai_like._tasks.declarations import make_prompt
 from declarai_like.errors import ConfigurationError, DeclaraiError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.options import Options
     from declarai_like._outputs.output import Output
+    from declarai_like._prompting.rendering import Prompt
     from declarai_like._prompting.signatures import Signature
     from declarai_like.tasks import BaseTask
 
@@ -105,7 +106,7 @@ def hold_out(signature: Signature, output: Output[Any], options: Options, case: 
     asked = signature.bind(bound.args, bound.kwargs)
     rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
     kept = replace(signature, doc=replace(signature.doc, examples=rest))
-    return Prompt.of(kept, output, options.templates, options.system), bound
+    return make_prompt(kept, output, options), bound
 
 
 def _bind_by_name(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:

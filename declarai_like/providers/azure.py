@@ -12,6 +12,7 @@ from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import OpenAIProvider, environment
 
 if TYPE_CHECKING:
+    from declarai_like._outputs.schemas import Dialect
     from declarai_like.requests import Request
 
 __all__ = ["AzureOpenAIProvider"]
@@ -63,6 +64,11 @@ class AzureOpenAIProvider(OpenAIProvider):
     def check(self) -> None:
         """Raise `ConfigurationError` now if the key or the address is told nowhere."""
         _ = self.api_key, self.endpoint
+
+    @property
+    def schema_dialect(self) -> Dialect:
+        """What Azure's strict mode understands of a schema: less than OpenAI's."""
+        return "common"
 
     @property
     def where(self) -> str:

@@ -12,6 +12,8 @@ from declarai_like.providers.openai import OpenAIProvider
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from declarai_like._outputs.schemas import Dialect
+
 __all__ = ["LocalProvider"]
 
 
@@ -19,6 +21,8 @@ class LocalProvider(OpenAIProvider):
     """A GGUF model on llama.cpp inside this process; it is loaded when it is first asked."""
 
     name = "local"
+    schema_dialect: Dialect = "full"
+    """llama.cpp holds the model to all that a schema says."""
 
     def __init__(self, path: Path, *, streaming: bool = False, **server: int) -> None:
         super().__init__(path.stem, streaming=streaming)

@@ -33,6 +33,7 @@ from declarai_like.providers.base import Secret
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
+    from declarai_like._outputs.schemas import Dialect
     from declarai_like.errors import DeclaraiError, ProviderError
     from declarai_like.requests import Limits, Request
 
@@ -96,6 +97,12 @@ class OpenAIProvider:
             "no OpenAI key: set the environment variable OPENAI_API_KEY (or DECLARAI_OPENAI_API_KEY), "
             "or give openai_token=; declarai_like.local() needs none"
         )
+
+    @property
+    def schema_dialect(self) -> Dialect:
+        """What this server's strict mode understands of a schema: OpenAI's is known, others' by what all do."""
+        address = self.base_url or environment("OPENAI_BASE_URL")
+        return "common" if address and "api.openai.com" not in str(address) else "openai"
 
     @property
     def where(self) -> str:

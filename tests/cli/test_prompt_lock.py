@@ -184,7 +184,8 @@ def test_keys_and_addresses_are_not_locked():
 
 def test_properties_keep_their_order_because_models_answer_in_it():
     @llm.task
-    def pair(x: str) -> Backward: ...
+    def pair(x: str) -> Backward:
+        """Pair it"""
 
     schema = json.loads(dump(locked(pair=pair)))["prompts"]["app:pair"]["response_format"]["json_schema"]["schema"]
     assert list(schema["properties"]) == ["b", "a"]
