@@ -11,7 +11,7 @@ from weakref import ref
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
 from declarai_like._conversations.conversation import ChatState, Conversation, begun, without_last_turn
-from declarai_like._conversations.declarations import ChatDeclaration, declare, sending, sharing
+from declarai_like._conversations.declarations import ChatDeclaration, declare, placeholders_of, sending, sharing
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
 from declarai_like._prompting.instructions import output_instructions, reask
@@ -111,7 +111,8 @@ class Chat:
             session.keep_partial = keep_partial
         if window is not None:
             session.window = window_of(window)
-        self._system_prompt().refuse_unknown(values, self.__name__)
+        greeted = placeholders_of(session.greeting or "", self.__chat__.where)
+        self._system_prompt().refuse_unknown({n: values[n] for n in values.keys() - greeted}, self.__name__)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -126,7 +127,8 @@ class Chat:
 
     def _read_greeting(self) -> str | None:
         own = self._session.greeting
-        return (self.__chat__.greeting if own is None else own) or None
+        text = self.__chat__.greeting if own is None else own
+        return SystemPrompt(text, self, self.__chat__).render_or_source({}) if text else None
 
     def _write_greeting(self, text: str) -> None:
         self._session.greeting = text
@@ -165,6 +167,7 @@ class Chat:
         A prompt that lacks a value is shown as it was written; where the window would have to ask a model first, the
         whole history is shown.
         """
+        _require_instance(self, "compile")
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.compile")
         opening = self._opening(self._system_prompt().render_or_source(values))
         new = [] if message is None else [Message(message)]
@@ -193,14 +196,17 @@ class Chat:
         system prompt for this turn; `llm_params` are the model's parameters for it. A chat with `async def send`
         gives a coroutine, or an async generator. Raises `TypeError` for a name that the prompt does not ask for.
         """
+        _require_instance(self, "send")
         return self._answer(self.prepare_turn(*self._split_arguments(args, kwargs)))
 
     def asend(self, *args: Any, **kwargs: Any) -> Any:
         """Do what `send` does, in an event loop: await it, or iterate it on a streaming chat."""
+        _require_instance(self, "asend")
         return _start_async_turn(self.prepare_turn(*self._split_arguments(args, kwargs)))
 
     def stream(self, *args: Any, **kwargs: Any) -> Stream[Any] | Any:
         """Give a turn as a stream of events, to be entered with `with` (`async with` on an async chat)."""
+        _require_instance(self, "stream")
         from declarai_like.streams import Stream
 
         if self.__chat__.is_async:
@@ -210,6 +216,7 @@ class Chat:
 
     def astream(self, *args: Any, **kwargs: Any) -> AsyncStream[Any]:
         """Give a turn as a stream of events, to be entered with `async with`."""
+        _require_instance(self, "astream")
         from declarai_like.streams import AsyncStream
 
         arguments = self._split_arguments(args, kwargs)
@@ -331,6 +338,15 @@ class Chat:
         """Give the system prompt as it was written, with what the instance knows of its values."""
         own = self._session.system
         return SystemPrompt(self.__chat__.system if own is None else own, self, self.__chat__)
+
+
+def _require_instance(chat: Any, method: str) -> None:
+    """Raise `DefinitionError` for a method that was called on the class: there is no conversation."""
+    if not isinstance(chat, Chat):
+        raise DefinitionError(
+            f"{method}() was called on the class, not on a conversation: make one first, as in `bot = Bot()`, "
+            f"and call `bot.{method}({chat!r:.40})`"
+        )
 
 
 def _start_turn(call: Call[Any]) -> Any:

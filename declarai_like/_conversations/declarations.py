@@ -90,7 +90,9 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         options=_laid(base, layers),
         system=system,
         greeting=parent.greeting if greeting is None else greeting,
-        placeholders=parent.placeholders | _check_placeholders(system, where, taken),
+        placeholders=parent.placeholders.union(
+            *(_check_placeholders(text, where, taken) for text in (system, greeting or ""))
+        ),
         taken=taken,
         open_memory=_opener(mine["chat_history"]) if "chat_history" in mine else parent.open_memory,
         keep_partial=mine.get("keep_partial", parent.keep_partial),
@@ -131,8 +133,8 @@ def sharing(init: Any, begin: Callable[..., None]) -> Any:
     @wraps(init)
     def shared(self: Any, *args: Any, **kwargs: Any) -> None:
         declared: ChatDeclaration = self.__chat__
-        system = None if "system" in parameters else kwargs.get("system")
-        placeholders = declared.placeholders | placeholders_of(system or "", declared.where)
+        texts = [kwargs[name] for name in ("system", "greeting") if name not in parameters and kwargs.get(name)]
+        placeholders = declared.placeholders.union(*(placeholders_of(text, declared.where) for text in texts))
         names = (CHAT_OPTIONS | placeholders).difference(parameters)
         begin(self, **{name: kwargs[name] for name in names & kwargs.keys()})
         gone = CHAT_OPTIONS if takes_all else names

@@ -67,8 +67,9 @@ def refuse_lazy_fields(core_schema: Any, name: str, where: str) -> None:
 
 
 def _annotate(kind: Any, metadata: tuple[Any, ...]) -> Any:
-    made: Any = typing.Annotated
-    return made[(kind, *metadata)]
+    annotated: Any = typing.Annotated
+    arguments = (kind, *metadata)
+    return annotated[arguments]
 
 
 def _is_union(annotation: Any) -> bool:

@@ -76,7 +76,7 @@ class TextTemplate:
 
     def outline(self, values: Mapping[str, Any], plain: Mapping[str, Any], missing: Collection[str]) -> str:
         """Fill in what is there; a template that cannot be rendered without the rest stays as it is."""
-        if self.jinja is None:
+        if self.jinja is None or not missing:
             return self.fill(values, plain)
         try:
             return self.fill(values, {**plain, **{name: _blank_type()(name=name) for name in missing}})

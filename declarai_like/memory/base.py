@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -146,6 +147,11 @@ def stored(history: HistoryLike) -> MessageHistory:
         return history
     if isinstance(history, type):
         raise ConfigurationError(f"chat_history must be an object, not the class itself: {history.__name__}(...)")
+    if isinstance(history, str | os.PathLike):
+        raise ConfigurationError(
+            f"chat_history must be a memory, got the path {os.fspath(history)!r}: write FileMessageHistory(path) or "
+            "SQLiteMessageHistory(path, ...), of declarai_like.memory"
+        )
     missing = [name for name in ("history", "add_message", "clear") if not hasattr(type(history), name)]
     missing = [name for name in missing if name not in getattr(history, "__dict__", ())]
     if missing:
