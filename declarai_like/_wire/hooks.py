@@ -141,7 +141,7 @@ class HookedReader:
                 calls.append(fragment)
                 continue
             place = fragment.get("index")
-            field = f"tool {place if isinstance(place, int) else position}"
+            field = f"tool {int(place) if isinstance(place, int) else position}"
             arguments = self._filter_text(index, field, as_text(function.get("arguments")), ends=ends)
             calls.append({**fragment, "function": {**function, "arguments": arguments}})
         held = [field for field in self._texts.get(index, ()) if ends and field.startswith("tool ")]
