@@ -42,6 +42,7 @@ __all__ = [
     "nested",
 ]
 
+_MOST_DIGITS = 308
 _NOTHINGS = frozenset({"none", "null"})
 _LIST_MARKS = re.compile(r"[,;\n|]|\A\s*[-*•]|\A\s*\d+[.)]")
 _MOMENT = re.compile(r".*\d\D+\d|P", re.DOTALL)
@@ -59,7 +60,10 @@ def coerce_integer(data: Any, repairs: Repairs) -> Any:
 
 def coerce_number(data: Any, repairs: Repairs) -> Any:
     """Read a number in words."""
-    return _numeral(data, repairs, is_whole=False)
+    number = _numeral(data, repairs, is_whole=False)
+    if isinstance(number, Number) and len(number) > _MOST_DIGITS and number.lstrip("-").isdigit():
+        raise Refused("too large a number")
+    return number
 
 
 def coerce_decimal(data: Any, repairs: Repairs) -> Any:

@@ -180,22 +180,30 @@ class MapContainer(Container):
 
 
 class ListContainer(Container):
-    """An open list; `values` are the items that have closed, up to the first that is not valid."""
+    """An open list; `values` are the items that have closed, as far as all of them can be shown."""
 
-    __slots__ = ("_is_whole", "_items", "values")
+    __slots__ = ("_is_whole", "_items", "_valid", "values")
 
     def __init__(self, shape: Shape, items: Shape | None) -> None:
         super().__init__(shape, "]")
         self._items = items
         self._is_whole = True
+        self._valid: list[Any] | None = None
         self.values: list[Any] = []
+
+    @property
+    def items(self) -> list[Any]:
+        """The items before the first that is not valid."""
+        return self.values if self._valid is None else self._valid
 
     def expect(self) -> Container:
         self.current = self._items
         return self
 
     def take(self, value: Any) -> Container:
-        self._is_whole &= value is not NOTHING and self.exact
+        if not self.exact and self._valid is None:
+            self._valid = self.values.copy()
+        self._is_whole &= value is not NOTHING
         if self._is_whole:
             self.values.append(value)
         return self

@@ -52,7 +52,7 @@ class Record:
     def add(self, name: str, keys: list[str], shape: Shape) -> None:
         """Add a field, which stands in JSON under any of `keys`."""
         self.fields.update((key, (name, shape)) for key in keys)
-        for key in [*keys, *([name] if keys else [])]:
+        for key in keys:
             self._spellings.setdefault(_fold(key), set()).update(keys[-1:])
 
     def field(self, key: str, arrived: set[str]) -> tuple[str, Shape] | None:

@@ -43,5 +43,7 @@ def _members(value: Any) -> dict[Any, Any] | None:
     """Give the members of a mapping, a model or a dataclass."""
     if isinstance(value, dict):
         return value
-    names = getattr(type(value), "__pydantic_fields__", None) or getattr(type(value), "__dataclass_fields__", None)
+    names = getattr(value, "__pydantic_fields_set__", None)  # a default is not yet an answer
+    if names is None:
+        names = getattr(type(value), "__dataclass_fields__", None)
     return None if names is None else {name: getattr(value, name, None) for name in names}

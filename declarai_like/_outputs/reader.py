@@ -46,7 +46,7 @@ class Reader(Scanner):
     def finish(self) -> list[Document]:
         """Read what waits for more that does not come; give the values, the last of which may be open."""
         self.read_rest()
-        if self._containers and self._lacks_braces:
+        if len(self._containers) == 1 and self._lacks_braces:
             self.read("}")
         if self._containers:
             self.documents.append(self._document)
@@ -305,6 +305,7 @@ class Reader(Scanner):
     def give_up(self, position: int, expected: str, text: str) -> int:
         """End the reading at a fault, or go on behind what was prose after all."""
         document = self._document
+        self.show()
         self._containers.clear()
         if document.is_soft and not (self._is_typed and self._value is not None):
             self.step = Reader._in_prose

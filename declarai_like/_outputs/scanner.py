@@ -301,14 +301,15 @@ class Scanner:
     def read_word(self, text: str, position: int, closer: str) -> int:
         """Read a value without quotes."""
         stop = _WORD_END.search(text, position)
-        if stop is not None:
-            word = text[position : stop.start()]
+        if stop is not None or self.is_last:
+            end = len(text) if stop is None else stop.start()
+            word = text[position:end]
             if JSON_NUMBER.fullmatch(word):
                 self.leaf_ended(Number(word))
-                return stop.start()
+                return end
             if word in _LITERALS:
                 self.leaf_ended(_LITERALS[word])
-                return stop.start()
+                return end
         read = read_word(text, position, closer, is_last=self.is_last)
         if read is None:
             return -1

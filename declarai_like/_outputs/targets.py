@@ -183,7 +183,7 @@ class Target(Generic[T]):
                 raise_broken(self.key)
         scalar = _scalar(text)
         if scalar is not None:
-            yield scalar[0], "missing_wrapper"
+            yield scalar[0], "bare_scalar" if self.is_scalar else "missing_wrapper"
         if word in {"None", "null"}:
             yield None, "bare_scalar"
         yield text, "bare_scalar"

@@ -295,7 +295,7 @@ def test_any_text_is_read_without_an_error(name):
 
 
 def test_nothing_is_shown_before_the_value_begins():
-    assert shown(Doc, "", "Here you ", "are:\n```json\n", "{") == [
+    assert shown(Doc, "", "Here you ", "are:\n```json\n", '{"') == [
         None,
         None,
         None,
@@ -331,7 +331,7 @@ def test_number_with_a_fraction_that_is_none_is_an_int_in_the_end():
 
 
 def test_words_literals_and_enums_wait_until_they_have_closed():
-    values = shown(Mixed, '{"kind": "', 'a", "colour": "re', 'd", "flag": tr', 'ue, "when": "2024-02-2', '9"')
+    values = shown(Mixed, '{"kind": "', 'a", "colour": "re', 'd", "flag": tr', 'ue, "when": "2024-02-2', '9"}')
 
     assert [(value.kind, value.colour, value.flag, value.when) for value in values] == [
         (None, None, None, None),
@@ -342,10 +342,10 @@ def test_words_literals_and_enums_wait_until_they_have_closed():
     ]
 
 
-def test_union_is_shown_when_it_has_closed():
+def test_union_is_shown_as_soon_as_only_one_of_its_types_can_be_meant():
     values = shown(Mixed, '{"either": "a', 'b", "either": [1', ', 2], "either": {"a": "]}', '"}, "either": 4,')
 
-    assert [value.either for value in values] == [None, "ab", [1, 2], 4]
+    assert [value.either for value in values] == ["a", [], [1, 2], 4]
 
 
 def test_union_of_models_shows_the_one_it_was():
@@ -356,15 +356,15 @@ def test_union_of_models_shows_the_one_it_was():
 
 @pytest.mark.parametrize("text", ['{"name": "é\\n\\"\\u00e9\\ud83d\\ude00\\\\/", "kids": [], "best": null}'])
 def test_escapes_may_be_cut_anywhere(text):
-    values = shown(Node, *text)
+    values = [value for value in shown(Node, *text) if value]
 
     assert values[-1].name == 'é\n"é😀\\/'
     assert all(grew(before, after) for before, after in pairwise(values))
-    assert not any("\ud83d" in (value.name or "") for value in values)
+    assert not any("\ud83d" in (value.name or "") for value in values if value)
 
 
 def test_halves_of_a_surrogate_pair_in_two_deltas_are_one_character():
-    assert [value.name for value in shown(Node, '{"name": "x\ud83d', "\ude00", '\ud83d"')] == [
+    assert [value.name for value in shown(Node, '{"name": "x\ud83d', "\ude00", '\ud83d"}')] == [
         "x",
         "x😀",
         "x😀\ufffd",
@@ -372,8 +372,12 @@ def test_halves_of_a_surrogate_pair_in_two_deltas_are_one_character():
 
 
 @pytest.mark.parametrize("escape", ["\\x", "\\u12g", "\\ud83dx", "\\ude00", "\\ud83d\\n"])
-def test_wrong_escape_ends_the_reading(escape):
-    assert [value.name for value in shown(Node, '{"name": "ab', escape, 'c", "kids": []}')][0::2] == ["ab", "ab"]
+def test_wrong_escape_is_kept_as_written(escape):
+    kept = {"\\ud83dx": "\ufffdx", "\\ude00": "\ufffd", "\\ud83d\\n": "\ufffd\n"}.get(escape, escape)
+
+    values = shown(Node, '{"name": "ab', escape, 'c", "kids": []}')
+
+    assert [values[0].name, values[2].name] == ["ab", f"ab{kept}c"]
 
 
 def test_fields_that_have_not_arrived_are_their_defaults():
@@ -463,10 +467,10 @@ def test_private_attributes_have_their_defaults():
     assert (values[0]._count, hasattr(values[0], "_made"), values[1]) == (7, False, Secretive(name="a"))
 
 
-def test_value_that_is_not_valid_stays_as_it_came():
+def test_value_that_is_not_valid_is_not_shown():
     value = last(Doc, '{"title": 5, "items": [{"name": "a", "qty": "many", "price": 1}, {"qty": 3}]')
 
-    assert (value.title, value.items[0].qty, value.items[1].name, value.items[1].qty) == (5, "many", None, 3)
+    assert (value.title, value.items[0].qty, value.items[1].name, value.items[1].qty) == (None, None, None, 3)
     assert [type(item) for item in value.items] == [Item, Item]
 
 
@@ -480,8 +484,8 @@ def test_items_end_before_the_first_that_is_not_valid():
     assert [(fed(partials, delta), list(partials.items)) for delta in ["", "[1, 2,", ' "x", 3', "]"]] == [
         (None, []),
         ([1, 2], [1, 2]),
-        ([1, 2, "x"], [1, 2]),
-        ([1, 2, "x", 3], [1, 2]),
+        ([1, 2], [1, 2]),
+        ([1, 2], [1, 2]),
     ]
 
 
@@ -532,7 +536,7 @@ def test_validators_run_once_for_each_closed_value():
 
     values = shown(list[Line], '[{"te', 'xt": "a', 'b"', '}, {"text": "c"}', "]")
 
-    assert [[line.text for line in value] for value in values] == [[None], ["a"], ["AB"], ["AB", "C"], ["AB", "C"]]
+    assert [[line.text for line in value] for value in values] == [[None], ["a"], ["ab"], ["AB", "C"], ["AB", "C"]]
     assert seen == ["ab", "c"]
 
 
@@ -581,7 +585,7 @@ def test_validator_before_a_list_may_take_a_string():
 
     assert [value.tags for value in shown(Tagged, '{"tags": "a', ' b"', ', "tags": ["c', '"]}')] == [
         None,
-        ["a", "b"],
+        None,
         ["c"],
         ["c"],
     ]
@@ -592,7 +596,7 @@ def test_configuration_of_a_model_counts_for_its_values():
         model_config = ConfigDict(str_strip_whitespace=True)
         name: str
 
-    assert [value.name for value in shown(Trimmed, '{"name": " a', ' "', "}")] == [" a", "a", "a"]
+    assert [value.name for value in shown(Trimmed, '{"name": " a', ' "', "}")] == [" a", " a ", "a"]
 
 
 def test_list_of_the_wrong_length_is_not_valid():
@@ -649,7 +653,7 @@ def test_what_no_set_can_hold_is_left_out():
 
 
 def test_keys_of_a_mapping_are_of_their_type():
-    assert last(dict[int, str], '{"declarai_result": {"1": "a", "x": "b') == {1: "a", "x": "b"}
+    assert last(dict[int, str], '{"declarai_result": {"1": "a", "x": "b') == {1: "a"}
 
 
 def test_typed_dict_has_the_keys_that_have_arrived():
@@ -719,7 +723,7 @@ def test_text_that_is_no_json_is_no_error(text):
 
 
 def test_hidden_value_that_is_no_json_ends_the_reading():
-    assert last(Mixed, '{"either": {"a": oops}, "kind": "a"}').kind is None
+    assert last(Mixed, '{"either": {"a": ??}, "kind": "a"}').kind is None
 
 
 def test_nesting_deeper_than_any_reader_goes_is_no_error():
