@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
     from concurrent.futures import Future
 
+    from typing_extensions import Self
+
     from declarai_like._calls.flow import Call
     from declarai_like.memory import MessageHistory
     from declarai_like.messages import Message
@@ -95,7 +97,7 @@ class _Outcome:
         resume, self._resume = self._resume, None
         return resume
 
-    def __enter__(self) -> _Outcome:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
