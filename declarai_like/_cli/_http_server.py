@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-__all__ = ["serve_forever"]
+__all__ = ["SilentConnections", "make_server", "serve_forever"]
 
 _SHUTDOWN_SECONDS = 3
 _LAST_WORDS_SECONDS = 1.0
@@ -23,11 +23,17 @@ _CONNECTIONS = 10
 _SILENT_CONNECTIONS = 256
 """How many connections there may be that ask for nothing: a newer one closes the oldest of them."""
 _SILENT_SECONDS = 30.0
-_STARTUP_FAILURE = 3
+_NUMBERS = itertools.count()
 
 
 def serve_forever(app: Starlette, *, host: str, port: int, max_concurrency: int) -> None:
     """Serve until interrupted; raises `SystemExit` if the address cannot be listened on."""
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when all is closed
+        make_server(app, host=host, port=port, max_concurrency=max_concurrency).run()
+
+
+def make_server(app: Starlette, *, host: str, port: int, max_concurrency: int) -> uvicorn.Server:
+    """Make the server of an app, to be run."""
     silent = SilentConnections(_SILENT_CONNECTIONS, _SILENT_SECONDS)
     protocol: Any = partial(_Protocol, silent=silent)
     config = uvicorn.Config(
@@ -41,11 +47,7 @@ def serve_forever(app: Starlette, *, host: str, port: int, max_concurrency: int)
         date_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
-    server = _Server(config)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when all is closed
-        server.run()
-    if not server.started:
-        raise SystemExit(_STARTUP_FAILURE)
+    return _Server(config)
 
 
 class _Server(uvicorn.Server):
@@ -63,13 +65,14 @@ class _Server(uvicorn.Server):
 class SilentConnections:
     """Connections without a request: each is closed after some seconds, and the oldest when there are too many.
 
-    Whoever opens thousands of them and asks for nothing closes his own, and locks nobody out.
+    Whoever opens thousands of them and asks for nothing closes his own, and locks nobody out. The oldest is the one
+    that was made first: one that is silent again after an answer pushes out no newcomer whose request is on its way.
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
         self._limit = limit
         self._seconds = seconds
-        self._timers: OrderedDict[_Protocol, asyncio.TimerHandle] = OrderedDict()
+        self._timers: dict[_Protocol, asyncio.TimerHandle] = {}
 
     def add(self, connection: _Protocol) -> None:
         """Begin to count a connection, unless it is counted: a byte now and then does not make it younger."""
@@ -77,13 +80,12 @@ class SilentConnections:
             return
         self._timers[connection] = connection.loop.call_later(self._seconds, self._close, connection)
         if len(self._timers) > self._limit:
-            self._close(next(iter(self._timers)))
+            self._close(min(self._timers, key=lambda each: each.number))
 
     def discard(self, connection: _Protocol) -> None:
         """Count a connection no longer."""
-        timer = self._timers.pop(connection, None)
-        if timer is not None:
-            timer.cancel()
+        if connection in self._timers:
+            self._timers.pop(connection).cancel()
 
     def _close(self, connection: _Protocol) -> None:
         self.discard(connection)
@@ -95,6 +97,7 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # it is a 
 
     def __init__(self, *args: Any, silent: SilentConnections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.number = next(_NUMBERS)
         self._silent = silent
 
     def connection_made(self, transport: Any) -> None:

@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from serve.clients import eventually
 
-from declarai_like._cli._http_server import SilentConnections
+from declarai_like import serve
+from declarai_like._cli._http_server import SilentConnections, make_server
+from declarai_like.testing import FakeLLM, chunks, reply
 
 MODULE = '''
 import asyncio
@@ -198,19 +201,75 @@ def test_a_silent_connection_is_closed_after_its_time():
             self.is_aborted = True
 
     class Connection:
-        def __init__(self, loop):
-            self.loop, self.transport = loop, Transport()
+        def __init__(self, loop, number):
+            self.loop, self.number, self.transport = loop, number, Transport()
 
     async def watch():
         silent = SilentConnections(2, 0.05)
         loop = asyncio.get_running_loop()
-        first, second, third, busy = (Connection(loop) for _ in range(4))
+        first, second, third, busy = (Connection(loop, number) for number in range(4))
         silent.add(busy)
         silent.discard(busy)
-        for connection in (first, second, first, third):
+        for connection in (second, first, second, third):  # in whatever order they became silent
             silent.add(connection)
         at_once = [each.transport.is_aborted for each in (first, second, third, busy)]
         await eventually(lambda: third.transport.is_aborted)
         return at_once, [each.transport.is_aborted for each in (first, second, third, busy)]
 
     assert asyncio.run(watch()) == ([True, False, False, False], [True, True, True, False])
+
+
+@pytest.fixture
+def running():
+    """Run the server of an app in a thread; give it and its port."""
+    with ExitStack() as stack:
+
+        def start(app):
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            server = make_server(app, host="127.0.0.1", port=0, max_concurrency=5)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            port = listener.getsockname()[1]
+            thread.start()
+            stack.callback(thread.join, 20)
+            stack.callback(setattr, server, "should_exit", True)
+            return server, port
+
+        yield start
+
+
+def app_of(*replies):
+    @FakeLLM(replies).task
+    def say(text: str) -> str:
+        """Say {text}"""
+
+    return serve.app(tasks=[say])
+
+
+def test_the_oldest_silent_connections_are_closed_and_others_are_not(running):
+    _, port = running(app_of("words"))
+    with ExitStack() as stack:
+        kept = stack.enter_context(connect(port))
+        request(kept, "/tasks/say", {"text": "words"})
+        assert kept.getresponse().read().endswith(b"[DONE]\n\n")
+        first = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=30)))
+        for _ in range(300):
+            stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=30)))
+        with suppress(ConnectionResetError):
+            assert first.recv(1) == b""
+        last = stack.enter_context(connect(port))
+        last.request("GET", "/tasks")
+        assert last.getresponse().status == 200
+
+
+def test_a_server_that_stops_tells_streams_and_answers_calls(running):
+    server, port = running(app_of(chunks(*"ab" * 5000, delay=0.01), reply("late", delay=60)))
+    with connect(port) as streamed, connect(port) as whole:
+        request(streamed, "/tasks/say", {"text": "words"})
+        events = streamed.getresponse()
+        events.readline()
+        request(whole, "/tasks/say", {"text": "words"}, "application/json")
+        time.sleep(0.5)
+        server.should_exit = True
+        assert b"ServerStops" in events.read()
+        answer = whole.getresponse()
+        assert (answer.status, json.load(answer)["error"]["type"]) == (503, "ServerStops")
