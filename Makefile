@@ -16,7 +16,8 @@ serve: .venv/demo  ## Open a page on that model: http://127.0.0.1:8000
 	@$(BIN)/declarai-like pull
 	@$(BIN)/python examples/serve_local.py
 
-test: .venv/dev  ## Set up and run every check, as CI does
+test: .venv/dev  ## Set up and run every check, as CI does: about ten minutes on two cores
+	@echo "make test: about ten minutes on two cores; the tests show how far they are"
 	$(BIN)/declarai-like pull
 	$(MAKE) check
 
@@ -36,8 +37,7 @@ imports: .venv/dev
 
 cover: .venv/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report
 
 faults: .venv/dev  ## Inject every fault of the table in docs/faults.md, and print it
