@@ -171,7 +171,10 @@ def test_empty_reply_is_left_out_of_what_is_sent(server, llm, way, empty):
     [
         ([Message("Q"), Message("", "assistant")], []),
         ([Message("Q"), Message("", "assistant"), *HELLO], HELLO),
-        ([*HELLO, Message("Q"), Message("", "assistant", pinned=True)], [*HELLO, Message("", "assistant", pinned=True)]),
+        (
+            [*HELLO, Message("Q"), Message("", "assistant", pinned=True)],
+            [*HELLO, Message("", "assistant", pinned=True)],
+        ),
         ([Message("", "assistant"), *HELLO], HELLO),
         ([HELLO[0], Message("", "assistant"), HELLO[1]], HELLO),
         ([Message("Q", pinned=True), Message("", "assistant")], [Message("Q", pinned=True)]),

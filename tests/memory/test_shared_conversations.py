@@ -207,7 +207,9 @@ def test_row_that_is_no_utf_8_is_named(tmp_path, using):
 
 
 def test_line_that_is_no_utf_8_is_named(tmp_path, using):
-    (tmp_path / "h.json").write_bytes(b'{"v": 1, "turn": []}\n{"v": 1, "turn": [{"message": "\xff", "role": "user"}]}\n')
+    (tmp_path / "h.json").write_bytes(
+        b'{"v": 1, "turn": []}\n{"v": 1, "turn": [{"message": "\xff", "role": "user"}]}\n'
+    )
     with pytest.raises(HistoryError, match=r"record 2 of .* is not UTF-8"):
         using(FileMessageHistory(tmp_path / "h.json")).read()
 
