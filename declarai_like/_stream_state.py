@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from declarai_like._calls.flow import value_of
 from declarai_like.errors import StreamInterrupted
 from declarai_like.events import ChunkEvent, ContentDeltaEvent, ContentDoneEvent, StreamEvent
+from declarai_like.requests import HangUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +34,13 @@ class StreamState(Generic[T]):
         self._is_closed = False
         """Whether it ended because the reader left."""
         self._error: Exception | None = None
+        self._hang_up = HangUp()
+        """Ends a reading that is under way in another thread or task."""
 
     def _begin(self) -> Call[T]:
         self._call = call = self._prepare()
+        self._hang_up = HangUp()
+        call.request = call.request.replace(limits=call.request.limits.replace(hang_up=self._hang_up))
         self._events, self._position = [], 0
         self._ended, self._is_closed, self._error = False, False, None
         return call
@@ -57,6 +62,11 @@ class StreamState(Generic[T]):
                 response=self.response,
                 completion=self.current_completion_snapshot,
             )
+
+    def _closed_error(self) -> Exception:
+        """Note that the stream was closed from elsewhere while it was read; give the error that says so."""
+        self._mark_closed()
+        return self._error or StreamInterrupted("the stream was closed", phase="stream")
 
     def _can_read(self) -> bool:
         """Say whether more can come; raises the error that the stream ended with."""

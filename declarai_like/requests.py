@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from declarai_like.errors import ProviderError
     from declarai_like.messages import Message
 
-__all__ = ["Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
+__all__ = ["HangUp", "Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
 
 Observer: TypeAlias = "Callable[[dict[str, Any]], object]"
 """Called with each chunk as the provider sent it, or as the filters have left it."""
@@ -88,6 +88,32 @@ class Queue(Protocol):
         ...
 
 
+class HangUp:
+    """Ends the wait for an answer from another thread: `request` it, and who waits is woken by what it has armed."""
+
+    __slots__ = ("_wake", "is_requested")
+
+    def __init__(self) -> None:
+        self._wake: Callable[[], object] | None = None
+        self.is_requested = False
+
+    def arm(self, wake: Callable[[], object]) -> None:
+        """Say how the one who waits now is woken, in the place of what was said before."""
+        self._wake = wake
+        if self.is_requested:
+            wake()
+
+    def disarm(self) -> None:
+        """Say that nobody waits now."""
+        self._wake = None
+
+    def request(self) -> None:
+        """Wake who waits, now and whenever it would wait again."""
+        self.is_requested = True
+        if self._wake is not None:
+            self._wake()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a call may take: times in seconds, sizes, a slot among others; `None` is no limit.
@@ -95,7 +121,7 @@ class Limits:
     `timeout` bounds the whole call with all its attempts and its stream, `connect` the connection,
     `first_chunk` the wait for a stream's first chunk, `idle` the wait between two chunks. `answer_bytes` bounds what
     is read of one answer, streamed or whole, `prompt_chars` what is sent. `slots` is the queue of the calls
-    that share a `max_concurrency`.
+    that share a `max_concurrency`, `hang_up` ends the wait of a stream that its reader closes.
     """
 
     timeout: float | None = None
@@ -105,6 +131,7 @@ class Limits:
     answer_bytes: int | None = 64 * 1024 * 1024
     prompt_chars: int | None = 10_000_000
     slots: Queue | None = field(default=None, compare=False, repr=False)
+    hang_up: HangUp | None = field(default=None, compare=False, repr=False)
 
     def replace(self, **changes: Any) -> Limits:
         """Give a copy with some limits changed."""

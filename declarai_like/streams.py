@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like._calls import runner
 from declarai_like._stream_state import HeldStep, StreamState, new_items, new_partial
-from declarai_like.errors import OutputError, ProviderError
+from declarai_like.errors import DefinitionError, OutputError, ProviderError
 from declarai_like.events import ContentDeltaEvent, StreamEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+    from asyncio import Task
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 
+    from declarai_like._calls.flow import Call
     from declarai_like.completions import Completion
     from declarai_like.responses import LLMResponse
 
@@ -34,12 +38,19 @@ class Stream(StreamState[T]):
 
     _steps: Generator[list[StreamEvent], None, None] | None = None
 
+    def __init__(self, prepare: Callable[[], Call[T]]) -> None:
+        super().__init__(prepare)
+        self._reading = RLock()
+
     def __enter__(self) -> Stream[T]:
-        if self._steps is not None:
-            self._steps.close()
-        self._steps = runner.stream(self._begin())
-        self._advance()
-        return self
+        try:
+            self.close()
+            self._steps = runner.stream(self._begin())
+            self._advance(0)
+            return self  # noqa: TRY300 - an interrupt in this line closes the stream too
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
@@ -49,41 +60,60 @@ class Stream(StreamState[T]):
 
     def __next__(self) -> StreamEvent:
         while self._position == len(self._events):
-            if not self._advance():
+            if not self._advance(self._position):
                 raise StopIteration
         self._position += 1
         return self._events[self._position - 1]
 
-    def _advance(self) -> bool:
-        """Read the next chunk's events; say whether there was one. Raises the stream's error at its end."""
+    def _advance(self, seen: int) -> bool:
+        """Have more than the events that were `seen`; say whether there are. Raises the stream's error at its end."""
+        with self._reading:  # another view may be reading: what it brings is ours too
+            return len(self._events) > seen or self._read()
+
+    def _read(self) -> bool:
+        """Read the next chunk's events; say whether there was one."""
         if not self._can_read():
             return False
         if self._steps is None:
             self._steps = runner.stream(self._begin())
+        if self._steps.gi_running:
+            raise DefinitionError("this very thread is reading this stream: a signal handler cannot read it too")
         try:
             self._events += next(self._steps)
         except StopIteration:
             self._end()
             return False
         except BaseException as error:
+            if isinstance(error, Exception) and self._hang_up.is_requested:
+                raise self._closed_error() from None
             self._end(error)
             raise
+        if self._hang_up.is_requested:
+            self._steps.close()
+            raise self._closed_error()
         return True
 
     def _replay(self) -> Iterator[StreamEvent]:
         position = 0
-        while position < len(self._events) or self._advance():
+        while position < len(self._events) or self._advance(position):
             yield from self._events[position : (position := len(self._events))]
 
     def close(self) -> None:
-        """Close the connection at once; closing twice is fine."""
-        if self._steps is not None:
-            self._steps.close()
+        """Close the connection at once, from any thread; closing twice is fine.
+
+        Who is reading the stream in another thread is woken, and gets the error of a stream that was closed.
+        """
+        steps = self._steps
+        if steps is not None:
+            try:
+                steps.close()
+            except ValueError:  # it runs: in another thread, or below the signal handler that closes it
+                self._hang_up.request()
         self._mark_closed()
 
     def until_done(self) -> Stream[T]:
         """Read the stream to its end."""
-        while self._advance():
+        while self._advance(len(self._events)):
             pass
         self._position = len(self._events)
         return self
@@ -156,12 +186,22 @@ class AsyncStream(StreamState[T]):
 
     _steps: AsyncGenerator[list[StreamEvent], None] | None = None
 
+    def __init__(self, prepare: Callable[[], Call[T]]) -> None:
+        from asyncio import Lock
+
+        super().__init__(prepare)
+        self._reading = Lock()
+        self._reader: Task[Any] | None = None
+
     async def __aenter__(self) -> AsyncStream[T]:
-        if self._steps is not None:
-            await self._steps.aclose()
-        self._steps = runner.astream(self._begin())
-        await self._advance()
-        return self
+        try:
+            await self.close()
+            self._steps = runner.astream(self._begin())
+            await self._advance(0)
+            return self  # noqa: TRY300 - an interrupt in this line closes the stream too
+        except BaseException:
+            await self.close()
+            raise
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
@@ -171,36 +211,57 @@ class AsyncStream(StreamState[T]):
 
     async def __anext__(self) -> StreamEvent:
         while self._position == len(self._events):
-            if not await self._advance():
+            if not await self._advance(self._position):
                 raise StopAsyncIteration
         self._position += 1
         return self._events[self._position - 1]
 
-    async def _advance(self) -> bool:
-        """Read the next chunk's events; say whether there was one. Raises the stream's error at its end."""
+    async def _advance(self, seen: int) -> bool:
+        """Have more than the events that were `seen`; say whether there are. Raises the stream's error at its end."""
+        async with self._reading:  # another view may be reading: what it brings is ours too
+            return len(self._events) > seen or await self._read()
+
+    async def _read(self) -> bool:
+        """Read the next chunk's events; say whether there was one."""
         if not self._can_read():
             return False
         if self._steps is None:
             self._steps = runner.astream(self._begin())
+        from asyncio import current_task
+
+        self._reader = current_task()
         try:
             self._events += await anext(self._steps)
         except StopAsyncIteration:
             self._end()
             return False
         except BaseException as error:
+            if self._hang_up.is_requested and _was_woken(error, self._reader):
+                raise self._closed_error() from None
             self._end(error)
             raise
+        finally:
+            self._reader = None
+        if self._hang_up.is_requested:
+            await self._steps.aclose()
+            raise self._closed_error()
         return True
 
     async def _replay(self) -> AsyncIterator[StreamEvent]:
         position = 0
-        while position < len(self._events) or await self._advance():
+        while position < len(self._events) or await self._advance(position):
             for event in self._events[position : (position := len(self._events))]:
                 yield event
 
     async def close(self) -> None:
-        """Close the connection at once; closing twice is fine."""
-        if self._steps is not None:
+        """Close the connection at once, from any task or thread; closing twice is fine.
+
+        Who is reading the stream in another task is woken, and gets the error of a stream that was closed.
+        """
+        if self._reader is not None:
+            self._hang_up.arm(partial(_wake, self._reader))
+            self._hang_up.request()
+        elif self._steps is not None:
             await self._steps.aclose()
         self._mark_closed()
 
@@ -208,7 +269,7 @@ class AsyncStream(StreamState[T]):
 
     async def until_done(self) -> AsyncStream[T]:
         """Read the stream to its end."""
-        while await self._advance():
+        while await self._advance(len(self._events)):
             pass
         self._position = len(self._events)
         return self
@@ -275,3 +336,19 @@ class AsyncStream(StreamState[T]):
                 yield sentence
         for sentence in buffer.close():
             yield sentence
+
+
+def _wake(reader: Task[Any]) -> None:
+    """Have a task stop waiting, whatever loop or thread it runs in."""
+    reader.get_loop().call_soon_threadsafe(reader.cancel)
+
+
+def _was_woken(error: BaseException, reader: Task[Any] | None) -> bool:
+    """Say whether it was us who stopped a task, and nobody else beside us; it is not cancelled then."""
+    from asyncio import CancelledError
+
+    if isinstance(error, Exception):
+        return True
+    if reader is None or not isinstance(error, CancelledError):
+        return False
+    return not hasattr(reader, "uncancel") or reader.uncancel() == 0

@@ -91,7 +91,10 @@ def _time(stream: Any) -> None:
 
     def timed(max_bytes: int, timeout: float | None = None) -> Any:
         waits = _WAITS.get()
-        return read(max_bytes, timeout if waits is None else waits.left())
+        if waits is None:
+            return read(max_bytes, timeout)
+        waits.reads_from(stream)
+        return read(max_bytes, waits.left())
 
     stream.read = timed
 

@@ -8,6 +8,8 @@ shows that stream to its users; so the limits are given there.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -91,14 +93,23 @@ class Waits:
         limit that the request has told them.
         """
         stream = response.extensions.get("network_stream")
+        self.reads_from(stream)
         if stream is None or not response.http_version.startswith("HTTP/1"):
             return
         read = stream.read  # awaiting or not, it is called alike
         stream.read = lambda max_bytes, timeout=None: read(max_bytes, self.left())  # noqa: ARG005 - the library's signature
         self._stream, self._read = stream, read
 
+    def reads_from(self, stream: Any) -> None:
+        """Have this connection cut when the reader hangs up, which wakes the thread that waits for it."""
+        hang_up = self._told.hang_up
+        if hang_up is not None and stream is not None:
+            hang_up.arm(partial(_cut, stream))
+
     def detach(self) -> None:
         """Let go of the connection, before it may serve another request."""
+        if self._told.hang_up is not None:
+            self._told.hang_up.disarm()
         if self._stream is not None:
             self._stream.read = self._read
             self._stream = None
@@ -126,3 +137,13 @@ class Waits:
     def _hurry(self) -> None:
         self.heard = False
         self._until = monotonic() + DRAINING
+
+
+def _cut(stream: Any) -> None:
+    """Shut a connection down, below TLS and without closing it: who reads it is told that it has ended."""
+    from socket import SHUT_RDWR, socket
+
+    connection = stream.get_extra_info("socket")
+    if isinstance(connection, socket):
+        with suppress(OSError):  # it has ended by itself
+            socket.shutdown(connection, SHUT_RDWR)

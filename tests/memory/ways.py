@@ -18,6 +18,9 @@ class Blocking:
     def replace(self, *messages):
         self.memory.replace(messages)
 
+    def compare_and_replace(self, expected, *messages):
+        self.memory.compare_and_replace(expected, messages)
+
     def clear(self):
         self.memory.clear()
 
@@ -33,6 +36,9 @@ class Awaiting(Blocking):
 
     def replace(self, *messages):
         asyncio.run(self.memory.areplace(messages))
+
+    def compare_and_replace(self, expected, *messages):
+        asyncio.run(self.memory.acompare_and_replace(expected, messages))
 
     def clear(self):
         asyncio.run(self.memory.aclear())
