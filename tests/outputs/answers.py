@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, TypeAdapter
 
 from declarai_like.errors import OutputError
-from declarai_like.testing import FakeLLM
+from declarai_like.testing import FakeLLM, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,7 @@ class Case:
 
     def task(self, *, streams: bool = False, waits: bool = False) -> Any:
         """Declare a task of the type on a model that gives the text, whole or in random pieces."""
-        pieces = self._pieces() if streams else self.text
-        llm = FakeLLM([pieces])
+        llm = FakeLLM([chunks(*self._pieces()) if streams else self.text])
         if waits:
 
             async def aanswer(question: str) -> Any:
@@ -74,8 +73,8 @@ class Case:
 
 def read_cases(path: Path = OWN) -> list[Case]:
     """Read a file of cases with the types beside it."""
-    spec = util.spec_from_file_location("answer_types", path.with_name("answer_types.py"))
-    types = util.module_from_spec(spec)
+    spec = util.spec_from_file_location(f"answer_types_of_{path.parent.name}", path.with_name("answer_types.py"))
+    types = sys.modules[spec.name] = util.module_from_spec(spec)
     spec.loader.exec_module(types)
     return [Case(told, types) for told in json.loads(path.read_text(encoding="utf-8"))["cases"]]
 
