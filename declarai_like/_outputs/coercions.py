@@ -146,7 +146,10 @@ def for_items(items: Shape, *, holds_lists: bool) -> Coercion:
 
     def coerce(data: Any, repairs: Repairs) -> Any:
         if isinstance(data, list):
-            return [_within(items, position, each, repairs) for position, each in enumerate(data)]
+            return [
+                each if holds_lists and isinstance(each, Number) else _within(items, position, each, repairs)
+                for position, each in enumerate(data)
+            ]
         if data is None or repairs.is_bare or holds_lists:
             return data
         if isinstance(data, str) and not isinstance(data, Number) and _LIST_MARKS.search(data):

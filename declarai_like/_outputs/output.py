@@ -190,9 +190,10 @@ class Output(Generic[T]):
         if self.reading == "strict":
             return self._strict(text)
         try:
-            return Parsed(self._exact(text))
+            value = self._exact(text)
         except Exception as error:
             return self._lenient(text, error)
+        return Parsed(value, ("duplicate_keys",) if not self.is_scalar and _repeats_keys(text) else ())
 
     def _truncated(self, text: str) -> OutputTruncated:
         partials = self.partials()
@@ -242,6 +243,17 @@ class Output(Generic[T]):
         from declarai_like._outputs.targets import Target
 
         return Target(self._adapter, self.key, self.type_name, is_wrapped=self.wrapped, is_scalar=self.is_scalar)
+
+
+def _repeats_keys(text: str) -> bool:
+    """Whether JSON that is valid holds a key twice in one object."""
+    from jiter import from_json
+
+    try:
+        from_json(text.encode("utf-8", "surrogatepass"), catch_duplicate_keys=True)
+    except ValueError as error:
+        return "duplicate key" in str(error)
+    return False
 
 
 def _shorten(text: str) -> str:

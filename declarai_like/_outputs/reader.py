@@ -97,7 +97,7 @@ class Reader(Scanner):
     def _open_document(self, document: Document, mark: str) -> None:
         self._document = document
         self.repairs = document.repairs
-        self._is_typed = self._root is not None and mark in self._root.opens
+        self._is_typed = self._root is not None and (mark in self._root.opens or not self._root.opens)
         self._open(mark, 0)
 
     def _before_value(self, text: str, position: int) -> int:

@@ -153,8 +153,10 @@ def _choose(
         raise Unreadable(describe_error(cause, place)) from cause
     if any(value != found[0][0] or type(value) is not type(found[0][0]) for value, _ in found[1:]):
         raise Unreadable(f"it holds {len(found)} different values") from error
-    for candidate in closed:
-        _check_after(text, candidate.document, candidates)
+    stops = [*(each.document.start for each in candidates[1:]), len(text)]
+    for candidate, stop in zip(candidates, stops, strict=True):
+        if not candidate.document.is_open:
+            _check_after(text[candidate.document.end : stop])
     return found[0]
 
 
@@ -212,10 +214,8 @@ def _attempt(
     return [(value, tuple(repairs.names))]
 
 
-def _check_after(text: str, document: Document, candidates: list[Candidate]) -> None:
+def _check_after(after: str) -> None:
     """Raise `Unreadable` if the words after a value show that it has not ended where it seems to."""
-    stop = min((each.document.start for each in candidates if each.document.start >= document.end), default=len(text))
-    after = text[document.end : stop]
     bare = after.lstrip()
     if bare.startswith(",") and bare[1:].strip() and is_key(bare + " ", len(bare) - len(bare[1:].lstrip())):
         raise Unreadable("it goes on after the bracket that closes the value")

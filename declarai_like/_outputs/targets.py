@@ -126,9 +126,8 @@ class Target(Generic[T]):
         folded = [name for name in data if _fold(name) == _fold(self.key)]
         return folded[0] if len(folded) == 1 else None
 
-    @staticmethod
-    def _unwrapped(data: Any) -> Iterator[Form]:
-        for _ in range(_WRAPPERS):
+    def _unwrapped(self, data: Any) -> Iterator[Form]:
+        for _ in range(_WRAPPERS if self.is_container else 1):
             if not isinstance(data, dict) or len(data) != 1:
                 return
             (data,) = data.values()
