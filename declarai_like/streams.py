@@ -76,7 +76,7 @@ class Stream(StreamState[T]):
             return False
         if self._steps is None:
             self._steps = runner.stream(self._begin())
-        if self._steps.gi_running:
+        if getattr(self._steps, "gi_running", False):  # typeshed knows it of no Generator
             raise DefinitionError("this very thread is reading this stream: a signal handler cannot read it too")
         try:
             self._events += next(self._steps)

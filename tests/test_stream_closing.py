@@ -87,7 +87,7 @@ def test_task_that_is_cancelled_while_it_reads_is_cancelled(server, llm):
 
 
 def test_two_views_in_two_threads_both_have_all(server, llm):
-    server.enqueue(stream_reply(PIECES))
+    server.enqueue(stream_reply(PIECES, pause_between=0.01))
     ended = []
     with llm.stream("hi") as stream:
         threads = [reading_thread(stream, ended) for _ in range(2)]
@@ -97,7 +97,7 @@ def test_two_views_in_two_threads_both_have_all(server, llm):
 
 
 def test_two_views_in_two_tasks_both_have_all(server, llm):
-    server.enqueue(stream_reply(PIECES))
+    server.enqueue(stream_reply(PIECES, pause_between=0.01))
 
     async def talking():
         async with llm.astream("hi") as stream:

@@ -241,7 +241,7 @@ def test_abandoned_streams_in_cycles_do_not_stop_the_process():
         stream = tale("a fox")
         try:
             for _ in stream:
-                raise ValueError
+                raise ValueError  # noqa: TRY301 - an error that holds the frame that holds it makes the cycle
         except ValueError as error:
             held = error
             return held is None

@@ -83,6 +83,7 @@ def open_memory(request, tmp_path):
     return makers[request.param]
 
 
+@pytest.mark.filterwarnings("ignore:.*was never awaited")  # an interrupt between its making and its start
 @pytest.mark.parametrize("offset", range(STEP))
 @pytest.mark.parametrize("call", [whole, streamed, events, awhole, astreamed])
 def test_interrupt_at_any_line_leaves_nothing_taken(call, offset):
@@ -93,6 +94,8 @@ def test_interrupt_at_any_line_leaves_nothing_taken(call, offset):
         for at in range(1 + offset, lines + 1, STEP):
             bot, interrupts = bot_class(), Interrupts(KeyboardInterrupt, at)
             _held = interrupted(call, bot, interrupts)
+            if call is events:
+                _held = None  # the first line of an `__exit__` is protected by nothing: the stream goes with its error
             said = [message.message for message in bot.conversation]
             assert (said in ([], WHOLE), elsewhere(call, bot)) == (True, True), interrupts.place
 

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from memory import raw
@@ -61,10 +62,8 @@ def test_turns_of_others_survive_while_one_replaces(store):
 
     def replace(_):
         history = replacer.history
-        try:
+        with suppress(HistoryError):
             replacer.compare_and_replace(history, [*history, Message("replaced")])
-        except HistoryError:
-            pass
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: write(number) if number % 2 else replace(number), range(20)))
