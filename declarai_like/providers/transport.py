@@ -143,13 +143,18 @@ class HTTPProvider:
     @property
     def where(self) -> str:
         """The provider and its address, for messages."""
-        return f"{self.name} at {shown_address(self.address)}"
+        return f"{self.name} at {self._shown_address}"
+
+    @property
+    def _shown_address(self) -> str:
+        official = next((client for client in self._official if client is not None), None)
+        return shown_address(self.address if official is None else str(official.base_url))
 
     @property
     def origin(self) -> dict[str, Any] | None:
         """The provider and its address, as the `state` of a reply names them."""
         try:
-            return {"provider": self.name, "base_url": shown_address(self.address)}
+            return {"provider": self.name, "base_url": self._shown_address}
         except ConfigurationError:  # told when it is asked
             return None
 

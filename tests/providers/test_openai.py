@@ -170,7 +170,12 @@ def test_lesson_of_one_model_is_none_for_another(openai, server):
     server.enqueue(stream_reply(["a"]), stream_reply(["b"]))
     llm = openai()
     assert list(llm.stream("Hi").text()) == ["a"]
-    assert list(llm.with_options(model="other").stream("Hi").text()) == ["b"]
+
+    @llm.task(model="other", streaming=True)
+    def ask(question: str) -> str:
+        """{question}"""
+
+    assert [step.content for step in ask("Hi") if step.content] == ["b"]
     assert ["stream_options" in request.body for request in server.requests] == [True, False, True]
 
 
@@ -323,15 +328,18 @@ def test_function_that_gives_no_key_is_told(way, server, given):
         way.do((llm.asend if way.is_async else llm.send)("Hi"))
 
 
-def test_headers_may_change_and_stand_on_tasks(way, server):
+def test_headers_may_change_and_stand_on_tasks(server):
     count = iter(range(9))
     llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, headers=lambda: {"X-Count": str(next(count))})
     server.enqueue(text_reply("a"), text_reply("b"))
-    told = llm.with_options(headers={"X-Tenant": "t"})
-    for _ in range(2):
-        way.do((told.asend if way.is_async else told.send)("Hi"))
+
+    @llm.task(headers={"X-Tenant": "t"})
+    def ask(question: str) -> str:
+        """{question}"""
+
+    assert [ask("Hi"), ask.with_options(headers={"X-Tenant": "u"})("Hi")] == ["a", "b"]
     seen = [(request.headers["x-count"], request.headers["x-tenant"]) for request in server.requests]
-    assert seen == [("0", "t"), ("1", "t")]
+    assert seen == [("0", "t"), ("1", "u")]
 
 
 def test_headers_that_are_none_are_told(way, server):
@@ -413,33 +421,45 @@ def test_plain_call_imports_no_official_client(server):
 # The official client sends
 
 
-@pytest.fixture
-def official(server):
+def ask_officially(way, server, streaming=False, **options):
+    """Ask once through the official client, and close it."""
     import openai as sdk
 
-    clients = {"api_key": "sk-official-1", "base_url": server.base_url}
-    with sdk.OpenAI(**clients) as client:
-        yield declarai.openai("m", client=client, async_client=sdk.AsyncOpenAI(**clients), max_retries=0)
+    facts = {"api_key": "sk-official-1", "base_url": server.base_url}
+
+    async def ask():
+        async with sdk.AsyncOpenAI(**facts) as client:
+            llm = declarai.openai("m", async_client=client, max_retries=0)
+            if not streaming:
+                return await llm.asend("Hi", **options)
+            async with llm.astream("Hi") as stream:
+                return await stream.result()
+
+    if way.is_async:
+        return asyncio.run(ask())
+    with sdk.OpenAI(**facts) as client:
+        llm = declarai.openai("m", client=client, max_retries=0)
+        return llm.stream("Hi").result() if streaming else llm.send("Hi", **options)
 
 
-def test_official_client_sends_with_its_own_key(way, official, server):
+def test_official_client_sends_with_its_own_key(way, server):
     server.enqueue(text_reply("a"), stream_reply(["b", "c"]))
-    assert way.do((official.asend if way.is_async else official.send)("Hi")).response == "a"
-    assert way.result((official.astream if way.is_async else official.stream)("Hi")) == "bc"
+    assert ask_officially(way, server).response == "a"
+    assert ask_officially(way, server, streaming=True) == "bc"
     assert {request.headers["authorization"] for request in server.requests} == {"Bearer sk-official-1"}
 
 
-def test_official_client_does_not_try_again_by_itself(way, official, server):
+def test_official_client_does_not_try_again_by_itself(way, server):
     server.enqueue(error_reply(503, "busy sk-official-1"), text_reply("a"))
     with pytest.raises(errors.ServerError, match="busy") as caught:
-        way.do((official.asend if way.is_async else official.send)("Hi"))
+        ask_officially(way, server)
     assert len(server.requests) == 1
-    assert "sk-official-1" not in str(caught.value)
+    assert "sk-official-1" not in f"{caught.value} {caught.value.body}"
 
 
-def test_refusals_teach_behind_the_official_client_too(way, official, server):
+def test_refusals_teach_behind_the_official_client_too(way, server):
     server.enqueue(error_reply(400, "json_schema is not supported"), text_reply('{"declarai_result": 4}'))
-    assert way.do((official.asend if way.is_async else official.send)("Hi", output_type=int)).parsed == 4
+    assert ask_officially(way, server, output_type=int).parsed == 4
     assert forms_of(server) == ["json_schema", "json_object"]
 
 
