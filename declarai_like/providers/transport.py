@@ -64,6 +64,9 @@ class Message(NamedTuple):
     headers: dict[str, str]
     body: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Message(path={self.path!r})"  # a report of an error may show it, and the headers hold the key
+
 
 class HTTPProvider:
     """A model behind an HTTP address; a subclass names the address, the codec and the key's header.
@@ -184,8 +187,8 @@ class HTTPProvider:
                 waits.attach(response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, read_refusal_body(response), key)
-                body = read_body(iter_body(response), request.limits.answer_bytes)
-                return self._answer(codec, response, body, key)
+                limit = request.limits.answer_bytes
+                return self._answer(codec, response, read_body(iter_body(response), limit), key)
             finally:
                 waits.detach()
                 response.close()
@@ -204,8 +207,8 @@ class HTTPProvider:
                 waits.attach(response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key)
-                body = await aread_body(aiter_body(response), request.limits.answer_bytes)
-                return self._answer(codec, response, body, key)
+                limit = request.limits.answer_bytes
+                return self._answer(codec, response, await aread_body(aiter_body(response), limit), key)
             finally:
                 waits.detach()
                 await response.aclose()
@@ -333,6 +336,7 @@ class HTTPProvider:
     def _message(
         self, codec: Codec, request: Request, learned: Learned, key: Secret | None, headers: Mapping[str, str]
     ) -> Message:
+        path, body = self.path_of(codec, request), self._encode(codec, request, learned)
         told = {
             "Accept": "application/json",
             # Compressed events wait in a buffer until there are enough of them.
@@ -342,9 +346,10 @@ class HTTPProvider:
             **codec.headers(request),
             **({} if key is None else self.key_headers(key)),
         }
-        lower = {name.lower() for name in headers}
-        told = {name: value for name, value in told.items() if name.lower() not in lower}
-        return Message(self.path_of(codec, request), {**told, **headers}, self._encode(codec, request, learned))
+        if headers:
+            given = {name.lower() for name in headers}
+            told = {name: value for name, value in told.items() if name.lower() not in given}
+        return Message(path, {**told, **headers}, body)
 
     # The key and the headers
 

@@ -366,7 +366,7 @@ def test_what_is_no_parameter_names_what_to_give_instead(openai, name):
 @pytest.mark.parametrize("base_url", ["localhost:1234/v1", "example.com", "ftp://host/v1"])
 def test_address_without_its_scheme_is_told_at_once(way, base_url):
     llm = declarai.openai("m", openai_token="sk-test", base_url=base_url)
-    with pytest.raises(errors.ConfigurationError, match="http://"):
+    with pytest.raises(errors.ConfigurationError, match="https://host"):
         way.do((llm.asend if way.is_async else llm.send)("Hi"))
 
 
