@@ -1,4 +1,5 @@
 """The adapter of OpenAI's format: what is sent, what is waited for, and what is refused."""
+# ruff: noqa: S603 - it runs this interpreter
 # ruff: noqa: S301 - what is unpickled here was pickled here
 # ruff: noqa: PLR0917 - parameters are fixtures and cases
 
@@ -203,7 +204,10 @@ FOR_ALL = [
 ]
 FOR_ONE = [
     ("Invalid schema for response_format 'A': Expected at most 5 levels of nesting.", "response_format"),
-    ("Invalid schema for response_format 'A': In context=('properties', 'a'), 'x' is not permitted.", "response_format"),
+    (
+        "Invalid schema for response_format 'A': In context=('properties', 'a'), 'x' is not permitted.",
+        "response_format",
+    ),
     ("Unsupported JSON schema fields: {'minItems', 'items'}", None),
     ("JSON Schema not supported: could not understand the instance", None),
     ("The provided JSON schema contains features not supported by xgrammar.", None),
@@ -330,7 +334,9 @@ def test_function_that_gives_no_key_is_told(way, server, given):
 
 def test_headers_may_change_and_stand_on_tasks(server):
     count = iter(range(9))
-    llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, headers=lambda: {"X-Count": str(next(count))})
+    llm = declarai.openai(
+        "m", openai_token="sk-test", base_url=server.base_url, headers=lambda: {"X-Count": str(next(count))}
+    )
     server.enqueue(text_reply("a"), text_reply("b"))
 
     @llm.task(headers={"X-Tenant": "t"})
@@ -359,7 +365,7 @@ def test_extra_body_is_put_into_the_body(way, server):
 
 @pytest.mark.parametrize("name", ["extra_headers", "extra_query", "timeout"])
 def test_what_is_no_parameter_names_what_to_give_instead(openai, name):
-    with pytest.raises(errors.DefinitionError, match="give|put"):
+    with pytest.raises(errors.DefinitionError, match=r"give|put"):
         openai(llm_params={name: {}})
 
 
@@ -421,7 +427,7 @@ def test_plain_call_imports_no_official_client(server):
 # The official client sends
 
 
-def ask_officially(way, server, streaming=False, **options):
+def ask_officially(way, server, *, streaming=False, **options):
     """Ask once through the official client, and close it."""
     import openai as sdk
 

@@ -186,7 +186,7 @@ def encode_message(message: Message, origin: Origin) -> dict[str, Any]:
 
 
 def _choose_format(request: Request, learned: Learned) -> Mapping[str, Any] | None:
-    """Give the form in which a typed answer is asked for: the one that was declared, or the next that is not refused."""
+    """Give the form in which a typed answer is asked for: the declared one, or the next that is not refused."""
     told = request.response_format
     if told is None or request.fixed_format or not learned:
         return told
