@@ -101,8 +101,9 @@ def test_unknown_fields_of_a_call_go_back_with_it(way, streams):
     with LLMServer(default=replies(message, streams=streams)) as server:
         llm = declarai.openai("m", base_url=server.base_url, openai_token="sk-test")
         if streams:
-            events = way.events((llm.astream if way.is_async else llm.stream)("Hi", tools=[TOOL]))
-            (call,) = events[-1].response.tool_calls
+            stream = (llm.astream if way.is_async else llm.stream)("Hi", tools=[TOOL])
+            way.events(stream)
+            (call,) = stream.response.tool_calls
         else:
             (call,) = way.do((llm.asend if way.is_async else llm.send)("Hi", tools=[TOOL])).tool_calls
     assert call.extra == {"extra_content": SIGNATURE}
