@@ -337,7 +337,7 @@ class Call(Generic[T]):
         for _ in range(_MOST_LESSONS):
             try:
                 return (yield from self._send_once(request))
-            except ProviderError as error:
+            except ProviderError as error:  # noqa: PERF203 - a try per request
                 if not _provider(request).adapts(error, request):
                     raise
         return (yield from self._send_once(request))

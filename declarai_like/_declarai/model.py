@@ -10,7 +10,6 @@ from declarai_like._calls.options import Options
 from declarai_like._declarai.opening import open_azure_openai, open_openai, open_provider, seal_key, wrap_secrets
 from declarai_like._direct import Direct
 from declarai_like._prompting.magic import magic
-from declarai_like.providers.base import Secret
 from declarai_like.tasks import make_task
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from declarai_like._calls.options import TaskOptions
-    from declarai_like.providers.base import Provider
+    from declarai_like.providers.base import Provider, Secret
     from declarai_like.tasks import AsyncStreamingTask, AsyncTask, StreamingTask, Task
 
 __all__ = ["Declarai", "StreamingDeclarai"]

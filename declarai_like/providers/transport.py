@@ -10,7 +10,7 @@ import json
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from declarai_like._version import __version__
 from declarai_like._wire.accumulator import DONE
@@ -27,16 +27,16 @@ from declarai_like.providers._causes import cause_of
 from declarai_like.providers._clients import Clients
 from declarai_like.providers._header_waits import atrace_connection, limit_reads, trace_connection
 from declarai_like.providers._http_library import build_async_client, build_client, http_library
+from declarai_like.providers._messages import Message, join_url, official_post, timeouts_of
 from declarai_like.providers._secrets import (
     address_secrets,
-    check_address,
     client_secrets,
     header_secrets,
     is_secret_name,
     redactor_of,
     shown_address,
 )
-from declarai_like.providers._waits import Waits, finite
+from declarai_like.providers._waits import Waits
 from declarai_like.providers.base import Secret
 
 if TYPE_CHECKING:
@@ -49,23 +49,12 @@ if TYPE_CHECKING:
 
     Key: TypeAlias = Secret | Callable[[], str | Awaitable[str]]
 
-__all__ = ["HTTPProvider", "Message"]
+__all__ = ["HTTPProvider"]
 
 logger = logging.getLogger("declarai_like")
 _REFUSED = 300
 """From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
 _READABLE = frozenset({"", "identity", "gzip", "deflate"})
-
-
-class Message(NamedTuple):
-    """One request as it is sent: to this path, with these headers, this body as JSON."""
-
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"Message(path={self.path!r})"  # a report of an error may show it, and the headers hold the key
 
 
 class HTTPProvider:
@@ -186,14 +175,14 @@ class HTTPProvider:
             try:
                 waits.attach(response)
                 if response.status_code >= _REFUSED:
-                    return self._refuse(codec, request, learned, response, read_refusal_body(response), key)
+                    return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
                 return self._answer(codec, response, read_body(iter_body(response), limit), key)
             finally:
                 waits.detach()
                 response.close()
         except Exception as error:
-            raise self._translate(error, waits, codec, request, learned, key) from cause_of(error)
+            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
 
     async def asend(self, request: Request) -> Chunk:
         """Do what `send` does, in an event loop."""
@@ -206,14 +195,14 @@ class HTTPProvider:
             try:
                 waits.attach(response)
                 if response.status_code >= _REFUSED:
-                    return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key)
+                    return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
                 return self._answer(codec, response, await aread_body(aiter_body(response), limit), key)
             finally:
                 waits.detach()
                 await response.aclose()
         except Exception as error:
-            raise self._translate(error, waits, codec, request, learned, key) from cause_of(error)
+            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
 
     def stream(self, request: Request) -> Generator[Chunk, None, None]:
         """Send a request and give its chunks as they arrive."""
@@ -228,7 +217,7 @@ class HTTPProvider:
             try:
                 waits.attach(response)
                 if response.status_code >= _REFUSED:
-                    yield self._refuse(codec, request, learned, response, read_refusal_body(response), key)
+                    yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                     yield DONE
                     return
                 reads, feed = iter_body(response), decoder.feed
@@ -255,7 +244,7 @@ class HTTPProvider:
                 response.close()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
-            raise self._translate(error, waits, codec, request, learned, key) from cause_of(error)
+            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
 
     async def astream(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """Do what `stream` does, in an event loop."""
@@ -270,7 +259,7 @@ class HTTPProvider:
             try:
                 waits.attach(response)
                 if response.status_code >= _REFUSED:
-                    yield self._refuse(codec, request, learned, response, await aread_refusal_body(response), key)
+                    yield self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                     yield DONE
                     return
                 reads, feed = aiter_body(response), decoder.feed
@@ -297,13 +286,13 @@ class HTTPProvider:
                 await response.aclose()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
-            raise self._translate(error, waits, codec, request, learned, key) from cause_of(error)
+            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
 
     def _post(self, message: Message, limits: Limits) -> Any:
         """Send a message; give the response when its headers have come."""
         official = self._official[0]
         if official is not None:
-            return official.post(**_official_post(message, limits))
+            return official.post(**official_post(message, limits))
         client = self._clients.blocking()
         return client.send(
             self._prepare(client, message, limits, trace_connection), stream=True, follow_redirects=False
@@ -313,7 +302,7 @@ class HTTPProvider:
         """Send a message; give the response when its headers have come."""
         official = self._official[1]
         if official is not None:
-            return await official.post(**_official_post(message, limits))
+            return await official.post(**official_post(message, limits))
         client = await self._clients.awaiting()
         return await client.send(
             self._prepare(client, message, limits, atrace_connection), stream=True, follow_redirects=False
@@ -417,7 +406,7 @@ class HTTPProvider:
         )
 
     def _refuse(
-        self, codec: Codec, request: Request, learned: Learned, response: Any, body: bytes, key: Secret | None
+        self, codec: Codec, request: Request, learned: Learned, response: Any, body: bytes, *, key: Secret | None
     ) -> Chunk:
         """Raise the error that a refusal is; give the answer where the refusal has one in it."""
         from declarai_like.providers._translation import refusal_error
@@ -440,7 +429,7 @@ class HTTPProvider:
         raise error
 
     def _translate(
-        self, error: Exception, waits: Waits, codec: Codec, request: Request, learned: Learned, key: Secret | None
+        self, error: Exception, waits: Waits, codec: Codec, request: Request, learned: Learned, *, key: Secret | None
     ) -> DeclaraiError:
         """Tell an exception from below as ours; it knows nothing of the frames below, whose locals hold the key."""
         from declarai_like.providers._translation import translate_error
@@ -448,7 +437,7 @@ class HTTPProvider:
         response = getattr(error, "response", None)
         if response is not None and isinstance(getattr(error, "status_code", None), int):  # the official client's
             try:
-                self._refuse(codec, request, learned, response, _content_of(response), key)
+                self._refuse(codec, request, learned, response, _content_of(response), key=key)
             except Exception as refusal:
                 error = refusal
         try:
@@ -512,53 +501,6 @@ class HTTPProvider:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r})"
-
-
-def join_url(base_url: str, path: str) -> str:
-    """Put a path below a base URL; the queries of both are kept.
-
-    Raises `ConfigurationError` for an address that no request can be sent to.
-    """
-    check_address(base_url)
-    base, _, query = base_url.partition("?")
-    path, _, own = path.partition("?")
-    queries = "&".join(filter(None, (query, own)))
-    return f"{base.rstrip('/')}{path}{'?' if queries else ''}{queries}"
-
-
-def timeouts_of(limits: Limits, *, streaming: bool) -> dict[str, float | None]:
-    """Give the limits for the way to the first byte; `Waits` has those for the rest."""
-    told = [finite(limits.timeout), finite(limits.first_chunk) if streaming else None]
-    most = min((limit for limit in told if limit is not None), default=None)
-    connect = min((limit for limit in (most, finite(limits.connect)) if limit is not None), default=None)
-    return {"connect": connect, "read": most, "write": most, "pool": most}
-
-
-def _official_post(message: Message, limits: Limits) -> dict[str, Any]:
-    """Give the arguments of the official client's `post`; the address and the key are its own."""
-    from openai import DefaultHttpxClient, Timeout
-
-    told = timeouts_of(limits, streaming=bool(message.body.get("stream")))
-    own = {"accept", "content-type", "user-agent", "authorization", "api-key"}
-    return {
-        "path": message.path,
-        "body": message.body,
-        "cast_to": _response_class(DefaultHttpxClient),
-        "stream": True,  # the body is read here, also that of a whole answer: it costs less, and it has a limit
-        "options": {
-            "timeout": Timeout(**told),
-            "max_retries": 0,  # our own `retry` is in charge: it knows the deadline and records the attempts
-            "follow_redirects": False,
-            "headers": {name: value for name, value in message.headers.items() if name.lower() not in own},
-        },
-    }
-
-
-def _response_class(client: Any) -> Any:
-    """Find the response class of the HTTP library below the official client: httpx, or httpx2 since 3.0."""
-    import sys
-
-    return sys.modules[client.__mro__[1].__module__.partition(".")[0]].Response
 
 
 def _content_of(response: Any) -> bytes:
