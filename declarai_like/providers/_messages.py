@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from declarai_like.providers._http_library import http_library
 from declarai_like.providers._secrets import check_address
 from declarai_like.providers._waits import finite
 
 if TYPE_CHECKING:
     from declarai_like.requests import Limits
 
-__all__ = ["Message", "join_url", "official_post", "timeouts_of"]
+__all__ = ["Message", "join_url", "official_post", "timeouts_of", "url_of"]
 
 
 class Message(NamedTuple):
@@ -35,6 +37,12 @@ def join_url(base_url: str, path: str) -> str:
     path, _, own = path.partition("?")
     queries = "&".join(filter(None, (query, own)))
     return f"{base.rstrip('/')}{path}{'?' if queries else ''}{queries}"
+
+
+@lru_cache(maxsize=64)
+def url_of(base_url: str, path: str) -> Any:
+    """Give the HTTP library's address of a path, read once: it is the same for each call."""
+    return http_library().URL(join_url(base_url, path))
 
 
 def timeouts_of(limits: Limits, *, streaming: bool) -> dict[str, float | None]:

@@ -27,7 +27,7 @@ from declarai_like.providers._causes import cause_of
 from declarai_like.providers._clients import Clients
 from declarai_like.providers._header_waits import atrace_connection, limit_reads, trace_connection
 from declarai_like.providers._http_library import build_async_client, build_client, http_library
-from declarai_like.providers._messages import Message, join_url, official_post, timeouts_of
+from declarai_like.providers._messages import Message, official_post, timeouts_of, url_of
 from declarai_like.providers._secrets import (
     address_secrets,
     client_secrets,
@@ -315,12 +315,12 @@ class HTTPProvider:
                 f"the login in the address of {self.where} is not pickled: "
                 "set OPENAI_BASE_URL in the environment of the process that needs it"
             )
-        url = join_url(self.address, message.path)
+        url = url_of(self.address, message.path)
         content = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         extensions = {"timeout": timeouts_of(limits, streaming=bool(message.body.get("stream"))), "trace": trace}
         own = self._http_clients[0] is not client and self._http_clients[1] is not client
         build = http_library().Request if own else client.build_request
-        return build("POST", url, headers=message.headers, content=content, extensions=extensions)
+        return build("POST", url if own else str(url), headers=message.headers, content=content, extensions=extensions)
 
     def _message(
         self, codec: Codec, request: Request, learned: Learned, key: Secret | None, headers: Mapping[str, str]
