@@ -137,7 +137,8 @@ class ProviderError(CallError):
     `status` is the HTTP status, `code` and `type` are the provider's own words, `body` is what it
     sent (secrets removed), `retry_after` is in seconds, `phase` is where it broke: `"connect"`,
     `"request"`, `"first_chunk"` or `"stream"`. `response` holds what had arrived of a stream. `retryable` says
-    whether the same request may succeed later; `attempts` are all tries of the call, the last one last.
+    whether the same request may succeed later; `attempts` are all tries of the call, the last one last. `lessons`
+    names the fields that the provider leaves out from now on, because of this refusal.
     """
 
     may_pass = False
@@ -167,6 +168,7 @@ class ProviderError(CallError):
         self.retry_after = retry_after
         self.phase = phase
         self.body = body
+        self.lessons: tuple[str, ...] = ()
 
 
 class ProviderConnectionError(ProviderError):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HangUp", "Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
 
+Headers: TypeAlias = "Mapping[str, str] | Callable[[], Mapping[str, str]]"
+"""Headers to send, or what gives them, asked before each request."""
+
 Observer: TypeAlias = "Callable[[dict[str, Any]], object]"
 """Called with each chunk as the provider sent it, or as the filters have left it."""
 
@@ -143,7 +146,8 @@ class Request:
     """Exactly what is asked of a model.
 
     `params` are the model's own parameters (`temperature`, `max_tokens`, `n`, ...); only what was
-    given is sent. `response_format` is the wire's, or `None` for free text. `prompt` is the text to
+    given is sent. `response_format` is the wire's, or `None` for free text;
+    with `fixed_format` it is sent as it is, also to a server that has refused it. `prompt` is the text to
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's,
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
     `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent.
@@ -158,6 +162,7 @@ class Request:
     stream: bool = False
     params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     response_format: Mapping[str, Any] | None = field(default=None, hash=False)
+    fixed_format: bool = False
     tools: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     limits: Limits = field(default_factory=Limits)
     name: str = ""
@@ -169,6 +174,8 @@ class Request:
     provider: Provider | None = field(default=None, compare=False, repr=False)
     observers: tuple[Observer, ...] = field(default=(), compare=False, repr=False)
     filters: tuple[Callable[[], TextFilter], ...] = field(default=(), compare=False, repr=False)
+    headers: Headers | None = field(default=None, compare=False, repr=False)
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def task(self) -> str:

@@ -201,7 +201,9 @@ class LLMResponse:
     def state(self) -> dict[str, Any] | None:
         """What the provider wants back with the next turn, as `Message.state` keeps it; `None` if nothing."""
         data, origin = self._vendor.state or self._reasoning_data(), self._metadata.origin
-        return None if not data or origin is None else {**origin, "data": data}
+        if origin is None or not (data or any(call.extra for call in self.tool_calls)):
+            return None
+        return {**origin, "data": data}
 
     def _reasoning_data(self) -> dict[str, Any]:
         """Give the fields of a chat completion that some servers want back."""

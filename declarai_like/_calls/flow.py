@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger("declarai_like")
+_MOST_LESSONS = 4
+"""More often a request is not spelled anew: the fields that servers refuse are fewer."""
 
 
 class ConversationTurn(Protocol):
@@ -143,6 +145,7 @@ class Call(Generic[T]):
             choices=choices,
             strict_tools=strict,
             reasoning_tags=request.reasoning_tags and request.kind == "chat",
+            origin=_origin_of(request),
         )
         self._reader = _event_builder(accumulator) if self.as_events else accumulator
         return _add_hooks(self._reader, request) if request.observers or request.filters else self._reader
@@ -317,7 +320,7 @@ class Call(Generic[T]):
         error.attempts = tuple(self.attempts)
 
     def _send(self, request: Request) -> Flow:
-        """Send, and once more if the provider learned from a refusal how to ask."""
+        """Send, and again as often as the provider learns from a refusal how to ask."""
         request = _well_formed(request)
         _check_size(request)
         slots = request.limits.slots
@@ -331,11 +334,12 @@ class Call(Generic[T]):
             slots.leave(ticket)
 
     def _send_adapting(self, request: Request) -> Flow:
-        try:
-            return (yield from self._send_once(request))
-        except ProviderError as error:
-            if not _provider(request).adapts(error, request):
-                raise
+        for _ in range(_MOST_LESSONS):
+            try:
+                return (yield from self._send_once(request))
+            except ProviderError as error:  # noqa: PERF203 - a try per request
+                if not _provider(request).adapts(error, request):
+                    raise
         return (yield from self._send_once(request))
 
     def _send_once(self, request: Request) -> Flow:
@@ -352,6 +356,12 @@ class Call(Generic[T]):
             budgets.count_answer(self._budgets, request, self.response)
         self.seconds = self._clock() - started
         return response
+
+
+def _origin_of(request: Request) -> dict[str, Any] | None:
+    """Name who is asked, as the `state` of its reply will; `None` of one that wants nothing back."""
+    origin = getattr(request.provider, "origin", None)
+    return None if origin is None else {**origin, "model": request.model}
 
 
 def _provider(request: Request) -> Provider:

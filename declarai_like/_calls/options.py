@@ -10,7 +10,7 @@ from declarai_like._calls.middlewares import TaskMiddleware
 from declarai_like._calls.option_names import describe_unknown, looks_like_key
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
-from declarai_like.requests import Limits, Request
+from declarai_like.requests import Headers, Limits, Request
 
 if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
@@ -23,6 +23,8 @@ Reading = Literal["lenient", "strict"]
 class TaskOptions(TypedDict, total=False):
     """What a task may be given beside `streaming`; time limits are in seconds, `None` is no limit."""
 
+    headers: Headers
+    extra_body: Mapping[str, Any]
     model: str
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
@@ -46,6 +48,7 @@ class TaskOptions(TypedDict, total=False):
 class ProviderOptions(TypedDict, total=False):
     """What a provider may be given for all its tasks; time limits are in seconds, `None` is no limit."""
 
+    extra_body: Mapping[str, Any]
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
     templates: Mapping[str, str]
@@ -63,6 +66,9 @@ class ProviderOptions(TypedDict, total=False):
     api_key: str | Secret | None
     http_client: Any
     http_async_client: Any
+    client: Any
+    async_client: Any
+    azure_ad_token_provider: Any
 
 
 class LocalOptions(TypedDict, total=False):
@@ -71,6 +77,7 @@ class LocalOptions(TypedDict, total=False):
     n_ctx: int
     n_parallel: int
     n_gpu_layers: int
+    extra_body: Mapping[str, Any]
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
     templates: Mapping[str, str]
@@ -96,6 +103,9 @@ _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt"
 _RESERVED_PARAMS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
     "model": "give model=",
+    "extra_headers": "give headers=",
+    "extra_query": "put it into the base_url, as in base_url='https://host/v1?name=value'",
+    "timeout": "give timeout= beside llm_params",
     "stream": "give streaming=, or call what is named stream",
 }
 
@@ -115,6 +125,10 @@ class Options:
     output: OutputMode = "auto"
     reading: Reading = "lenient"
     reasoning_tags: bool = True
+    headers: Headers | None = None
+    """What is sent beside the provider's own headers, or over them."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that are put into the body as they are."""
     system: str = ""
     """A task's system prompt; a chat keeps its own."""
     templates: Mapping[str, str] = field(default_factory=dict)
@@ -137,6 +151,10 @@ class Options:
             limits["slots"] = FairQueue(limits["slots"])
         if "llm_params" in given:
             given["llm_params"] = self.params(given["llm_params"])
+        if "extra_body" in given:
+            given["extra_body"] = {**self.extra_body, **given["extra_body"]}
+        if isinstance(self.headers, Mapping) and isinstance(given.get("headers"), Mapping):
+            given["headers"] = {**self.headers, **given["headers"]}
         if "templates" in given:
             given["templates"] = {**self.templates, **given["templates"]}
         if "middlewares" in given:
@@ -167,7 +185,10 @@ class Options:
         for name, instead in _RESERVED_PARAMS.items():
             if name in given:
                 raise DefinitionError(f"{name!r} is no parameter of the model here: {instead}")
-        return {**self.llm_params, **given}
+        extra = given.get("extra_body") or {}
+        _check("extra_body", extra)
+        told = {name: value for name, value in given.items() if name != "extra_body"}
+        return {**self.llm_params, **told, **extra}
 
     def request(
         self,
@@ -189,6 +210,9 @@ class Options:
             provider=provider,
             reading=self.reading,
             reasoning_tags=self.reasoning_tags,
+            fixed_format=self.output != "auto",
+            headers=self.headers,
+            extra_body=self.extra_body,
             **rest,
         )
 
@@ -243,6 +267,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "reasoning_tags": (lambda value: isinstance(value, bool), "True or False"),
     "system": (lambda value: isinstance(value, str), "a text, the system prompt"),
     "templates": (_is_mapping, "a mapping of templates by name"),
+    "headers": (lambda value: callable(value) or _is_mapping(value), "headers, or a function that gives them"),
+    "extra_body": (_is_mapping, "a mapping of fields to put into the body"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
     **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),
 }

@@ -5,16 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from declarai_like._declarai.model import Declarai
-from declarai_like._declarai.opening import open_azure_openai, open_local, open_offline, open_openai, wrap_secrets
-from declarai_like.providers.base import Secret
+from declarai_like._declarai.opening import (
+    open_azure_openai,
+    open_local,
+    open_offline,
+    open_openai,
+    seal_key,
+    wrap_secrets,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable
+    from typing import TypeAlias
 
     from typing_extensions import Unpack
 
     from declarai_like._calls.options import LocalOptions, ProviderOptions
     from declarai_like._declarai.model import StreamingDeclarai
+    from declarai_like.providers.base import Secret
+    from declarai_like.requests import Headers
+
+    KeyArgument: TypeAlias = str | Secret | Callable[[], str | Awaitable[str]]
 
 __all__ = ["azure_openai", "local", "offline", "openai"]
 
@@ -23,31 +34,31 @@ __all__ = ["azure_openai", "local", "offline", "openai"]
 def openai(
     model: str | None = None,
     version: str | None = None,
-    openai_token: str | Secret | None = None,
+    openai_token: KeyArgument | None = None,
     *,
     stream: Literal[True],
     base_url: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     **options: Unpack[ProviderOptions],
 ) -> StreamingDeclarai: ...
 @overload
 def openai(
     model: str | None = None,
     version: str | None = None,
-    openai_token: str | Secret | None = None,
+    openai_token: KeyArgument | None = None,
     *,
     stream: bool | None = None,
     base_url: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     **options: Unpack[ProviderOptions],
 ) -> Declarai: ...
 def openai(
     model: str | None = None,
     version: str | None = None,
-    openai_token: str | Secret | None = None,
+    openai_token: KeyArgument | None = None,
     *,
     base_url: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     stream: bool | None = None,
     **options: Unpack[ProviderOptions],
 ) -> Any:
@@ -61,7 +72,7 @@ def openai(
     and answers may be; `middlewares` stand around those of each task. `http_client` and `http_async_client` are the
     HTTP library's own clients, for proxies and other transports.
     """
-    openai_token = None if openai_token is None else Secret(openai_token)
+    openai_token = seal_key(openai_token)
     options = cast("Any", wrap_secrets(options))
     opened = open_openai(
         model=model,
@@ -78,35 +89,35 @@ def openai(
 @overload
 def azure_openai(
     deployment_name: str | None = None,
-    azure_openai_key: str | Secret | None = None,
+    azure_openai_key: KeyArgument | None = None,
     azure_openai_api_base: str | None = None,
     api_version: str | None = None,
     *,
     stream: Literal[True],
     model: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     **options: Unpack[ProviderOptions],
 ) -> StreamingDeclarai: ...
 @overload
 def azure_openai(
     deployment_name: str | None = None,
-    azure_openai_key: str | Secret | None = None,
+    azure_openai_key: KeyArgument | None = None,
     azure_openai_api_base: str | None = None,
     api_version: str | None = None,
     *,
     stream: bool | None = None,
     model: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     **options: Unpack[ProviderOptions],
 ) -> Declarai: ...
 def azure_openai(
     deployment_name: str | None = None,
-    azure_openai_key: str | Secret | None = None,
+    azure_openai_key: KeyArgument | None = None,
     azure_openai_api_base: str | None = None,
     api_version: str | None = None,
     *,
     model: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     stream: bool | None = None,
     **options: Unpack[ProviderOptions],
 ) -> Any:
@@ -117,7 +128,7 @@ def azure_openai(
     deployment's name may be given as `model=` too; the other arguments are those of `openai`. Raises
     `ConfigurationError` at once if deployment, key or address is told nowhere.
     """
-    azure_openai_key = None if azure_openai_key is None else Secret(azure_openai_key)
+    azure_openai_key = seal_key(azure_openai_key)
     options = cast("Any", wrap_secrets(options))
     opened = open_azure_openai(
         deployment_name=deployment_name,

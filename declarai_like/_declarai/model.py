@@ -7,10 +7,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from declarai_like._calls.options import Options
-from declarai_like._declarai.opening import open_azure_openai, open_openai, open_provider, wrap_secrets
+from declarai_like._declarai.opening import open_azure_openai, open_openai, open_provider, seal_key, wrap_secrets
 from declarai_like._direct import Direct
 from declarai_like._prompting.magic import magic
-from declarai_like.providers.base import Secret
 from declarai_like.tasks import make_task
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from declarai_like._calls.options import TaskOptions
-    from declarai_like.providers.base import Provider
+    from declarai_like.providers.base import Provider, Secret
     from declarai_like.tasks import AsyncStreamingTask, AsyncTask, StreamingTask, Task
 
 __all__ = ["Declarai", "StreamingDeclarai"]
@@ -137,7 +136,7 @@ class Declarai(Direct):
         **settings: Any,
     ) -> Declarai:
         """Do what `declarai_like.openai` does. Deprecated: to be removed in 1.0."""
-        openai_token = None if openai_token is None else Secret(openai_token)
+        openai_token = seal_key(openai_token)
         settings = wrap_secrets(settings)
         _warn_deprecated("openai")
         opened = open_openai(model=model, version=version, openai_token=openai_token, **settings)
@@ -149,7 +148,7 @@ class Declarai(Direct):
         cls, deployment_name: str | None = None, azure_openai_key: str | Secret | None = None, **settings: Any
     ) -> Declarai:
         """Do what `declarai_like.azure_openai` does. Deprecated: to be removed in 1.0."""
-        azure_openai_key = None if azure_openai_key is None else Secret(azure_openai_key)
+        azure_openai_key = seal_key(azure_openai_key)
         settings = wrap_secrets(settings)
         _warn_deprecated("azure_openai")
         opened = open_azure_openai(deployment_name=deployment_name, azure_openai_key=azure_openai_key, **settings)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from declarai_like.providers.base import Provider
+    from declarai_like.providers.transport import Key
+    from declarai_like.requests import Headers
 
     Opened: TypeAlias = tuple[Provider, Options]
 
@@ -27,6 +29,7 @@ __all__ = [
     "open_openai",
     "open_provider",
     "provider_names",
+    "seal_key",
     "wrap_secrets",
 ]
 
@@ -45,13 +48,15 @@ def open_openai(
     *,
     model: str | None = None,
     version: str | None = None,
-    openai_token: Secret | None = None,
-    api_key: str | Secret | None = None,
+    openai_token: Key | str | None = None,
+    api_key: Key | str | None = None,
     base_url: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     stream: bool | None = None,
     http_client: Any = None,
     http_async_client: Any = None,
+    client: Any = None,
+    async_client: Any = None,
     **options: Any,
 ) -> Opened:
     """Open OpenAI, or a server that speaks its format."""
@@ -67,6 +72,8 @@ def open_openai(
         streaming=bool(stream),
         http_client=http_client,
         http_async_client=http_async_client,
+        client=client,
+        async_client=async_client,
     )
     return or_offline(provider), _lay_options(stream, options, _OF_OPENAI)
 
@@ -74,15 +81,18 @@ def open_openai(
 def open_azure_openai(
     *,
     deployment_name: str | None = None,
-    azure_openai_key: Secret | None = None,
-    api_key: str | Secret | None = None,
+    azure_openai_key: Key | str | None = None,
+    azure_ad_token_provider: Any = None,
+    api_key: Key | str | None = None,
     azure_openai_api_base: str | None = None,
     api_version: str | None = None,
     model: str | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     stream: bool | None = None,
     http_client: Any = None,
     http_async_client: Any = None,
+    client: Any = None,
+    async_client: Any = None,
     **options: Any,
 ) -> Opened:
     """Open a deployment of Azure OpenAI."""
@@ -99,11 +109,14 @@ def open_azure_openai(
         name,
         endpoint=azure_openai_api_base,
         api_version=api_version,
+        ad_token_provider=azure_ad_token_provider,
         key=_only_key("azure_openai_key", azure_openai_key, api_key),
         headers=headers,
         streaming=bool(stream),
         http_client=http_client,
         http_async_client=http_async_client,
+        client=client,
+        async_client=async_client,
     )
     if not is_offline():
         provider.check()
@@ -128,10 +141,7 @@ def open_offline(*, seed: int = 0, stream: bool | None = None, **options: Any) -
 
 def wrap_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Wrap the keys, so that no frame of ours holds one that a report of an error could show."""
-    return {
-        name: Secret(value) if name in _KEYS and isinstance(value, str) and value else value
-        for name, value in settings.items()
-    }
+    return {name: seal_key(value) if name in _KEYS and value else value for name, value in settings.items()}
 
 
 def _refuse_keys(**texts: str | None) -> None:
@@ -143,11 +153,17 @@ def _refuse_keys(**texts: str | None) -> None:
             )
 
 
-def _only_key(name: str, key: Secret | None, api_key: str | Secret | None) -> Secret | None:
+def _only_key(name: str, key: Key | str | None, api_key: Key | str | None) -> Key | None:
     """Give the key, which may be given by either name."""
     if key is not None and api_key is not None:
         raise ConfigurationError(f"the key is given twice, as {name}= and as api_key=: give it once")
-    return key if api_key is None else Secret(api_key)
+    sealed: Key | None = seal_key(key if api_key is None else api_key)
+    return sealed
+
+
+def seal_key(key: Any) -> Any:
+    """Wrap a key, so that no frame of ours holds one; a function that gives keys stays as it is."""
+    return key if key is None or callable(key) else Secret(key)
 
 
 def provider_names() -> frozenset[str]:
@@ -166,8 +182,22 @@ _OPENERS: dict[str, Callable[..., Opened]] = {
     "azure_openai": open_azure_openai,
     "local": open_local,
 }
-_OF_ALL = ("api_key", "stream", "headers", "http_client", "http_async_client")
+_OF_ALL = ("api_key", "stream", "headers", "http_client", "http_async_client", "client", "async_client")
 _OF_OPENAI = ("model", "version", "openai_token", "base_url", *_OF_ALL)
-_OF_AZURE = ("deployment_name", "azure_openai_key", "azure_openai_api_base", "api_version", *_OF_ALL)
+_OF_AZURE = (
+    "deployment_name",
+    "azure_openai_key",
+    "azure_openai_api_base",
+    "azure_ad_token_provider",
+    "api_version",
+    *_OF_ALL,
+)
 _KEYS = frozenset({"openai_token", "azure_openai_key", "api_key"})
-_OF_TASKS = ProviderOptions.__annotations__.keys() - {"api_key", "http_client", "http_async_client"}
+_OF_TASKS = ProviderOptions.__annotations__.keys() - {
+    "api_key",
+    "http_client",
+    "http_async_client",
+    "client",
+    "async_client",
+    "azure_ad_token_provider",
+}

@@ -22,7 +22,7 @@ from declarai_like.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["error_in_choice", "error_of", "is_error_document", "is_plain", "redact_error"]
+__all__ = ["code_of", "error_in_choice", "error_of", "is_error_document", "is_plain", "message_of", "redact_error"]
 
 _MESSAGES = (
     "message",
@@ -120,12 +120,12 @@ def _find_facts(raw: Mapping[str, Any]) -> Any:
 
 def _tells_an_error(raw: Mapping[str, Any]) -> bool:
     """Say whether something that is no answer has the code or the words of an error."""
-    code = _code_of(raw)
+    code = code_of(raw)
     if raw.get("success") is False:
         return True
     if (code is not None and _is_fine(code)) or raw.get("success") is True:
         return False
-    return code is not None or (bool(_message_of(raw)) and any(raw.get(name) for name in _MESSAGES))
+    return code is not None or (bool(message_of(raw)) and any(raw.get(name) for name in _MESSAGES))
 
 
 def _is_fine(code: Any) -> bool:
@@ -137,13 +137,13 @@ def _provider_error(told: Any, raw: Mapping[str, Any]) -> ProviderError:
     facts = told if isinstance(told, dict) else {"message": told if isinstance(told, str) else _shown(told)}
     inner = facts.get("error")
     facts = inner if isinstance(inner, dict) else facts
-    code = _code_of(facts)
-    code = _code_of(raw) if code is None else code
+    code = code_of(facts)
+    code = code_of(raw) if code is None else code
     status = _status_of(code)
     kind = facts.get("type")
     words = [word for word in (code, facts.get("status"), kind) if isinstance(word, str)]
     return _class_of(status, words)(
-        _message_of(facts) or "the provider reported an error in its answer",
+        message_of(facts) or "the provider reported an error in its answer",
         code=status if isinstance(code, str) and status is not None else code,
         type=kind if isinstance(kind, str) else None,
         status=status,
@@ -152,7 +152,8 @@ def _provider_error(told: Any, raw: Mapping[str, Any]) -> ProviderError:
     )
 
 
-def _code_of(facts: Mapping[str, Any]) -> str | int | None:
+def code_of(facts: Mapping[str, Any]) -> str | int | None:
+    """Give the code of an error, whatever its field is called."""
     codes = [facts.get(name) for name in _CODES]
     status = facts.get("status")
     codes.append(status if _status_of(status) or str(status).lower() in _BROKEN else None)
@@ -176,7 +177,7 @@ def _class_of(status: int | None, words: list[str]) -> type[ProviderError]:
     return next((kind for kind, pattern in _CLASSES if pattern.search(text)), ProviderError)
 
 
-def _message_of(facts: Mapping[str, Any]) -> str:
+def message_of(facts: Mapping[str, Any]) -> str:
     """Give the words of an error; a list of details, as FastAPI has it, is shown as it is."""
     for name in (*_MESSAGES, *_MORE_WORDS):
         told = facts.get(name)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from declarai_like.messages import Message
 
-__all__ = ["VendorFields", "state_for"]
+__all__ = ["VendorFields", "is_from", "state_for"]
 
 _REASONING = ("reasoning_content", "reasoning")
 _FIELDS = frozenset({"items", "final_items", "commentary", "annotations", "reasoning_details", "state", *_REASONING})
@@ -65,12 +65,16 @@ class VendorFields:
 def state_for(message: Message, origin: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give what goes back with a message to the provider that `origin` names; nothing to any other one."""
     state = message.state
-    if state is None or message.interrupted:
-        return {}
-    if any(state.get(name) != origin.get(name) for name in ("provider", "base_url")):
+    if state is None or message.interrupted or not is_from(message, origin):
         return {}
     data = state.get("data")
     return data if isinstance(data, dict) else {}
+
+
+def is_from(message: Message, origin: Mapping[str, Any]) -> bool:
+    """Say whether a reply came from the provider that `origin` names."""
+    state = message.state
+    return state is not None and all(state.get(name) == origin.get(name) for name in ("provider", "base_url"))
 
 
 def _prefix(entries: list[Any]) -> ListPrefix | None:

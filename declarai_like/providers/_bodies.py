@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.sizes import check_size
@@ -10,14 +11,17 @@ from declarai_like.errors import InvalidResponse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+_MOST_OF_A_REFUSAL = 64 * 1024
+"""How many bytes of a refusal are read: enough for its message."""
 
-def reads_of(response: Any) -> Iterator[bytes]:
+
+def iter_body(response: Any) -> Iterator[bytes]:
     """Give the bytes of a body as they arrive; what unpacks them costs time even when there is nothing to unpack."""
     return response.iter_bytes() if _is_packed(response) else iter(response.stream)
 
 
-def areads_of(response: Any) -> AsyncIterator[bytes]:
-    """Do what `reads_of` does, in an event loop."""
+def aiter_body(response: Any) -> AsyncIterator[bytes]:
+    """Do what `iter_body` does, in an event loop."""
     return response.aiter_bytes() if _is_packed(response) else aiter(response.stream)
 
 
@@ -29,7 +33,7 @@ def _is_packed(response: Any) -> bool:
     return bool(packing) or response.is_stream_consumed
 
 
-def joined(reads: Iterator[bytes], limit: int | None) -> bytes:
+def read_body(reads: Iterator[bytes], limit: int | None) -> bytes:
     """Read a body to its end; raises `InvalidResponse` if it is longer than `limit` bytes, unpacked."""
     body = bytearray()
     for read in reads:
@@ -38,10 +42,32 @@ def joined(reads: Iterator[bytes], limit: int | None) -> bytes:
     return bytes(body)
 
 
-async def ajoined(reads: AsyncIterator[bytes], limit: int | None) -> bytes:
-    """Do what `joined` does, in an event loop."""
+async def aread_body(reads: AsyncIterator[bytes], limit: int | None) -> bytes:
+    """Do what `read_body` does, in an event loop."""
     body = bytearray()
     async for read in reads:
         body += read
         check_size(len(body), limit)
     return bytes(body)
+
+
+def read_refusal_body(response: Any) -> bytes:
+    """Read what a message needs of a refusal's body, whatever becomes of the rest: the status says enough."""
+    body = bytearray()
+    with suppress(Exception):
+        for read in response.iter_bytes(_MOST_OF_A_REFUSAL):
+            body += read
+            if len(body) >= _MOST_OF_A_REFUSAL:
+                break
+    return bytes(body[:_MOST_OF_A_REFUSAL])
+
+
+async def aread_refusal_body(response: Any) -> bytes:
+    """Do what `read_refusal_body` does, in an event loop."""
+    body = bytearray()
+    with suppress(Exception):
+        async for read in response.aiter_bytes(_MOST_OF_A_REFUSAL):
+            body += read
+            if len(body) >= _MOST_OF_A_REFUSAL:
+                break
+    return bytes(body[:_MOST_OF_A_REFUSAL])

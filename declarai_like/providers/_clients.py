@@ -1,4 +1,4 @@
-"""The official client's instances: one per process for blocking calls, one per event loop for awaiting ones."""
+"""The HTTP clients: one per process for blocking calls, one per event loop for awaiting ones."""
 
 from __future__ import annotations
 
@@ -76,4 +76,4 @@ class Clients:
         finally:
             self._by_loop.pop(loop, None)
             if self._owns_async:
-                await client.close()
+                await client.aclose()

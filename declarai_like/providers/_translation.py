@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from declarai_like import errors
-from declarai_like._wire.retry_waits import retry_wait
 from declarai_like.providers._causes import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from declarai_like._wire.codecs.base import Redact, Refusal
     from declarai_like.providers._waits import Waits
 
 _ADVICE = {
@@ -19,26 +21,24 @@ _ADVICE = {
     404: "check the model's name and the base_url",
     429: "wait, or ask less often",
 }
+_TOO_LONG = re.compile(
+    "maximum context length|context.?length|context.?window|prompt is too long|input is too long"
+    "|too many (?:input )?tokens|exceeds? the (?:available |model's )?context"
+)
 _TIMEOUTS = {"APITimeoutError", "TimeoutException"}
 _WRONG_ADDRESS = {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}
 _NETWORK = {"APIConnectionError", "TransportError", "StreamError", "HTTPError", "InvalidURL", "OSError"}
 
 
-def translate_error(
-    error: Exception, *, where: str, redact: Callable[[Any], Any], waits: Waits
-) -> errors.DeclaraiError:
+def translate_error(error: Exception, *, where: str, redact: Redact, waits: Waits) -> errors.DeclaraiError:
     """Tell an exception from below as our error.
 
     `where` names the provider and its address; `redact` blanks out the key in what the other side sent.
     """
-    root = _root(error)
-    status = getattr(root, "status_code", getattr(error, "status_code", None))
-    names = {cls.__name__ for cls in type(error).__mro__}
-    said = redact(str(root)) or type(root).__name__
     if isinstance(error, errors.DeclaraiError):
         return error
-    if isinstance(status, int):
-        return _of_status(root if hasattr(root, "status_code") else error, status, where, redact)
+    root = _root(error)
+    names = {cls.__name__ for cls in type(error).__mro__}
     if names & _TIMEOUTS:
         return _timed_out(type(root).__name__, where, waits)
     if type(root).__name__ == "LocalProtocolError":  # it shows the header, which may be a secret
@@ -48,12 +48,11 @@ def translate_error(
     if names & _NETWORK:
         return _lost(root, cause_of(error), where, redact, waits)
     # Nothing of the network: a parameter that is no JSON, an HTTP client of another library, a key with a line break.
-    return errors.ConfigurationError(f"the request to {where} could not be made: {type(root).__name__}: {said}")
+    words = redact(str(root)) or type(root).__name__
+    return errors.ConfigurationError(f"the request to {where} could not be made: {type(root).__name__}: {words}")
 
 
-def _lost(
-    root: BaseException, cause: OSError | None, where: str, redact: Callable[[Any], Any], waits: Waits
-) -> errors.DeclaraiError:
+def _lost(root: BaseException, cause: OSError | None, where: str, redact: Redact, waits: Waits) -> errors.DeclaraiError:
     """Tell a connection that could not be made, or broke: in the words of the network where it has any."""
     name = type(root).__name__
     if name in _WRONG_ADDRESS:
@@ -97,23 +96,26 @@ def _root(error: BaseException) -> BaseException:
     return error.__cause__ if type(error).__name__.startswith("API") and error.__cause__ is not None else error
 
 
-def _of_status(error: Any, status: int, where: str, redact: Callable[[Any], Any]) -> errors.ProviderError:
-    body, headers = redact(_sent(error)), error.response.headers
-    facts = body if isinstance(body, dict) else {}
-    inner = facts.get("error")
-    facts = inner if isinstance(inner, dict) else facts
-    said = facts.get("message") or (inner if isinstance(inner, str) else None) or _shown_body(error.response, redact)
-    code, kind, request_id = facts.get("code"), facts.get("type"), headers.get("x-request-id")
+def refusal_error(response: Any, refusal: Refusal, where: str, redact: Redact) -> errors.ProviderError:
+    """Give the error that an answer with the status of one is."""
+    status, headers = response.status_code, response.headers
+    code = "context_length_exceeded" if _is_too_long(status, refusal) else refusal.code
+    words = redact(refusal.message) or _show_body(refusal.body, headers, redact)
     return errors.class_of(status, code)(
-        f"{where} answered {status}{_advice(status, code, headers, redact)}: {said}",
+        f"{where} answered {status}{_advice(status, code, headers, redact)}: {words}",
         status=status,
-        code=code if isinstance(code, (str, int)) else None,
-        type=kind if isinstance(kind, str) else None,
-        request_id=None if request_id is None else redact(request_id),
-        retry_after=retry_wait(headers, body, str(said)),
+        code=redact(code),
+        type=redact(refusal.type),
+        request_id=redact(refusal.request_id),
+        retry_after=refusal.retry_after,
         retryable=_retryable(status, headers),
-        body=body,
+        body=redact(refusal.body) or None,
     )
+
+
+def _is_too_long(status: int, refusal: Refusal) -> bool:
+    """Say whether a prompt was longer than the model's context, in whichever words."""
+    return status in {400, 413, 422} and _TOO_LONG.search(refusal.message.lower()) is not None
 
 
 def _retryable(status: int, headers: Mapping[str, str]) -> bool | None:
@@ -124,15 +126,7 @@ def _retryable(status: int, headers: Mapping[str, str]) -> bool | None:
     return True if status == 409 else None  # noqa: PLR2004 - HTTP's Conflict
 
 
-def _sent(error: Any) -> Any:
-    """Give the whole body of a refusal; the official client shows a part of it."""
-    try:
-        return error.response.json()
-    except (RuntimeError, ValueError):  # not read, nested too deeply; no JSON
-        return error.body
-
-
-def _advice(status: int, code: Any, headers: Mapping[str, str], redact: Callable[[Any], Any]) -> str:
+def _advice(status: int, code: Any, headers: Mapping[str, str], redact: Redact) -> str:
     if code == "insufficient_quota":
         return " (no quota is left: check the plan of this key)"
     if "location" in headers:  # not followed: it would carry the prompt, and the key, to another place
@@ -140,8 +134,9 @@ def _advice(status: int, code: Any, headers: Mapping[str, str], redact: Callable
     return f" ({_ADVICE[status]})" if status in _ADVICE else ""
 
 
-def _shown_body(response: Any, redact: Callable[[Any], Any]) -> str:
+def _show_body(body: Any, headers: Mapping[str, str], redact: Redact) -> str:
     """Give the beginning of a body that is not the provider's JSON, e.g. a proxy's web page."""
-    text = redact(" ".join(str(response.text)[:2000].split()))
-    kind = redact(response.headers.get("content-type", "no content type"))
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    text = redact(" ".join(text[:2000].split()))
+    kind = redact(headers.get("content-type", "no content type"))
     return f"{kind} {text[:200]!r}" if text else "nothing"

@@ -27,7 +27,16 @@ An HTTP/1.1 connection can be used again only when its body was read to the end,
 few bytes after the last event. A server that never sends them must not hold anybody up.
 """
 
+GRACE = 2.0
+"""Seconds that usage, and the end of the stream, are waited for when every choice has its finish reason."""
 _LEAST = 0.001
+_LONGEST = 1e8
+"""Seconds, three years: what is longer is no limit, and more than the system's clock can be told."""
+
+
+def finite(limit: float | None) -> float | None:
+    """Give a limit, or `None` for one that never ends."""
+    return None if limit is None or limit > _LONGEST else limit
 
 
 class Waits:
@@ -41,13 +50,14 @@ class Waits:
 
     def __init__(self, limits: Limits, *, streaming: bool) -> None:
         now = monotonic()
-        first = limits.first_chunk if streaming else None
+        first = finite(limits.first_chunk) if streaming else None
+        timeout = finite(limits.timeout)
         self.phase = "first_chunk" if streaming else "request"
         """Which wait it is, as `ProviderError.phase` names it."""
         self.heard = False
-        self._idle = limits.idle if streaming else None
+        self._idle = finite(limits.idle) if streaming else None
         self._until = None if first is None else now + first
-        self._whole = None if limits.timeout is None else now + limits.timeout
+        self._whole = None if timeout is None else now + timeout
         self._told = limits
         self._stream: Any = None
 
@@ -71,6 +81,11 @@ class Waits:
     def is_over(self) -> bool:
         """Whether the time of the whole call is over."""
         return self._whole is not None and monotonic() >= self._whole
+
+    def expect_end(self) -> None:
+        """Wait no longer than `GRACE` for each of the next bytes: every choice has ended, its usage may follow."""
+        if self._idle is None or self._idle > GRACE:
+            self._idle = GRACE
 
     def check(self) -> None:
         """Raise `ProviderTimeout` if the time of the whole call is over, within work that waits for nothing."""

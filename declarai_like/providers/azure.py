@@ -6,19 +6,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from declarai_like.errors import ConfigurationError
-from declarai_like.providers._guards import awatched, watched
-from declarai_like.providers._secrets import shown_address
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import OpenAIProvider, environment
 
 if TYPE_CHECKING:
     from declarai_like._outputs.schemas import Dialect
+    from declarai_like._wire.codecs.base import Codec
     from declarai_like.requests import Request
 
 __all__ = ["AzureOpenAIProvider"]
-
-
-_ENDPOINTS = ("DECLARAI_AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT")
 
 
 class AzureOpenAIProvider(OpenAIProvider):
@@ -26,7 +22,18 @@ class AzureOpenAIProvider(OpenAIProvider):
 
     name = "azure-openai"
 
-    def __init__(self, model: str, *, endpoint: str | None = None, api_version: str | None = None, **rest: Any) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        endpoint: str | None = None,
+        api_version: str | None = None,
+        ad_token_provider: Any = None,
+        **rest: Any,
+    ) -> None:
+        if ad_token_provider is not None:
+            rest["key"] = ad_token_provider
+        self._is_token = ad_token_provider is not None
         super().__init__(model, **rest)
         self._endpoint = endpoint
         self._api_version = api_version
@@ -34,7 +41,8 @@ class AzureOpenAIProvider(OpenAIProvider):
     @property
     def api_key(self) -> Secret:
         """The key: the argument's, else the environment's. Raises `ConfigurationError` if there is none."""
-        told = self._key or environment(
+        given = None if callable(self._key) else self._key
+        told = given or environment(
             "DECLARAI_AZURE_OPENAI_KEY", "DECLARAI_AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY", "AZURE_OPENAI_API_KEY"
         )
         if told:
@@ -46,8 +54,11 @@ class AzureOpenAIProvider(OpenAIProvider):
     @property
     def endpoint(self) -> str:
         """The resource's address. Raises `ConfigurationError` if it is told nowhere."""
-        if address := self._address():
-            return address
+        told = self._endpoint or environment(
+            "DECLARAI_AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_BASE", "AZURE_OPENAI_ENDPOINT"
+        )
+        if told:
+            return told
         raise ConfigurationError(
             "no Azure OpenAI address: set the environment variable DECLARAI_AZURE_OPENAI_API_BASE, "
             "or give azure_openai_api_base="
@@ -63,7 +74,9 @@ class AzureOpenAIProvider(OpenAIProvider):
 
     def check(self) -> None:
         """Raise `ConfigurationError` now if the key or the address is told nowhere."""
-        _ = self.api_key, self.endpoint
+        if self._official == (None, None):
+            _ = self._key if callable(self._key) else self.api_key
+            _ = self.endpoint
 
     @property
     def schema_dialect(self) -> Dialect:
@@ -71,30 +84,24 @@ class AzureOpenAIProvider(OpenAIProvider):
         return "common"
 
     @property
-    def where(self) -> str:
-        """The provider and its address, for messages."""
-        return f"{self.name} at {shown_address(self.endpoint)}"
+    def address(self) -> str:
+        """The base URL: of the deployments with their `api-version`, or the one that ends in `/openai/v1`, as it is."""
+        endpoint, question, query = self.endpoint.partition("?")
+        endpoint = endpoint.rstrip("/")
+        if endpoint.endswith("/openai/v1"):
+            return f"{endpoint}{question}{query}"
+        queries = "&".join(filter(None, (query, f"api-version={quote(self.api_version, safe='')}")))
+        return f"{endpoint.removesuffix('/openai')}/openai?{queries}"
 
-    def _address(self) -> str:
-        return self._endpoint or environment(*_ENDPOINTS) or ""
+    def path_of(self, codec: Codec, request: Request) -> str:
+        """Give the path of the deployment; the newer form names it in the body alone."""
+        path = codec.path(request)
+        if self._official != (None, None) or self.address.partition("?")[0].endswith("/openai/v1"):
+            return path
+        return f"/deployments/{quote(request.model, safe='')}{path}"
 
-    def _build(self) -> Any:
-        from openai import AzureOpenAI
-
-        return AzureOpenAI(http_client=watched(self._http_clients[0]), **self._client_settings())
-
-    def _build_async(self) -> Any:
-        from openai import AsyncAzureOpenAI
-
-        return AsyncAzureOpenAI(http_client=awatched(self._http_clients[1]), **self._client_settings())
-
-    def _post(self, request: Request) -> dict[str, Any]:
-        told = super()._post(request)
-        # Not every version of the official client quotes the name of a deployment.
-        return {**told, "path": f"/deployments/{quote(request.model, safe='')}{told['path']}"}
-
-    def _client_settings(self) -> dict[str, Any]:
-        # An address of this form is not mistaken for another one that the environment may tell (OPENAI_BASE_URL).
-        _ = self.endpoint
-        base_url = f"{self._checked_address().rstrip('/')}/openai"
-        return {**super()._client_settings(), "base_url": base_url, "api_version": self.api_version}
+    def key_headers(self, key: Secret) -> dict[str, str]:
+        """Give the key's header: of a key, or of an Entra ID token."""
+        if self._is_token:
+            return {"Authorization": f"Bearer {key.reveal()}"}
+        return {"api-key": key.reveal()}

@@ -49,5 +49,12 @@ class LocalProvider(OpenAIProvider):
         """The provider and its model's file, for messages."""
         return f"{self.name} ({self.path})"
 
-    def _client_settings(self) -> dict[str, Any]:
-        return {**super()._client_settings(), "base_url": self.server.base_url}
+    @property
+    def address(self) -> str:
+        """The server's address, on the loopback interface."""
+        return self.server.base_url
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """The provider, as the `state` of a reply names it: its address is another one in each process."""
+        return {"provider": self.name, "base_url": "local"}

@@ -9,17 +9,20 @@ import pytest
 
 from declarai_like import streams
 from declarai_like._calls import runner
-from declarai_like.providers import azure, openai
+from declarai_like.providers import _bodies, transport
 
 PAIRS = {
     "runner.run": (runner.run, runner.arun),
     "runner.stream": (runner.stream, runner.astream),
     "runner._perform": (runner._perform, runner._aperform),
     "runner._perform_local": (runner._perform_local, runner._aperform_local),
-    "OpenAIProvider.send": (openai.OpenAIProvider.send, openai.OpenAIProvider.asend),
-    "OpenAIProvider.stream": (openai.OpenAIProvider.stream, openai.OpenAIProvider.astream),
-    "OpenAIProvider._build": (openai.OpenAIProvider._build, openai.OpenAIProvider._build_async),
-    "AzureOpenAIProvider._build": (azure.AzureOpenAIProvider._build, azure.AzureOpenAIProvider._build_async),
+    "HTTPProvider.send": (transport.HTTPProvider.send, transport.HTTPProvider.asend),
+    "HTTPProvider.stream": (transport.HTTPProvider.stream, transport.HTTPProvider.astream),
+    "HTTPProvider._post": (transport.HTTPProvider._post, transport.HTTPProvider._post_async),
+    "HTTPProvider._build": (transport.HTTPProvider._build, transport.HTTPProvider._build_async),
+    "read_body": (_bodies.read_body, _bodies.aread_body),
+    "read_refusal_body": (_bodies.read_refusal_body, _bodies.aread_refusal_body),
+    "iter_body": (_bodies.iter_body, _bodies.aiter_body),
 }
 TWINS = {
     r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read)\b)": "",
@@ -27,11 +30,12 @@ TWINS = {
     r"\b_?a(?=(?:perform|perform_local)\b)": "_",
     r"\b_async_sleep\b": "_sleep",
     r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
-    r"\ba(?=(?:reads_of|joined)\b)": "",
     r"\b_a(?=(?:load|store)\b)": "_",
+    r"\ba(?=(?:iter_body|iter_bytes|read_body|read_refusal_body|trace_connection)\b)": "",
+    r"\b(_ask_key|_ask_headers|_post|build)_async\b": r"\1",
+    r"\bbuild_async_client\b": "build_client",
+    r"\bself\._official\[\d\]": "self._official",
     r"\bAsync(?=[A-Z])": "",
-    r"\bAzureAsyncOpenAI\b": "AzureOpenAI",
-    r"\bAsyncAzureOpenAI\b": "AzureOpenAI",
     r"\b_build_async\b": "_build",
     r"\bStopAsyncIteration\b": "StopIteration",
     r"\btime\.sleep\b": "_sleep",

@@ -121,3 +121,34 @@ def test_error_inside_the_filter_results_is_the_choices_own(azure, server):
     with pytest.raises(errors.ProviderError, match="not filtered") as caught:
         azure.stream("Hi").result()
     assert caught.value.code == "content_filter_error"
+
+
+def test_token_of_entra_id_is_asked_before_each_request(way, server):
+    tokens = iter(["token-one", "token-two"])
+    llm = declarai.azure_openai("d", azure_ad_token_provider=lambda: next(tokens), azure_openai_api_base=server.url)
+    server.enqueue(text_reply("a"), text_reply("b"))
+    for _ in range(2):
+        way.do((llm.asend if way.is_async else llm.send)("Hi"))
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer token-one", "Bearer token-two"]
+    assert all("api-key" not in request.headers for request in server.requests)
+
+
+def test_newer_address_names_the_deployment_in_the_body_alone(way, server):
+    llm = declarai.azure_openai("d", "azure-key-1", f"{server.url}/openai/v1/")
+    server.enqueue(text_reply("a"))
+    way.do((llm.asend if way.is_async else llm.send)("Hi"))
+    (request,) = server.requests
+    assert (request.path, request.body["model"]) == ("/openai/v1/chat/completions", "d")
+    assert request.headers["api-key"] == "azure-key-1"
+
+
+def test_official_client_knows_its_own_deployments(server):
+    import openai as sdk
+
+    facts = {"api_key": "azure-key-1", "azure_endpoint": server.url, "api_version": "2024-02-01"}
+    with sdk.AzureOpenAI(**facts) as client:
+        server.enqueue(text_reply("a"))
+        assert declarai.azure_openai("d", client=client).send("Hi").response == "a"
+    (request,) = server.requests
+    assert request.path == "/openai/deployments/d/chat/completions?api-version=2024-02-01"
+    assert request.headers["api-key"] == "azure-key-1"

@@ -30,7 +30,7 @@ class Client:
 
 
 class AsyncClient(Client):
-    async def close(self):
+    async def aclose(self):
         self.closed += 1
 
 

@@ -1,11 +1,15 @@
 """The adapter of OpenAI's format: what is sent, what is waited for, and what is refused."""
+# ruff: noqa: S603 - it runs this interpreter
 # ruff: noqa: S301 - what is unpickled here was pickled here
 # ruff: noqa: PLR0917 - parameters are fixtures and cases
 
+import asyncio
 import gzip
 import inspect
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -152,7 +156,7 @@ def test_white_space_around_a_key_is_not_sent(provider, server, http):
 # What a server refuses to understand
 
 
-@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("status", [400, 404, 415, 422, 501])
 def test_server_that_knows_no_option_is_asked_without_it(way, openai, server, status):
     server.enqueue(error_reply(status, "unknown field: stream_options"), stream_reply(["a"]), stream_reply(["b"]))
     llm = openai()
@@ -162,23 +166,307 @@ def test_server_that_knows_no_option_is_asked_without_it(way, openai, server, st
     assert ["stream_options" in request.body for request in server.requests] == [True, False, False]
 
 
-def test_server_that_knows_no_schemas_is_asked_without(openai, server):
+def test_lesson_of_one_model_is_none_for_another(openai, server):
+    server.enqueue(error_reply(400, "unknown field: stream_options"))
+    server.enqueue(stream_reply(["a"]), stream_reply(["b"]))
+    llm = openai()
+    assert list(llm.stream("Hi").text()) == ["a"]
+
+    @llm.task(model="other", streaming=True)
+    def ask(question: str) -> str:
+        """{question}"""
+
+    assert [step.content for step in ask("Hi") if step.content] == ["b"]
+    assert ["stream_options" in request.body for request in server.requests] == [True, False, True]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_passing_trouble_teaches_nothing(way, openai, server, status):
+    words = "overloaded: stream_options and the json_schema queue are not supported, try again"
+    server.enqueue(error_reply(status, words, headers={"retry-after": "0"}), text_reply('{"declarai_result": 4}'))
+    llm = openai(max_retries=1)
+    response = way.do((llm.asend if way.is_async else llm.send)("Hi", output_type=int))
+    assert response.parsed == 4
+    assert [request.body["response_format"]["type"] for request in server.requests] == ["json_schema", "json_schema"]
+
+
+def forms_of(server):
+    return [request.body.get("response_format", {}).get("type") for request in server.requests]
+
+
+FOR_ALL = [
+    ("response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later", 400, None),
+    ("This response_format type is unavailable now", 400, None),
+    ("This model does not support response format `json_schema`. See supported models", 400, None),
+    ("JSON schema is not supported here", 400, None),
+    ("Input validation error: grammar is not supported", 422, None),
+    ("Some words", 400, "response_format"),
+]
+FOR_ONE = [
+    ("Invalid schema for response_format 'A': Expected at most 5 levels of nesting.", "response_format"),
+    (
+        "Invalid schema for response_format 'A': In context=('properties', 'a'), 'x' is not permitted.",
+        "response_format",
+    ),
+    ("Unsupported JSON schema fields: {'minItems', 'items'}", None),
+    ("JSON Schema not supported: could not understand the instance", None),
+    ("The provided JSON schema contains features not supported by xgrammar.", None),
+    ('Grammar error: Unimplemented keys: ["propertyNames"]', None),
+    ("failed to parse grammar", None),
+    ("JSON schema conversion failed:\nUnrecognized schema: {}", None),
+    ("The specified schema produces a constraint that has too many states for serving.", None),
+    ("Unknown name \"additionalProperties\" at 'generation_config.response_schema': Cannot find field.", None),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "param"), FOR_ALL)
+def test_server_that_knows_no_schemas_is_asked_for_json(way, openai, server, caplog, words, status, param):
+    server.enqueue(error_reply(status, words, param=param), *[text_reply('{"declarai_result": 4}') for _ in range(2)])
+    llm = openai()
+    ask = llm.asend if way.is_async else llm.send
+    assert way.do(ask("Hi", output_type=int)).parsed == 4
+    assert way.do(ask("Hi", output_type=float)).parsed == 4
+    assert forms_of(server) == ["json_schema", "json_object", "json_object"]
+    assert [record.levelname for record in caplog.records if "json_schema" in record.getMessage()] == ["WARNING"]
+
+
+@pytest.mark.parametrize(("words", "param"), FOR_ONE)
+def test_refused_schema_is_left_out_for_its_type_alone(way, openai, server, words, param):
+    server.enqueue(error_reply(400, words, param=param), *[text_reply('{"declarai_result": 4}') for _ in range(3)])
+    llm = openai()
+    ask = llm.asend if way.is_async else llm.send
+    for kind in (int, float, int):
+        assert way.do(ask("Hi", output_type=kind)).parsed == 4
+    assert forms_of(server) == ["json_schema", "json_object", "json_schema", "json_object"]
+
+
+def test_server_that_knows_no_json_either_is_asked_by_words(way, openai, server):
+    server.enqueue(error_reply(400, "json_schema is not supported"))
+    server.enqueue(error_reply(400, "'response_format.type' must be 'json_schema'"))
+    server.enqueue(text_reply('{"declarai_result": 4}'), text_reply('{"declarai_result": 4}'))
+    llm = openai()
+    for _ in range(2):
+        assert way.do((llm.asend if way.is_async else llm.send)("Hi", output_type=int)).parsed == 4
+    assert forms_of(server) == ["json_schema", "json_object", None, None]
+
+
+def test_form_that_was_told_is_kept(openai, server):
+    server.enqueue(error_reply(400, "json_schema is not supported"))
+
+    @openai().task(output="json_schema")
+    def count(thing: str) -> int:
+        """Count {thing}"""
+
+    with pytest.raises(errors.BadRequestError, match="not supported"):
+        count("x")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["stream_options", "json_schema", "response_format"])
+def test_words_of_the_request_that_are_repeated_teach_nothing(openai, server, name):
+    missing = {"type": "missing", "loc": ["body", "session_id"], "msg": "Field required", "input": {name: "unknown"}}
+    server.enqueue(json_reply({"detail": [missing]}, status=422))
+    with pytest.raises(errors.BadRequestError, match="Field required"):
+        openai().send("Hi", output_type=int)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("words", ["json_schema is not supported", "stream_options is unknown", "too long"])
+def test_refusal_of_what_was_not_sent_teaches_nothing(openai, server, words):
+    server.enqueue(error_reply(400, words))
+    with pytest.raises(errors.BadRequestError):
+        openai().send("Hi")
+    assert len(server.requests) == 1
+
+
+def test_validation_that_forbids_a_field_is_a_lesson(openai, server):
+    extra = {"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}
+    server.enqueue(json_reply({"detail": [extra]}, status=422), stream_reply(["a"]))
+    assert list(openai().stream("Hi").text()) == ["a"]
+    assert "stream_options" not in server.requests[1].body
+
+
+def test_answer_that_the_server_could_not_read_is_read_here(way, openai, server):
+    refusal = {"error": {"message": "Failed to generate JSON.", "code": "json_validate_failed"}}
+    given = {"error": {**refusal["error"], "failed_generation": '{"declarai_result": 4,}'}}
+    server.enqueue(json_reply(given, status=400), json_reply(refusal, status=400))
+    llm = openai()
+    ask = llm.asend if way.is_async else llm.send
+    assert way.do(ask("Hi", output_type=int)).parsed == 4
+    with pytest.raises(errors.OutputError) as caught:
+        way.do(ask("Hi", output_type=int))
+    assert caught.value.response.response == "Failed to generate JSON."
+
+
+# Keys and headers that change
+
+
+def test_key_of_the_hour_is_asked_before_each_request(way, server):
+    keys = iter(["first-key", "second-key", "third-key"])
+    llm = declarai.openai("m", openai_token=lambda: next(keys), base_url=server.base_url, max_retries=1)
+    server.enqueue(error_reply(503, "busy", headers={"retry-after": "0"}), text_reply("a"), stream_reply(["b"]))
+    assert way.do((llm.asend if way.is_async else llm.send)("Hi")).response == "a"
+    assert way.result((llm.astream if way.is_async else llm.stream)("Hi")) == "b"
+    assert [request.headers["authorization"] for request in server.requests] == [
+        "Bearer first-key", "Bearer second-key", "Bearer third-key",
+    ]  # fmt: skip
+
+
+async def key_of_the_hour():
+    return "awaited-key"
+
+
+def test_key_that_is_awaited(server):
+    llm = declarai.openai("m", openai_token=key_of_the_hour, base_url=server.base_url, max_retries=0)
+    server.enqueue(text_reply("a"))
+    assert asyncio.run(llm.asend("Hi")).response == "a"
+    assert server.requests[0].headers["authorization"] == "Bearer awaited-key"
+    with pytest.raises(errors.ConfigurationError, match="plain one"):
+        llm.send("Hi")
+
+
+@pytest.mark.parametrize("given", ["", 7])
+def test_function_that_gives_no_key_is_told(way, server, given):
+    llm = declarai.openai("m", openai_token=lambda: given, base_url=server.base_url)
+    with pytest.raises(errors.ConfigurationError, match="give a text"):
+        way.do((llm.asend if way.is_async else llm.send)("Hi"))
+
+
+def test_headers_may_change_and_stand_on_tasks(server):
+    count = iter(range(9))
+    llm = declarai.openai(
+        "m", openai_token="sk-test", base_url=server.base_url, headers=lambda: {"X-Count": str(next(count))}
+    )
+    server.enqueue(text_reply("a"), text_reply("b"))
+
+    @llm.task(headers={"X-Tenant": "t"})
+    def ask(question: str) -> str:
+        """{question}"""
+
+    assert [ask("Hi"), ask.with_options(headers={"X-Tenant": "u"})("Hi")] == ["a", "b"]
+    seen = [(request.headers["x-count"], request.headers["x-tenant"]) for request in server.requests]
+    assert seen == [("0", "t"), ("1", "u")]
+
+
+def test_headers_that_are_none_are_told(way, server):
+    llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, headers=lambda: 7)
+    with pytest.raises(errors.ConfigurationError, match="mapping"):
+        way.do((llm.asend if way.is_async else llm.send)("Hi"))
+
+
+def test_extra_body_is_put_into_the_body(way, server):
+    extra = {"chat_template_kwargs": {"enable_thinking": False}}
+    for options in ({"extra_body": extra}, {"llm_params": {"extra_body": extra}}):
+        llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, **options)
+        server.enqueue(text_reply("a"))
+        way.do((llm.asend if way.is_async else llm.send)("Hi"))
+    assert all(request.body["chat_template_kwargs"] == {"enable_thinking": False} for request in server.requests)
+
+
+@pytest.mark.parametrize("name", ["extra_headers", "extra_query", "timeout"])
+def test_what_is_no_parameter_names_what_to_give_instead(openai, name):
+    with pytest.raises(errors.DefinitionError, match=r"give|put"):
+        openai(llm_params={name: {}})
+
+
+@pytest.mark.parametrize("base_url", ["localhost:1234/v1", "example.com", "ftp://host/v1"])
+def test_address_without_its_scheme_is_told_at_once(way, base_url):
+    llm = declarai.openai("m", openai_token="sk-test", base_url=base_url)
+    with pytest.raises(errors.ConfigurationError, match="https://host"):
+        way.do((llm.asend if way.is_async else llm.send)("Hi"))
+
+
+def test_query_of_an_address_is_kept(openai, server):
+    server.enqueue(text_reply("a"))
+    declarai.openai("m", openai_token="sk-test", base_url=f"{server.base_url}/?tenant=a").send("Hi")
+    assert server.requests[0].path == "/v1/chat/completions?tenant=a"
+
+
+def test_environment_names_the_organization(openai, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    server.enqueue(text_reply("a"))
+    openai().send("Hi")
+    headers = server.requests[0].headers
+    assert (headers["openai-organization"], headers["openai-project"]) == ("org-1", "proj-1")
+    assert headers["user-agent"].startswith("declarai-like/")
+
+
+@pytest.mark.parametrize("limit", [float("inf"), 1e12])
+def test_endless_limits_are_none(way, openai, server, limit):
+    server.enqueue(text_reply("a"), stream_reply(["b"]))
+    llm = openai(timeout=limit, first_chunk_timeout=limit, idle_timeout=limit, connect_timeout=limit)
+    assert way.do((llm.asend if way.is_async else llm.send)("Hi")).response == "a"
+    assert way.result((llm.astream if way.is_async else llm.stream)("Hi")) == "b"
+
+
+# The cause
+
+
+def test_cause_of_a_network_error_is_the_systems_own(way):
+    llm = declarai.openai("m", openai_token="sk-test", base_url="http://127.0.0.1:1/v1", max_retries=0)
+    with pytest.raises(errors.ProviderConnectionError, match="check the address") as caught:
+        way.do((llm.asend if way.is_async else llm.send)("Hi"))
+    cause = caught.value.__cause__
+    assert isinstance(cause, OSError)
+    assert cause.errno is not None
+    assert cause.__traceback__ is None
+
+
+def test_plain_call_imports_no_official_client(server):
+    server.enqueue(text_reply("a"), stream_reply(["b"]))
+    code = (
+        "import sys, declarai_like as d; llm = d.openai('m', openai_token='sk-test', base_url=sys.argv[1])\n"
+        "assert llm.send('Hi').response == 'a'\n"
+        "assert list(llm.stream('Hi').text()) == ['b']\n"
+        "assert 'openai' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, server.base_url], check=True)
+
+
+# The official client sends
+
+
+def ask_officially(way, server, *, streaming=False, **options):
+    """Ask once through the official client, and close it."""
+    import openai as sdk
+
+    facts = {"api_key": "sk-official-1", "base_url": server.base_url}
+
+    async def ask():
+        async with sdk.AsyncOpenAI(**facts) as client:
+            llm = declarai.openai("m", async_client=client, max_retries=0)
+            if not streaming:
+                return await llm.asend("Hi", **options)
+            async with llm.astream("Hi") as stream:
+                return await stream.result()
+
+    if way.is_async:
+        return asyncio.run(ask())
+    with sdk.OpenAI(**facts) as client:
+        llm = declarai.openai("m", client=client, max_retries=0)
+        return llm.stream("Hi").result() if streaming else llm.send("Hi", **options)
+
+
+def test_official_client_sends_with_its_own_key(way, server):
+    server.enqueue(text_reply("a"), stream_reply(["b", "c"]))
+    assert ask_officially(way, server).response == "a"
+    assert ask_officially(way, server, streaming=True) == "bc"
+    assert {request.headers["authorization"] for request in server.requests} == {"Bearer sk-official-1"}
+
+
+def test_official_client_does_not_try_again_by_itself(way, server):
+    server.enqueue(error_reply(503, "busy sk-official-1"), text_reply("a"))
+    with pytest.raises(errors.ServerError, match="busy") as caught:
+        ask_officially(way, server)
+    assert len(server.requests) == 1
+    assert "sk-official-1" not in f"{caught.value} {caught.value.body}"
+
+
+def test_refusals_teach_behind_the_official_client_too(way, server):
     server.enqueue(error_reply(400, "json_schema is not supported"), text_reply('{"declarai_result": 4}'))
-    assert openai().send("Hi", output_type=int).parsed == 4
-    assert ["response_format" in request.body for request in server.requests] == [True, False]
-
-
-def test_what_another_call_has_learned_is_used(provider):
-    refusal = errors.BadRequestError("unknown: stream_options")
-    assert provider.adapts(refusal, STREAM)
-    assert provider.adapts(refusal, STREAM)
-    assert "stream_options" not in provider.encode(STREAM)
-
-
-def test_other_refusals_teach_nothing(provider):
-    assert not provider.adapts(errors.BadRequestError("stream_options"), HI)
-    assert not provider.adapts(errors.BadRequestError("too long"), STREAM)
-    assert not provider.adapts(errors.RateLimited("stream_options"), STREAM)
+    assert ask_officially(way, server, output_type=int).parsed == 4
+    assert forms_of(server) == ["json_schema", "json_object"]
 
 
 # Time limits

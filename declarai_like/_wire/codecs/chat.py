@@ -11,16 +11,22 @@ from declarai_like._outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning
+from declarai_like._wire.codecs.lessons import TEACHING, knows, learn_format, learn_option, schema_key
+from declarai_like._wire.codecs.refusals import read_refusal
 from declarai_like._wire.deltas import choices_of
 from declarai_like._wire.provider_errors import error_in_choice, error_of, is_error_document, is_plain, redact_error
 from declarai_like._wire.sse import DONE as DONE_DATA
+from declarai_like._wire.state import is_from, state_for
 from declarai_like.errors import InvalidResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from declarai_like._wire.codecs.base import Redact
+    from declarai_like._wire.codecs.base import Learned, Origin, Redact, Refusal
+    from declarai_like.messages import Message
+    from declarai_like.requests import Request
 
+_PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 _LF, _CR = b"\n\r"  # a byte is found faster by its number
 _IS_ERROR_EVENT = re.compile("error|exception|fail", re.IGNORECASE).search
 
@@ -98,6 +104,96 @@ class ChunkDecoder(StreamDecoder):
                 self._finished.add(index)
                 self.ended = len(self._finished) >= self._choices
         return chunk
+
+
+class ChatCodec:
+    """The format of chat completions, and of the text completions before them; see `base.Codec`."""
+
+    name = "chat"
+
+    def path(self, request: Request) -> str:
+        """Give the path below the base URL."""
+        return _PATHS[request.kind]
+
+    def headers(self, request: Request) -> Mapping[str, str]:
+        """Give no headers: the format wants none of its own."""
+        return {}
+
+    def encode(self, request: Request, learned: Learned, origin: Origin) -> dict[str, Any]:
+        """Give the body of a request, less what the server has refused."""
+        body: dict[str, Any] = {"model": request.model, **request.params}
+        if request.kind == "chat":
+            body["messages"] = [encode_message(message, origin) for message in request.messages]
+        else:
+            body["prompt"] = request.prompt
+        if request.tools:
+            body["tools"] = list(request.tools)
+        if (response_format := _choose_format(request, learned)) is not None:
+            body["response_format"] = response_format
+        if request.stream:
+            body["stream"] = True
+            if not knows(learned, request.model, "stream_options"):
+                body.setdefault("stream_options", {"include_usage": True})
+        if knows(learned, request.model, "stream_options"):
+            body.pop("stream_options", None)
+        return body
+
+    def decoder(self, request: Request, redact: Redact, check_time: Callable[[], object]) -> ChunkDecoder:
+        """Give the decoder of one streamed answer."""
+        limit, choices = request.limits.answer_bytes, request.params.get("n") or 1
+        return ChunkDecoder(redact, limit, choices=choices, check_time=check_time)
+
+    def decode_answer(self, body: bytes, redact: Redact) -> Chunk:
+        """Read the JSON document of a whole answer; raises `InvalidResponse` if it is none."""
+        return decode_answer(body, redact)
+
+    def read_refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+        """Read the answer to a request that was refused."""
+        return read_refusal(headers, body)
+
+    def learn(self, status: int, refusal: Refusal, request: Request, learned: Learned) -> Learned:
+        """Give what a refusal teaches that was not known when the request was encoded."""
+        if status not in TEACHING:
+            return frozenset()
+        lessons: Learned = frozenset()
+        if request.stream and not knows(learned, request.model, "stream_options"):
+            lessons = learn_option(refusal, request.model, "stream_options")
+        form = (_choose_format(request, learned) or {}).get("type")
+        if not lessons and isinstance(form, str) and not request.fixed_format:
+            lessons = learn_format(refusal, request, form)
+        return lessons
+
+
+def encode_message(message: Message, origin: Origin) -> dict[str, Any]:
+    """Spell a message, with what its provider wants back of it; another one gets the calls without their extras."""
+    wire = message.wire()
+    if message.state is None:
+        return wire
+    calls = wire.get("tool_calls")
+    if not is_from(message, origin):
+        if calls:
+            wire["tool_calls"] = [
+                {name: call[name] for name in ("id", "type", "function") if name in call} for call in calls
+            ]
+        return wire
+    data = state_for(message, origin)
+    if "reasoning_details" in data:
+        wire["reasoning_details"] = data["reasoning_details"]
+    wants = calls or any("deepseek" in str(origin.get(name)).lower() for name in ("base_url", "model"))
+    if wants and isinstance(data.get("reasoning_content"), str):
+        wire["reasoning_content"] = data["reasoning_content"]
+    return wire
+
+
+def _choose_format(request: Request, learned: Learned) -> Mapping[str, Any] | None:
+    """Give the form in which a typed answer is asked for: the declared one, or the next that is not refused."""
+    told = request.response_format
+    if told is None or request.fixed_format or not learned:
+        return told
+    form = told.get("type")
+    if form == "json_schema" and knows(learned, request.model, form, schema_key(told)):
+        told, form = {"type": "json_object"}, "json_object"
+    return None if form == "json_object" and knows(learned, request.model, form) else told
 
 
 def decode_answer(body: bytes, redact: Redact) -> Chunk:
