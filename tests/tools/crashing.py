@@ -59,12 +59,12 @@ def main() -> None:
         """{question}"""
 
     if len(sys.argv) > 3 and sys.argv[3] == "rerun":
-        print(ask.resume("r", {"call_0": Rerun()}).value)
+        sys.stdout.write(ask.resume("r", {"call_0": Rerun()}).value)
         return
     try:
-        print(ask.run("?", run_id="r").value)
+        sys.stdout.write(ask.run("?", run_id="r").value)
     except (errors.OutcomeUnknown, errors.RunBusy) as error:
-        print(type(error).__name__)
+        sys.stdout.write(type(error).__name__)
 
 
 if __name__ == "__main__":
