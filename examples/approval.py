@@ -15,11 +15,7 @@ llm = FakeLLM()  # a real one: declarai.openai(model="gpt-4o-mini")
 
 @tool(approve=lambda amount, **_: amount > 100)
 def refund(order: str, amount: float) -> str:
-    """Refund an order
-
-    :param order: The order's number
-    :param amount: How much, in euros
-    """
+    """Refund an order, `amount` in euros"""
     print(f"refunding {amount:.2f} for order {order}")
     return "refunded"
 

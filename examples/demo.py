@@ -30,11 +30,7 @@ def rank(message: str) -> int:
 
 
 def get_weather(city: str) -> int:
-    """Look up how warm it is in a city
-
-    :param city: The name of the city
-    :return: The temperature in degrees Celsius
-    """
+    """Look up how warm it is in a city, in degrees Celsius"""
     return {"Paris": 18, "Oslo": 4}.get(city, 10)
 
 
@@ -55,10 +51,9 @@ def main() -> None:
     urgency = rank(message="The server is down!")  # an int, since the model could not write anything else
     print(f'\n\nrank(message="The server is down!")\n{urgency!r}\n')
 
-    answer = how_warm.run(city="Paris")  # the model calls our function before it answers
-    for call in answer.calls:
-        print(f"the model called {call.name}({call.arguments}), which gave {call.value!r}")
-    print(f'how_warm(city="Paris")\n{answer.value!r}\n')
+    warm = how_warm.run(city="Paris")  # the model calls our function before it answers
+    called = ", ".join(f"{call.name}({call.arguments}) gave {call.value}" for call in warm.calls)
+    print(f'how_warm(city="Paris")\n{warm.value!r}, for {called}\n')
 
     tokens = chunk.completion_tokens or 0
     print(f"({first - start:.1f} s to load and begin, then {tokens} tokens at {tokens / (end - first):.0f} a second)")
