@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from declarai_like.providers.base import BaseLLM, register_llm
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse, Result
+    from declarai_like.tools.contexts import Injected
+    from declarai_like.tools.declarations import tool
 
 __all__ = [
     "BaseLLM",
@@ -37,6 +39,7 @@ __all__ = [
     "Chat",
     "Declarai",
     "DeclaraiError",
+    "Injected",
     "LLMResponse",
     "LimitExceeded",
     "Message",
@@ -54,6 +57,7 @@ __all__ = [
     "openai",
     "register_llm",
     "retry",
+    "tool",
 ]
 
 _HOMES = {
@@ -62,6 +66,7 @@ _HOMES = {
     "Chat": "chats",
     "Declarai": "_declarai",
     "DeclaraiError": "errors",
+    "Injected": "tools.contexts",
     "LLMResponse": "responses",
     "LimitExceeded": "errors",
     "Prompt": "prompts",
@@ -79,6 +84,7 @@ _HOMES = {
     "openai": "_declarai",
     "register_llm": "providers.base",
     "retry": "middleware",
+    "tool": "tools.declarations",
 }
 
 
@@ -113,6 +119,7 @@ _MODULES = frozenset(
         "streams",
         "tasks",
         "testing",
+        "tools",
     }
 )
 

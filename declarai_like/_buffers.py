@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from declarai_like._outcomes import Outcome
-    from declarai_like.completions import Usage
+    from declarai_like.completions import ToolRun, Usage
 
 _HALF_AT_THE_END = re.compile("[\ud800-\udbff]\\Z")
 _LONE_BEFORE_THE_END = re.compile("[\udc00-\udfff]|[\ud800-\udbff](?!\\Z)")
@@ -141,6 +141,17 @@ class VendorParts(NamedTuple):
     """What the codec wants back with the next turn, in its vendor's form."""
 
 
+class Round(NamedTuple):
+    """Which request of a call an answer belongs to, and what came of its tool calls."""
+
+    number: int = 1
+    usage: Usage | None = None
+    tool_results: tuple[ToolRun, ...] = ()
+
+
+FIRST_ROUND = Round()
+
+
 class AnswerMetadata(NamedTuple):
     """What is known of an answer as a whole, at one moment."""
 
@@ -151,6 +162,7 @@ class AnswerMetadata(NamedTuple):
     usage: Usage | None = None
     origin: Mapping[str, Any] | None = None
     """Who answered: `provider`, `base_url` and `model`, as a message's `state` names them."""
+    round: Round = FIRST_ROUND
 
 
 class Progress(NamedTuple):

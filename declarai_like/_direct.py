@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
+from declarai_like._calls.options import TOOL_OPTIONS
 from declarai_like._outputs.output import Output
 from declarai_like.messages import Message
 from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 
     from declarai_like._calls.options import Options
     from declarai_like.providers.base import Provider
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
     from declarai_like.streams import AsyncStream, Stream
+    from declarai_like.tools.settings import ToolSettings
 
 T = TypeVar("T")
 
@@ -33,14 +36,15 @@ class Direct:
         messages: str | Iterable[Message | Mapping[str, Any]],
         *,
         output_type: Any = str,
-        tools: Sequence[Mapping[str, Any]] = (),
+        tools: Sequence[Any] = (),
         model: str | None = None,
         **params: Any,
     ) -> LLMResponse:
         """Send messages and give the answer; with an `output_type`, `parsed` is its value.
 
-        `messages` are a text, or messages in our form or the wire's; `tools` are raw tool schemas, whose calls come
-        back as `tool_calls`. A refusal is told by the response; raises `OutputError` if the answer is not of its
+        `messages` are a text, or messages in our form or the wire's; `tools` are functions and
+        tasks, which are run for the model (the options of tools are taken too), or raw schemas, whose calls come back
+        as `tool_calls`. A refusal is told by the response; raises `OutputError` if the answer is not of its
         type.
         """
         return runner.run(self._ask(messages, output_type, tools, model, params)).response
@@ -50,7 +54,7 @@ class Direct:
         messages: str | Iterable[Message | Mapping[str, Any]],
         *,
         output_type: Any = str,
-        tools: Sequence[Mapping[str, Any]] = (),
+        tools: Sequence[Any] = (),
         model: str | None = None,
         **params: Any,
     ) -> LLMResponse:
@@ -63,7 +67,7 @@ class Direct:
         *,
         prompt: str | list[str] | None = None,
         output_type: type[T] = str,  # type: ignore[assignment]  # the default of a type variable
-        tools: Sequence[Mapping[str, Any]] = (),
+        tools: Sequence[Any] = (),
         model: str | None = None,
         **params: Any,
     ) -> Stream[T]:
@@ -82,7 +86,7 @@ class Direct:
         *,
         prompt: str | list[str] | None = None,
         output_type: type[T] = str,  # type: ignore[assignment]  # the default of a type variable
-        tools: Sequence[Mapping[str, Any]] = (),
+        tools: Sequence[Any] = (),
         model: str | None = None,
         **params: Any,
     ) -> AsyncStream[T]:
@@ -125,11 +129,12 @@ class Direct:
         self,
         messages: str | Iterable[Message | Mapping[str, Any]],
         output_type: Any,
-        tools: Sequence[Mapping[str, Any]],
+        tools: Sequence[Any],
         model: str | None,
         params: Mapping[str, Any],
     ) -> Call[Any]:
-        return self.prepare_call(*self.build_request(messages, output_type, tools, model, params))
+        settings, schemas, params = self.part_tools(tools, params)
+        return self.prepare_call(*self.build_request(messages, output_type, schemas, model, params), settings)
 
     def build_request(
         self,
@@ -158,14 +163,16 @@ class Direct:
         messages: str | Iterable[Message | Mapping[str, Any]],
         prompt: str | list[str] | None,
         output_type: Any,
-        tools: Sequence[Mapping[str, Any]],
+        tools: Sequence[Any],
         model: str | None,
         params: Mapping[str, Any],
     ) -> Callable[[], Call[Any]]:
         """Check the arguments of a stream now, and make a call of them each time it is entered."""
         if prompt is None:
-            request, output = self.build_request(messages, output_type, tools, model, params, streaming=True)
-            return lambda: self.prepare_call(request, output, as_events=True)
+            settings, schemas, params = self.part_tools(tools, params)
+            request, output = self.build_request(messages, output_type, schemas, model, params, streaming=True)
+            self.prepare_call(request, output, settings)
+            return lambda: self.prepare_call(request, output, settings, as_events=True)
         if messages or tools or output_type is not str:
             raise TypeError("prompt= continues a text: it goes with no messages, no tools and no output_type")
         return lambda: self.prepare_completion(prompt, model, params, streaming=True, as_events=True)
@@ -186,12 +193,34 @@ class Direct:
     def _request(self, params: Mapping[str, Any], *, model: str | None = None, streaming: bool) -> Request:
         return self.options.request(self.llm, params, model=model, streaming=streaming)
 
-    def prepare_call(self, request: Request, output: Output[Any], *, as_events: bool = False) -> Call[Any]:
-        """Put the call of a request together, to be made by somebody else."""
-        middlewares = build_stack(self.options, self, {})
+    def prepare_call(
+        self, request: Request, output: Output[Any], tools: ToolSettings | None = None, *, as_events: bool = False
+    ) -> Call[Any]:
+        """Put the call of a request together, to be made by somebody else; `tools` are run by us."""
+        rounds = None
+        if tools is not None:
+            from declarai_like._calls.tool_use import use_tools
+
+            request, rounds = use_tools(tools, request)
         return Call(
-            request.replace(output=output), output, middlewares=middlewares, as_events=as_events, returns_refusals=True
+            request.replace(output=output),
+            output,
+            middlewares=build_stack(self.options, self, {}),
+            as_events=as_events,
+            returns_refusals=True,
+            rounds=rounds,
         )
+
+    def part_tools(
+        self, tools: Sequence[Any], params: Mapping[str, Any]
+    ) -> tuple[ToolSettings | None, Sequence[Mapping[str, Any]], Mapping[str, Any]]:
+        """Part tools that we run, with what is said of them among `params`, from raw schemas, which nobody runs."""
+        known = self.options.tools
+        if known is None and all(isinstance(tool, Mapping) for tool in tools):
+            return None, tools, params
+        told = {name: params[name] for name in TOOL_OPTIONS & params.keys()}
+        settings = self.options.merge(**told, **({"tools": list(tools)} if tools else {})).tools
+        return settings, (), {name: value for name, value in params.items() if name not in told}
 
 
 async def _await_response(call: Call[Any]) -> LLMResponse:

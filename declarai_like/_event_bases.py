@@ -10,10 +10,27 @@ from declarai_like._buffers import GrowingText, ListPrefix
 if TYPE_CHECKING:
     from declarai_like.completions import TokenLogprob
 
-__all__ = ["FixedPartial", "LogprobsDeltaEvent", "SharedEvent", "TextDeltaEvent"]
+__all__ = ["AnswerEvent", "FixedPartial", "LogprobsDeltaEvent", "SharedEvent", "TextDeltaEvent", "set_round"]
 
 
-class SharedEvent:
+class AnswerEvent:
+    """An event of an answer: it knows which request of its call that answers."""
+
+    __slots__ = ("_round",)
+
+    @property
+    def round(self) -> int:
+        """Which request of its call this belongs to, from 1; a call with tools may make several."""
+        return getattr(self, "_round", 1)
+
+
+def set_round(told: list[Any], number: int) -> None:
+    """Say which request the events of an answer belong to; without a word they belong to the first."""
+    for event in told:
+        object.__setattr__(event, "_round", number)
+
+
+class SharedEvent(AnswerEvent):
     """An event that shares what grows with the events after it: it is compared and pickled by what it shows."""
 
     __slots__ = ()

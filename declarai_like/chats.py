@@ -30,13 +30,19 @@ from declarai_like.middleware.base import build_stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from declarai_like._calls.rounds import Rounds
     from declarai_like.memory.base import HistoryLike
-    from declarai_like.responses import LLMResponse
+    from declarai_like.requests import Request
+    from declarai_like.responses import LLMResponse, Result
     from declarai_like.streams import AsyncStream, Stream
+    from declarai_like.tools.run_stores import RunStore
+    from declarai_like.tools.settings import ToolSettings
 
 __all__ = ["Chat", "LastTurns", "Summarise", "TokenBudget"]
 
 T = TypeVar("T")
+_OF_TOOLS = ("deps", "runs", "run_id", "pending")
+"""What a `send` takes for its tools, unless the system prompt asks for such a name."""
 
 
 class _ClassProperty(Generic[T]):
@@ -218,6 +224,33 @@ class Chat:
         _require_instance(self, "asend")
         return _start_async_turn(self.prepare_turn(*self._split_arguments(args, kwargs)))
 
+    def resume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any] | None = None,
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Go on with a turn whose tools wait for decisions; give its `Result`, or the coroutine of an async chat.
+
+        The arguments and the errors are those of a task's `resume`. The turn enters the history when it is over.
+        """
+        if self.__chat__.is_async:
+            return self.aresume(run, decisions, runs=runs, deps=deps)
+        return runner.run(self.prepare_resume(run, decisions or {}, runs=runs, deps=deps))
+
+    async def aresume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any] | None = None,
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+    ) -> Result[Any]:
+        """Do what `resume` does, in an event loop."""
+        return await runner.arun(self.prepare_resume(run, decisions or {}, runs=runs, deps=deps))
+
     def stream(self, *args: Any, **kwargs: Any) -> Stream[Any] | Any:
         """Give a turn as a stream of events, to be entered with `with` (`async with` on an async chat)."""
         _require_instance(self, "stream")
@@ -275,8 +308,8 @@ class Chat:
 
     def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[str, Mapping[str, Any], Mapping[str, Any] | None]:
-        """Part the arguments of a `send` into the message, the prompt's values, and the model's parameters."""
+    ) -> tuple[str, Mapping[str, Any], Mapping[str, Any] | None, Mapping[str, Any]]:
+        """Part the arguments of a `send`: the message, the prompt's values, the model's parameters, the tools' own."""
         values = dict(kwargs)
         llm_params = values.pop("llm_params", None)
         names = dict.fromkeys((self.__chat__.reply_to, "message"))
@@ -285,39 +318,94 @@ class Chat:
             raise TypeError(f"{self.__name__}.send() takes one message, {len(given)} were given")
         if not isinstance(given[0], str):
             raise TypeError(f"{self.__name__}.send() takes a text as its message, got {given[0]!r:.80}")
+        placeholders = self.__chat__.placeholders
+        told = {name: values.pop(name) for name in _OF_TOOLS if name in values and name not in placeholders}
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.send")
-        return given[0], values, llm_params
+        return given[0], values, llm_params, told
 
     def prepare_turn(
         self,
         message: str | None,
         values: Mapping[str, Any],
         llm_params: Mapping[str, Any] | None,
+        told: Mapping[str, Any] | None = None,
         *,
         streaming: bool | None = None,
         as_events: bool = False,
     ) -> Call[Any]:
         """Put one turn together, the last one again without a message, to be made by somebody else.
 
-        Raises `TypeError` if the system prompt lacks a value.
+        `told` is what is said of its tools: `deps`, `runs`, `run_id`, and `pending="deny"`. Raises `TypeError` if the
+        system prompt lacks a value.
         """
         declared = self.__chat__
-        provider, options, output = declared.require_provider(), declared.options, declared.output
-        streaming = options.streaming if streaming is None else streaming
+        streaming = declared.options.streaming if streaming is None else streaming
         system = self._system_prompt()
         prompt = system.refill(values) if message is None else system.fill(values)
-        request = options.request(
+        messages = (*self._opening(system.render(prompt)), Message(message or ""))
+        request = self._make_request(messages, llm_params, version_of(prompt.template), streaming=streaming)
+        given = {name: value for name, value in (told or {}).items() if value is not None}
+        pending = given.pop("pending", "error")
+        if pending not in {"error", "deny"}:
+            raise TypeError(f"{self.__name__}.send() takes pending='error' or 'deny', got {pending!r:.80}")
+        tools = self._tools()
+        rounds = None
+        if tools is not None:
+            from declarai_like._calls.tool_use import use_tools
+
+            request, rounds = use_tools(tools, request, **given)
+        elif given:
+            raise TypeError(f"{self.__name__}.send() takes {', '.join(sorted(given))} with tools, and it has none")
+        conversation = Conversation(
+            self._session, self.greeting, prompt, again=message is None, denies=pending == "deny"
+        )
+        arguments = values if message is None else {declared.reply_to: message, **values}
+        return self._make_call(request, arguments, conversation, rounds, as_events=as_events)
+
+    def prepare_resume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any],
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+    ) -> Call[Any]:
+        """Put the rest of a turn together that waits for decisions; nothing is sent yet."""
+        from declarai_like._calls.tool_use import resumed_rounds
+
+        prompt = self._system_prompt().fill({})
+        request = self._make_request((), None, version_of(prompt.template), streaming=False)
+        told = {name: value for name, value in (("runs", runs), ("deps", deps)) if value is not None}
+        rounds = resumed_rounds(self._tools(), request, run, decisions, **told)
+        return self._make_call(request, {}, Conversation(self._session, self.greeting, prompt), rounds, as_events=False)
+
+    def _make_request(
+        self, messages: tuple[Message, ...], llm_params: Mapping[str, Any] | None, version: str, *, streaming: bool
+    ) -> Request:
+        declared = self.__chat__
+        provider = declared.require_provider()
+        return declared.options.request(
             provider,
             llm_params,
             streaming=streaming,
-            messages=(*self._opening(system.render(prompt)), Message(message or "")),
-            response_format=options.response_format(output, provider),
+            messages=messages,
+            response_format=declared.options.response_format(declared.output, provider),
             name=self.__name__,
-            prompt_version=version_of(prompt.template),
+            prompt_version=version,
             conversation=getattr(self._session.memory, "session_id", None),
-            output=output,
+            output=declared.output,
         )
-        arguments = values if message is None else {declared.reply_to: message, **values}
+
+    def _make_call(
+        self,
+        request: Request,
+        arguments: Mapping[str, Any],
+        conversation: Conversation,
+        rounds: Rounds | None,
+        *,
+        as_events: bool,
+    ) -> Call[Any]:
+        options, output = self.__chat__.options, self.__chat__.output
         return Call(
             request,
             output,
@@ -325,8 +413,19 @@ class Chat:
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
             as_events=as_events,
-            conversation=Conversation(self._session, self.greeting, prompt, again=message is None),
+            conversation=conversation,
+            rounds=rounds,
         )
+
+    def _tools(self) -> ToolSettings | None:
+        """Give what is said of tools, the methods of this instance that are tools among them."""
+        declared = self.__chat__
+        if not declared.tool_names:
+            return declared.options.tools
+        from declarai_like.tools.settings import ToolSettings
+
+        settings = declared.options.tools or ToolSettings()
+        return settings.with_more(getattr(self, name) for name in declared.tool_names)
 
     def _opening(self, system: str) -> list[Message]:
         """Write the system message: the prompt, and how the reply must look."""

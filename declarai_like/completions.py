@@ -15,7 +15,18 @@ from declarai_like._texts import json_text, mend_surrogates, plain_data
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Choice", "Completion", "CompletionMessage", "FinishReason", "Logprobs", "TokenLogprob", "ToolCall", "Usage"]
+__all__ = [
+    "Choice",
+    "Completion",
+    "CompletionMessage",
+    "FinishReason",
+    "Logprobs",
+    "TokenLogprob",
+    "ToolCall",
+    "ToolRequest",
+    "ToolRun",
+    "Usage",
+]
 
 
 class FinishReason(str, Enum):
@@ -218,6 +229,41 @@ class ToolCall:
             "type": self.type,
             "function": {"name": self.name, "arguments": self.arguments},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """A tool call that waits for a decision: what an approver is asked, and what `ApprovalRequired.pending` lists.
+
+    `arguments` are those that will be run, `round` is the request (from 1) whose answer asked for the call, and `why`
+    says why it waits.
+    """
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] = field(hash=False)
+    round: int = 1
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """One tool call as it ended: its `value`, or the `error` that the model was shown.
+
+    `seconds` is how long the tool ran, `round` the request (from 1) whose answer asked for it. `approved` says who
+    let it run (`"approver"`, `"decision"`), and is `None` for a call that needed nobody. `may_have_run` marks a call
+    whose effect is not known: its time was over, or it was left while it ran.
+    """
+
+    id: str
+    name: str
+    arguments: Any = field(default=None, hash=False)
+    value: Any = field(default=None, hash=False)
+    error: str | None = None
+    seconds: float = 0.0
+    round: int = 1
+    approved: str | None = None
+    may_have_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,16 @@
     │   ├── ModelRefusal             the model declined
     │   ├── ContentFiltered          the provider's filter cut the answer
     │   └── ToolArgumentsError       a strict tool call's arguments are not what its schema says
-    └── HistoryError                 the store: a conversation could not be read or written
-        └── HistoryWriteError        the answer came but could not be stored; it is not lost
+    ├── HistoryError                 the store: a conversation could not be read or written
+    │   └── HistoryWriteError        the answer came but could not be stored; it is not lost
+    ├── ToolError                    a tool's own words to the model, raised by the tool
+    ├── ToolFailed                   a tool: it cannot go on, or it failed too often in a row
+    └── RunError                     a call with tools, as it is kept in a run store
+        ├── ApprovalRequired         tool calls wait for a decision
+        ├── OutcomeUnknown           a tool began, and nobody knows how it ended
+        ├── RunBusy                  somebody else goes on with this run just now
+        ├── RunDiverged              what is to go on is not what was begun
+        └── TurnPending              a chat's turn waits for decisions
 
 The class says whose fault it was; the message says what was expected, what came, and what to do. An error of another
 library that lies beneath is the attribute `cause`: it is not printed, so that our sentence is what one reads.
@@ -39,10 +47,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from declarai_like.completions import Completion
+    from declarai_like.completions import Completion, ToolRequest, ToolRun
+    from declarai_like.messages import Message
     from declarai_like.responses import Attempt, LLMResponse
 
 __all__ = [
+    "ApprovalRequired",
     "ArgumentError",
     "AuthenticationError",
     "BadRequestError",
@@ -58,15 +68,22 @@ __all__ = [
     "MissingExtra",
     "ModelRefusal",
     "NotFoundError",
+    "OutcomeUnknown",
     "OutputError",
     "OutputTruncated",
     "ProviderConnectionError",
     "ProviderError",
     "ProviderTimeout",
     "RateLimited",
+    "RunBusy",
+    "RunDiverged",
+    "RunError",
     "ServerError",
     "StreamInterrupted",
     "ToolArgumentsError",
+    "ToolError",
+    "ToolFailed",
+    "TurnPending",
 ]
 
 
@@ -110,7 +127,18 @@ class ArgumentError(DeclaraiError, TypeError):
 
 
 class LimitExceeded(DeclaraiError):
-    """A limit that you set would be passed: `limits(...)`, `max_prompt_chars`, `max_concurrency`; nothing was sent."""
+    """A limit that you set would be passed: `limits(...)`, `max_prompt_chars`, `max_concurrency`, `max_rounds`.
+
+    Nothing was sent beyond it. `response` is the last answer of a call with tools, and `calls` are its tool calls.
+    """
+
+    def __init__(
+        self, message: str = "", *, response: LLMResponse | None = None, calls: Sequence[ToolRun] = ()
+    ) -> None:
+        """Keep what had come before the limit."""
+        super().__init__(message)
+        self.response = response
+        self.calls = tuple(calls)
 
 
 class CallError(DeclaraiError):
@@ -265,6 +293,71 @@ class HistoryWriteError(HistoryError):
         super().__init__(message)
         self.response = response
         self.value = value
+
+
+class ToolError(DeclaraiError):
+    """Raised by a tool: its text is what the model is shown, word for word."""
+
+
+class ToolFailed(CallError):
+    """A tool raised what the model is not to be shown, or failed more often in a row than its `retries` allow.
+
+    `tool` is its name, `calls` are all tool calls of the run, the failed ones included, and `__cause__` is what the
+    tool raised. Calls of the same answer that were under way have ended; nothing more was sent.
+    """
+
+    def __init__(self, message: str = "", *, tool: str = "", calls: Sequence[ToolRun] = (), **evidence: Any) -> None:
+        """Keep the tool's name and the calls beside what `CallError` keeps."""
+        super().__init__(message, **evidence)
+        self.tool = tool
+        self.calls = tuple(calls)
+
+
+class RunError(DeclaraiError):
+    """A call with tools cannot go on as it is; `run_id` names it in its run store."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        run_id: str | None = None,
+        pending: Sequence[ToolRequest] = (),
+        paused: str | None = None,
+    ) -> None:
+        """Keep what the caller needs to go on."""
+        super().__init__(message)
+        self.run_id = run_id
+        self.pending = tuple(pending)
+        self.paused = paused
+        self.turn: tuple[Message, ...] = ()
+        """A chat's turn as it would be stored if its calls were denied."""
+
+
+class ApprovalRequired(RunError):
+    """Tool calls wait for a decision; nothing of their answer was run but tools marked `eager`.
+
+    `pending` lists them. Give the decisions to `resume`: with `run_id` where a run store keeps the run, else with
+    `paused`, a JSON text for the caller to keep (it holds the conversation, so keep it as one).
+    """
+
+
+class OutcomeUnknown(RunError):
+    """A tool was started and its process ended before the result was written: `pending` lists such calls.
+
+    They are not run again by themselves. Decide with `Rerun()`, or `Provide(...)` with what you found out.
+    """
+
+
+class RunBusy(RunError):
+    """Another thread or process goes on with this run just now; nothing was done."""
+
+
+class RunDiverged(RunError):
+    """The run that is to go on was begun with another request; nothing was done."""
+
+
+class TurnPending(RunError):
+    """A turn of this chat waits for decisions: `resume` it, or send with `pending="deny"`."""
 
 
 _BY_STATUS: dict[int, type[ProviderError]] = {

@@ -11,14 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 from declarai_like._buffers import GrowingText, partial_json
-from declarai_like._event_bases import FixedPartial, LogprobsDeltaEvent, SharedEvent, TextDeltaEvent
+from declarai_like._event_bases import AnswerEvent, FixedPartial, LogprobsDeltaEvent, SharedEvent, TextDeltaEvent
 from declarai_like.responses import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from declarai_like._buffers import Partial
-    from declarai_like.completions import Completion, TokenLogprob
+    from declarai_like.completions import Completion, TokenLogprob, Usage
     from declarai_like.responses import LLMResponse
 
 __all__ = [
@@ -35,7 +35,11 @@ __all__ = [
     "ReasoningDoneEvent",
     "RefusalDeltaEvent",
     "RefusalDoneEvent",
+    "RoundDoneEvent",
     "StreamEvent",
+    "ToolCallEvent",
+    "ToolProgressEvent",
+    "ToolResultEvent",
 ]
 
 
@@ -114,7 +118,7 @@ class ContentDeltaEvent(SharedEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class ContentDoneEvent:
+class ContentDoneEvent(AnswerEvent):
     """The text of a choice is whole. `parsed` is its validated value, `None` if it is not of its type."""
 
     content: str
@@ -131,7 +135,7 @@ class RefusalDeltaEvent(TextDeltaEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalDoneEvent:
+class RefusalDoneEvent(AnswerEvent):
     """A refusal is whole."""
 
     refusal: str
@@ -147,7 +151,7 @@ class ReasoningDeltaEvent(TextDeltaEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class ReasoningDoneEvent:
+class ReasoningDoneEvent(AnswerEvent):
     """The model's thinking is whole."""
 
     reasoning: str
@@ -195,7 +199,7 @@ class FunctionToolCallArgumentsDeltaEvent(SharedEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionToolCallArgumentsDoneEvent:
+class FunctionToolCallArgumentsDoneEvent(AnswerEvent):
     """A tool call is whole."""
 
     name: str
@@ -239,7 +243,7 @@ class LogprobsRefusalDeltaEvent(LogprobsDeltaEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class LogprobsContentDoneEvent:
+class LogprobsContentDoneEvent(AnswerEvent):
     """The log probabilities of the answer's tokens are whole."""
 
     content: list[TokenLogprob] = field(hash=False)
@@ -248,12 +252,56 @@ class LogprobsContentDoneEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class LogprobsRefusalDoneEvent:
+class LogprobsRefusalDoneEvent(AnswerEvent):
     """The log probabilities of a refusal's tokens are whole."""
 
     refusal: list[TokenLogprob] = field(hash=False)
     choice_index: int
     type: ClassVar[Literal["logprobs.refusal.done"]] = "logprobs.refusal.done"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEvent:
+    """A tool call is about to be run, or to wait for a decision; `arguments` are validated."""
+
+    id: str
+    name: str
+    arguments: Any = field(hash=False)
+    round: int
+    choice_index: int = 0
+    type: ClassVar[Literal["tool.call"]] = "tool.call"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProgressEvent:
+    """A running tool tells how far it is; the model is not told."""
+
+    id: str
+    value: Any = field(hash=False)
+    round: int
+    type: ClassVar[Literal["tool.progress"]] = "tool.progress"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultEvent:
+    """A tool call has ended, with its value or with the error that the model is shown; `seconds` is how long it ran."""
+
+    id: str
+    name: str
+    value: Any = field(hash=False)
+    error: str | None
+    seconds: float
+    round: int
+    type: ClassVar[Literal["tool.result"]] = "tool.result"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDoneEvent:
+    """A round of a call with tools is over: its answer, and the results of its calls; `usage` is this round's own."""
+
+    round: int
+    usage: Usage | None = field(hash=False)
+    type: ClassVar[Literal["round.done"]] = "round.done"
 
 
 StreamEvent = Union[  # noqa: UP007 - read at run time by type checkers of users
@@ -270,4 +318,8 @@ StreamEvent = Union[  # noqa: UP007 - read at run time by type checkers of users
     LogprobsRefusalDoneEvent,
     FunctionToolCallArgumentsDeltaEvent,
     FunctionToolCallArgumentsDoneEvent,
+    ToolCallEvent,
+    ToolProgressEvent,
+    ToolResultEvent,
+    RoundDoneEvent,
 ]

@@ -30,7 +30,7 @@ from declarai_like.messages import Message, MessageRole
 from declarai_like.streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
     from pydantic import ConfigDict
     from typing_extensions import Unpack
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from declarai_like._direct import Direct
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
+    from declarai_like.tools.settings import ToolSettings
 
 __all__ = ["CallParams", "Prompt"]
 
@@ -61,8 +62,16 @@ class CallParams(TypedDict, total=False):
     logit_bias: Mapping[str, int]
     logprobs: bool
     top_logprobs: int
-    tools: Sequence[Mapping[str, Any]]
-    tool_choice: str | Mapping[str, Any]
+    tools: Sequence[Any]
+    tool_choice: Any
+    max_rounds: int
+    parallel: int
+    at_limit: Literal["error", "answer"]
+    tool_errors: Literal["show", "raise"]
+    tool_mode: Literal["auto", "native", "emulated"]
+    max_result_chars: int
+    approver: Callable[..., Any]
+    deps: Mapping[str, Any]
     parallel_tool_calls: bool
     reasoning_effort: str
     verbosity: Literal["low", "medium", "high"]
@@ -131,7 +140,8 @@ class Prompt(BaseModel):
 
     def request(self, **params: Unpack[CallParams]) -> Request:
         """Give exactly what `call` would send, without sending it."""
-        return self._request(params)
+        request, settings = self._request(params)
+        return self._require_llm().prepare_call(request, self.__prompt__.output, settings).first_request
 
     def call(self, **params: Unpack[CallParams]) -> LLMResponse:
         """Ask and give the answer, its value as `parsed`; `params` are laid over `call_params`.
@@ -156,30 +166,33 @@ class Prompt(BaseModel):
 
     def events(self, **params: Unpack[CallParams]) -> Stream[Any]:
         """Give the answer as a stream of events, to be entered with `with`; nothing is sent before."""
-        request = self._request(params, streaming=True)
-        return Stream(lambda: self._prepare(request, as_events=True))
+        request, settings = self._request(params, streaming=True)
+        return Stream(lambda: self._prepare(request, settings, as_events=True))
 
     def aevents(self, **params: Unpack[CallParams]) -> AsyncStream[Any]:
         """Do what `events` does, in an event loop; to be entered with `async with`."""
-        request = self._request(params, streaming=True)
-        return AsyncStream(lambda: self._prepare(request, as_events=True))
+        request, settings = self._request(params, streaming=True)
+        return AsyncStream(lambda: self._prepare(request, settings, as_events=True))
 
     def _call(self, params: CallParams, *, streaming: bool = False) -> Call[Any]:
-        return self._prepare(self._request(params, streaming=streaming))
+        return self._prepare(*self._request(params, streaming=streaming))
 
-    def _prepare(self, request: Request, *, as_events: bool = False) -> Call[Any]:
-        return self._require_llm().prepare_call(request, self.__prompt__.output, as_events=as_events)
+    def _prepare(self, request: Request, tools: ToolSettings | None, *, as_events: bool = False) -> Call[Any]:
+        return self._require_llm().prepare_call(request, self.__prompt__.output, tools, as_events=as_events)
 
-    def _request(self, params: CallParams, *, streaming: bool = False) -> Request:
+    def _request(self, params: CallParams, *, streaming: bool = False) -> tuple[Request, ToolSettings | None]:
+        """Give the request, and the tools that are run for it."""
         llm, output = self._require_llm(), self.__prompt__.output
         told: dict[str, Any] = {**self.call_params, **params}
         model, tools = told.pop("model", None), told.pop("tools", None)
-        return llm.options.request(llm.llm, told, model=model, streaming=streaming).replace(
+        settings, schemas, params_told = llm.part_tools(tools or (), told)
+        request = llm.options.request(llm.llm, params_told, model=model, streaming=streaming).replace(
             messages=tuple(self._full_messages()),
             response_format=llm.options.response_format(output, llm.llm),
-            tools=tuple(tools or ()),
+            tools=tuple(schemas),
             name=type(self).__name__,
         )
+        return request, settings
 
     def _require_llm(self) -> Direct:
         llm: Direct | None = self.llm

@@ -10,13 +10,14 @@ from declarai_like._buffers import (
     GrowingText,
     ListPrefix,
     Progress,
+    Round,
     TextPrefix,
     VendorChunk,
     VendorParts,
 )
 from declarai_like._outcomes import Outcome, outcome_of
 from declarai_like._texts import json_text, mend_data, plain_data
-from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, Usage
+from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, ToolRun, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -244,6 +245,21 @@ class LLMResponse:
         return None if self._metadata.usage is None else self._metadata.usage.total_tokens
 
     @property
+    def round(self) -> int:
+        """Which request of its call this answers, from 1: a call with tools may make several."""
+        return self._metadata.round.number
+
+    @property
+    def round_usage(self) -> Usage | None:
+        """The tokens of this round alone; `usage` of a call's last response is the sum of its rounds."""
+        return self._metadata.round.usage or self._metadata.usage
+
+    @property
+    def tool_results(self) -> tuple[ToolRun, ...]:
+        """What came of this round's tool calls: given by the step that follows them, empty before."""
+        return self._metadata.round.tool_results
+
+    @property
     def cost(self) -> float | None:
         """What the answer has cost, in US dollars; `None` where that cannot be known.
 
@@ -282,6 +298,21 @@ class LLMResponse:
         """
         choice = self.choice
         return getattr(choice, "delta", None) or getattr(choice, "message", None)
+
+    def ask_for(self, calls: Sequence[ToolCall]) -> None:
+        """Say that this answer asks for tools, when its text was found to do so."""
+        self._progress = self._progress._replace(tool_calls=ListPrefix(list(calls), len(calls)))
+        if self.outcome == "complete":
+            self.outcome = "calls"
+
+    def of_round(self, number: int, *, usage: Usage | None, results: tuple[ToolRun, ...] = ()) -> LLMResponse:
+        """Give the same answer as one of several rounds: `usage` is the sum of all, `results` what its calls gave."""
+        other = LLMResponse.__new__(LLMResponse)
+        for name in LLMResponse.__slots__:
+            setattr(other, name, getattr(self, name))
+        own = Round(number, self.round_usage, results)
+        other._metadata = self._metadata._replace(usage=usage, round=own)  # noqa: SLF001 - of this very class
+        return other
 
     def model_dump(self) -> dict[str, Any]:
         """Give the documented fields as a dict of plain data."""
@@ -425,13 +456,16 @@ class Attempt:
 class Result(Generic[T]):
     """All that a call brought: its value and how it came about.
 
-    `attempts` are the failed tries before the answer, `messages` what was sent in the end.
+    `attempts` are the failed tries before the answer, `messages` what was sent in the end, `calls` every tool call in
+    the order in which the model asked for them, and `rounds` how many requests were answered.
     """
 
     value: T
     response: LLMResponse
     attempts: tuple[Attempt, ...] = ()
     messages: tuple[Message, ...] = ()
+    calls: tuple[ToolRun, ...] = ()
+    rounds: int = 1
 
     @property
     def usage(self) -> Usage | None:

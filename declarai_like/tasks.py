@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 from weakref import ref
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from declarai_like.providers.base import Provider
     from declarai_like.responses import LLMResponse, Result
     from declarai_like.streams import AsyncStream, Stream
+    from declarai_like.tools.run_stores import RunStore
 
 __all__ = ["AsyncStreamingTask", "AsyncTask", "BaseTask", "FutureTask", "StreamingTask", "Task"]
 
@@ -34,6 +35,23 @@ class _BlockingTask(BaseTask[P, T, R]):
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
         return runner.run(self._remember(self.prepare_call(args, kwargs)))
+
+    def resume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any] | None = None,
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+    ) -> Result[T]:
+        """Go on with a call whose tools wait for decisions, and give all that it brought.
+
+        `run` is the `run_id` of an `ApprovalRequired`, which is looked up in `runs`, or its `paused` text. `decisions`
+        are by the ids of its `pending` calls: `True`, `False`, `Approve(...)`, `Deny(...)`, `Provide(...)`, `Rerun()`.
+        Raises `ApprovalRequired` while some are missing, `KeyError` for ids that do not wait, `OutcomeUnknown` for a
+        call that was started before its process died, `RunBusy` if somebody else goes on with the run.
+        """
+        return runner.run(self._remember(self.prepare_resume(run, decisions or {}, runs=runs, deps=deps)))
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
         """Give the call as a stream of events, to be entered with `with`; nothing is sent before."""
@@ -88,6 +106,17 @@ class _AwaitingTask(BaseTask[P, T, R]):
     async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
         return await self.arun(*args, **kwargs)
+
+    async def resume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any] | None = None,
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+    ) -> Result[T]:
+        """Go on with a call whose tools wait for decisions, as the tasks of plain functions do."""
+        return await self.aresume(run, decisions, runs=runs, deps=deps)
 
     def stream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[T]:
         """Give the call as a stream of events, to be entered with `async with`; nothing is sent before."""

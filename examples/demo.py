@@ -29,6 +29,16 @@ def rank(message: str) -> int:
     return declarai.magic(message)
 
 
+def get_weather(city: str) -> int:
+    """Look up how warm it is in a city, in degrees Celsius"""
+    return {"Paris": 18, "Oslo": 4}.get(city, 10)
+
+
+@llm.task(tools=[get_weather], tool_choice="required", llm_params={"temperature": 0})
+def how_warm(city: str) -> int:
+    """How warm is it in {city} now, in degrees Celsius?"""
+
+
 def main() -> None:
     print('say_something_about_movie(movie="Avengers")')
     start, first = perf_counter(), 0.0
@@ -40,6 +50,10 @@ def main() -> None:
 
     urgency = rank(message="The server is down!")  # an int, since the model could not write anything else
     print(f'\n\nrank(message="The server is down!")\n{urgency!r}\n')
+
+    warm = how_warm.run(city="Paris")  # the model calls our function before it answers
+    called = ", ".join(f"{call.name}({call.arguments}) gave {call.value}" for call in warm.calls)
+    print(f'how_warm(city="Paris")\n{warm.value!r}, for {called}\n')
 
     tokens = chunk.completion_tokens or 0
     print(f"({first - start:.1f} s to load and begin, then {tokens} tokens at {tokens / (end - first):.0f} a second)")

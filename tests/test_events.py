@@ -31,15 +31,21 @@ EVENTS = told(
     strict_tools=["f"],
 )[0]
 PLAIN = told(chunk("a"), chunk("b"), chunk("c"), chunk(finish="stop"))[0]
+OF_TOOLS = [
+    module.ToolCallEvent("c", "f", {"a": 1}, 1),
+    module.ToolProgressEvent("c", 0.5, 1),
+    module.ToolResultEvent("c", "f", 2, None, 0.1, 1),
+    module.RoundDoneEvent(1, None),
+]
 BY_TYPE = {event.type: event for event in EVENTS}
 
 
 def test_every_type_of_event_is_told():
     names = {getattr(module, name).type for name in module.__all__ if name != "StreamEvent"}
-    assert set(BY_TYPE) == names
+    assert set(BY_TYPE) | {event.type for event in OF_TOOLS} == names
 
 
-@pytest.mark.parametrize("event", EVENTS + PLAIN, ids=lambda event: event.type)
+@pytest.mark.parametrize("event", EVENTS + PLAIN + OF_TOOLS, ids=lambda event: event.type)
 def test_event_survives_pickling_and_copying(event):
     for again in (pickle.loads(pickle.dumps(event)), copy.deepcopy(event)):
         assert again == event

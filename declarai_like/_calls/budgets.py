@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
 
-__all__ = ["Spent", "active_budgets", "count_answer", "count_request", "limits"]
+__all__ = ["Spent", "active_budgets", "count_answer", "count_request", "count_tool_call", "limits"]
 
 
 class Spent:
@@ -33,12 +33,18 @@ class Spent:
         self.most = most
         """The limits, by name."""
         self._requests = _Counter(most.get("requests", sys.maxsize))
+        self._tool_calls = _Counter(most.get("tool_calls", sys.maxsize))
         self._tokens = {name: _Counter(sys.maxsize) for name in ("prompt", "completion", "estimated")}
 
     @property
     def requests(self) -> int:
         """What was sent, retries too."""
         return self._requests.value
+
+    @property
+    def tool_calls(self) -> int:
+        """The tools that were run."""
+        return self._tool_calls.value
 
     @property
     def prompt_tokens(self) -> int:
@@ -108,6 +114,7 @@ def active_budgets() -> tuple[Spent, ...]:
 def count_request(blocks: tuple[Spent, ...]) -> None:
     """Count a request; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
     used = [(name, most, getattr(block, name)) for block in blocks for name, most in block.most.items()]
+    used = [(name, most, value) for name, most, value in used if name != "tool_calls"]
     for name, most, value in used:
         if value >= most:
             raise _limit_error(name, most, value)
@@ -122,6 +129,18 @@ def _limit_error(name: str, most: int, used: int) -> LimitExceeded:
     return LimitExceeded(
         f"the limit {name}={most} of this `with limits(...)` is reached ({used} used): nothing was sent"
     )
+
+
+def count_tool_call(blocks: tuple[Spent, ...]) -> None:
+    """Count a tool that is about to run; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
+    for number, block in enumerate(blocks):
+        if not block._tool_calls.take():  # noqa: SLF001 - of this module
+            for other in blocks[:number]:
+                other._tool_calls.give_back()  # noqa: SLF001 - a call is counted in each block or in none
+            raise LimitExceeded(
+                f"the limit tool_calls={block.most['tool_calls']} of this `with limits(...)` is reached: "
+                "the tool was not run"
+            )
 
 
 def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMResponse | None) -> None:
@@ -144,6 +163,7 @@ def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMRespo
 def limits(
     *,
     requests: int | None = None,
+    tool_calls: int | None = None,
     total_tokens: int | None = None,
     prompt_tokens: int | None = None,
     completion_tokens: int | None = None,
@@ -157,6 +177,7 @@ def limits(
     """
     told = {
         "requests": requests,
+        "tool_calls": tool_calls,
         "total_tokens": total_tokens,
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,

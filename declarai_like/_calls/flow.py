@@ -11,6 +11,7 @@ from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from declarai_like._buffers import Round
 from declarai_like._calls import budgets
 from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next, Operation, Send, Store
 from declarai_like._wire.accumulator import Accumulator
@@ -24,12 +25,13 @@ from declarai_like.errors import (
     ProviderConnectionError,
     ProviderError,
     ProviderTimeout,
+    RunError,
 )
 from declarai_like.messages import well_formed
 from declarai_like.responses import Attempt, LLMResponse, Parsed, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from declarai_like._outputs.output import Output
     from declarai_like._wire.event_builder import EventBuilder
@@ -68,11 +70,55 @@ class ConversationTurn(Protocol):
     def compose(self, call: Call[Any], history: list[Message]) -> Generator[Operation, Any, Request]:
         """Give the request with what is sent of the history."""
 
-    def record(self, request: Request, response: LLMResponse, *, interrupted: bool = False) -> list[Message]:
-        """Give the messages to store."""
+    def record(
+        self, request: Request, response: LLMResponse, *, interrupted: bool = False, between: Sequence[Message] = ()
+    ) -> list[Message]:
+        """Give the messages to store; `between` are the calls and results before the reply."""
+
+    @property
+    def given_up(self) -> str | None:
+        """The run that waited and is given up by going on."""
+
+    def wait(self, error: RunError) -> None:
+        """Note that the turn waits, and is not over."""
+
+    def go_on(self, *, again: bool) -> None:
+        """Take up a turn that waited; `again` is whether it takes the last one's place."""
 
     def keep_values(self) -> None:
         """Note that the turn is stored: what it said of the system prompt holds from now on."""
+
+
+class ToolRounds(Protocol):
+    """The rounds of a call with tools."""
+
+    @property
+    def number(self) -> int:
+        """The round, from 1."""
+
+    @property
+    def end_events(self) -> list[Any]:
+        """The events that end a round."""
+
+    def first_request(self, request: Request) -> Request:
+        """Give what is sent first."""
+
+    def flow(self, call: Call[Any], send: Next) -> Generator[Operation, Any, Result[Any]]:
+        """Make the call, holding its run in the store meanwhile."""
+
+    def ask(self, call: Call[Any], first: Request, send: Next) -> Generator[Operation, Any, Result[Any]]:
+        """Ask until the model answers."""
+
+    def leaving(self, error: BaseException) -> BaseException:
+        """Give what is thrown into the flow in the place of an error."""
+
+    def has_ended_with(self, raw: Mapping[str, Any]) -> bool:
+        """Say whether a chunk was the last one of an earlier round."""
+
+    def record(
+        self, conversation: ConversationTurn, request: Request, response: LLMResponse, *, interrupted: bool
+    ) -> list[Message]:
+        """Give what a chat stores."""
 
 
 class Answer:
@@ -111,6 +157,7 @@ class Call(Generic[T]):
         as_events: bool = False,
         returns_refusals: bool = False,
         conversation: ConversationTurn | None = None,
+        rounds: ToolRounds | None = None,
     ) -> None:
         self.request = request
         self.output = output.with_reading(request.reading)
@@ -122,11 +169,14 @@ class Call(Generic[T]):
         self.returns_refusals = returns_refusals
         """Whether a refusal and an empty answer are told by the response only, and not raised."""
         self.conversation = conversation
+        self.rounds = rounds
+        """What runs the tools that the model asks for; `None` for a call without tools."""
         self.attempts: list[Attempt] = []
         self.seconds = 0.0
         """How long the last request took, to the end of its stream."""
-        self._clock: Callable[[], float] = float
-        self._budgets = budgets.active_budgets()
+        self.clock: Callable[[], float] = float
+        """Tells the seconds, of the one who performs the flow."""
+        self.budgets = budgets.active_budgets()
         self.answer = Answer()
         self.result: Result[T] | None = None
         self._reader: Accumulator | EventBuilder | None = None
@@ -137,7 +187,7 @@ class Call(Generic[T]):
 
     def begin(self, request: Request) -> Accumulator | EventBuilder | HookedReader:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
-        strict = [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
+        strict = [] if self.rounds else _strict_names(request)  # wrong arguments are shown to the model then
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
         choices = prompts * (request.params.get("n") or 1)
         self.answer.accumulator = accumulator = Accumulator(
@@ -147,19 +197,27 @@ class Call(Generic[T]):
             reasoning_tags=request.reasoning_tags and request.kind == "chat",
             origin=_origin_of(request),
         )
-        self._reader = _event_builder(accumulator) if self.as_events else accumulator
+        number = 1 if self.rounds is None else self.rounds.number
+        if number > 1:
+            accumulator.metadata = accumulator.metadata._replace(round=Round(number))
+        self._reader = _event_builder(accumulator, number) if self.as_events else accumulator
         return _add_hooks(self._reader, request) if request.observers or request.filters else self._reader
 
     def last(self, response: LLMResponse) -> Any:
         """Give what the reader of a stream gets at its end."""
-        if self._reader is None:  # a middleware has answered
-            return [] if self.as_events else response
-        return self._reader.last(response)
+        steps = self.end_round(response)
+        return [*steps, *self.rounds.end_events] if self.rounds and self.as_events else steps
+
+    def end_round(self, response: LLMResponse) -> Any:
+        """Give what the reader of a stream gets at the end of an answer, which need not be the call's last."""
+        return ([] if self.as_events else response) if self._reader is None else self._reader.last(response)
 
     def is_last(self, raw: dict[str, Any]) -> bool:
-        """Say whether this is the chunk that ended the answer."""
+        """Say whether this is the chunk that ended the answer, or that of an earlier round."""
         accumulator = self.answer.accumulator
-        return accumulator is not None and accumulator.is_last(raw)
+        if accumulator is not None and accumulator.is_last(raw):
+            return True
+        return self.rounds is not None and self.rounds.has_ended_with(raw)
 
     @property
     def completion(self) -> Completion | None:
@@ -194,6 +252,10 @@ class Call(Generic[T]):
             and accumulator.failure is None
         ):
             return partial(flow.send, accumulator.finish())
+        if self.rounds is not None:
+            # A tool's failure breaks no answer off, and what still has to be done takes operations of its own.
+            error = self.interrupt(error) if isinstance(operation, Send) else error
+            return partial(flow.throw, self.rounds.leaving(error))
         return partial(flow.throw, self.interrupt(error))
 
     def interrupt(self, error: BaseException) -> BaseException:
@@ -207,13 +269,11 @@ class Call(Generic[T]):
 
         `clock` tells the seconds, of the one who performs it.
         """
-        self._clock = clock
+        self.clock = clock
         send: Next = self._send
         for middleware in reversed(self.middlewares):
             send = _wrap(middleware, send)
-        conversation = self.conversation
-        flow = self._ask(self.request, send) if conversation is None else self._take_turn(conversation, send)
-        self._flow = flow
+        self._flow = flow = self.take(send) if self.rounds is None else self.rounds.flow(self, send)
         return flow
 
     def close(self) -> None:
@@ -227,6 +287,15 @@ class Call(Generic[T]):
             queue.leave(ticket)
         self._flow = None
 
+    @property
+    def first_request(self) -> Request:
+        """The request that is sent first, with the tools."""
+        return self.request if self.rounds is None else self.rounds.first_request(self.request)
+
+    def take(self, send: Next) -> Generator[Operation, Any, Result[T]]:
+        """Ask, within a conversation if there is one."""
+        return self._ask(self.request, send) if self.conversation is None else self._take_turn(self.conversation, send)
+
     def _take_turn(self, conversation: ConversationTurn, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask within a conversation: the turn enters its history whole, or not at all."""
         ticket = self._ticket(conversation.queue)
@@ -237,7 +306,9 @@ class Call(Generic[T]):
             try:
                 result = yield from self._ask(request, send)
             except BaseException as error:
-                if self._is_left or not isinstance(error, GeneratorExit):  # else nobody performs this any more
+                if isinstance(error, RunError):
+                    conversation.wait(error)
+                elif self._is_left or not isinstance(error, GeneratorExit):  # else nobody performs this any more
                     yield from self._store_partial(conversation, request)
                 raise
             return (yield from self._store(conversation, request, result))
@@ -254,7 +325,7 @@ class Call(Generic[T]):
         self, conversation: ConversationTurn, request: Request, result: Result[T]
     ) -> Generator[Operation, Any, Result[T]]:
         """Store a turn that is whole."""
-        turn = conversation.record(request, result.response)
+        turn = self._record(conversation, request, result.response)
         try:
             yield Store(conversation.memory, turn, conversation.replaces)
         except HistoryError as error:
@@ -269,9 +340,13 @@ class Call(Generic[T]):
     def _store_partial(self, conversation: ConversationTurn, request: Request) -> Generator[Operation, Any, None]:
         """Store what had come of a turn that broke off, if that is wanted; what broke it is told, whatever happens."""
         response = self.response
-        if not conversation.keep_partial or response is None or not response.response:
+        if self.rounds is not None and response is None:
+            response = LLMResponse()  # what came before this round is whole
+        if not conversation.keep_partial or response is None or not (response.response or self.rounds):
             return
-        turn = conversation.record(request, response, interrupted=True)
+        turn = self._record(conversation, request, response, interrupted=True)
+        if not turn:
+            return
         try:
             yield Store(conversation.memory, turn, conversation.replaces)
         except HistoryError as error:
@@ -279,37 +354,50 @@ class Call(Generic[T]):
         else:
             conversation.keep_values()
 
+    def _record(
+        self, conversation: ConversationTurn, request: Request, response: LLMResponse, *, interrupted: bool = False
+    ) -> list[Message]:
+        """Give what is to be stored of the turn, with the calls and results of its rounds."""
+        if self.rounds is None:
+            return conversation.record(request, response, interrupted=interrupted)
+        return self.rounds.record(conversation, request, response, interrupted=interrupted)
+
     def _ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask, and ask again while the answer is not of its type."""
+        if self.rounds is not None:
+            return (yield from self.rounds.ask(self, first, send))
         request, retries = first, self.retries
         while True:
-            response = _require_response((yield from send(request)))
+            response = require_response((yield from send(request)))
             try:
-                value = self._value(response)
+                value = self.value(response)
             except OutputError as error:
-                self._record_failure(error, response)
+                self.record_failure(error, response)
                 if type(error) is not OutputError or not retries or self.reask is None:
                     raise
                 retries -= 1
                 again = self.reask(response.response, error.message)
                 request = first.replace(messages=(*first.messages, *again))
             else:
-                return self._conclude(value, response, request)
+                return self.conclude(value, response, request)
 
-    def _conclude(self, value: T, response: LLMResponse, request: Request) -> Result[T]:
+    def conclude(self, value: T, response: LLMResponse, request: Request, **rounds: Any) -> Result[T]:
+        """Note the result; `rounds` are what a call with tools adds to it."""
         for attempt in self.attempts:  # they are told, not raised: what they hold of the frames is not needed
             attempt.error.__traceback__ = None
-        self.result = Result(value, response, tuple(self.attempts), request.messages)
+        self.result = Result(value, response, tuple(self.attempts), request.messages, **rounds)
         self.answer.final = response
         return self.result
 
-    def _value(self, response: LLMResponse) -> T:
+    def value(self, response: LLMResponse) -> T:
+        """Read the value of a whole answer; raises `OutputError`."""
         if self.returns_refusals and (_has_no_value(response) or not response.response):
             raise_known(response)
             return None  # type: ignore[return-value]  # who is returns_refusals looks at the response
         return value_of(response, self.output)
 
-    def _record_failure(self, error: OutputError, response: LLMResponse) -> None:
+    def record_failure(self, error: OutputError, response: LLMResponse) -> None:
+        """Keep an answer that is no value; the error tells it."""
         error.response, error.completion = response, self.completion
         self._record_attempt(error, response)
 
@@ -344,17 +432,17 @@ class Call(Generic[T]):
 
     def _send_once(self, request: Request) -> Flow:
         """Send, count what it costs, and keep what went wrong."""
-        budgets.count_request(self._budgets)
-        started = self._clock()
+        budgets.count_request(self.budgets)
+        started = self.clock()
         try:
             response: LLMResponse = yield Send(_provider(request), request)
         except ProviderError as error:
-            self.seconds = self._clock() - started
+            self.seconds = self.clock() - started
             self._record_attempt(error, error.response)
             raise
         finally:
-            budgets.count_answer(self._budgets, request, self.response)
-        self.seconds = self._clock() - started
+            budgets.count_answer(self.budgets, request, self.response)
+        self.seconds = self.clock() - started
         return response
 
 
@@ -394,12 +482,15 @@ def _add_hooks(reader: Accumulator | EventBuilder, request: Request) -> HookedRe
     return HookedReader(reader, request.filters, request.observers)
 
 
-def _event_builder(accumulator: Accumulator) -> EventBuilder:
-    from declarai_like._wire.event_builder import (
-        EventBuilder,  # the events cost import time that most programs need not spend
-    )
+def _event_builder(accumulator: Accumulator, number: int) -> EventBuilder:
+    # The events cost import time that most programs need not spend.
+    from declarai_like._wire.event_builder import EventBuilder, RoundEventBuilder
 
-    return EventBuilder(accumulator)
+    return EventBuilder(accumulator) if number == 1 else RoundEventBuilder(accumulator, number)
+
+
+def _strict_names(request: Request) -> list[str]:
+    return [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
 
 
 def _wrap(middleware: Middleware, send: Next) -> Next:
@@ -419,7 +510,8 @@ def _wrap(middleware: Middleware, send: Next) -> Next:
     return step
 
 
-def _require_response(response: Any) -> LLMResponse:
+def require_response(response: Any) -> LLMResponse:
+    """Give the answer that the middlewares gave; raises `DefinitionError` if it is none."""
     if isinstance(response, LLMResponse):
         return response
     raise DefinitionError(

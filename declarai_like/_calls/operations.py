@@ -60,7 +60,54 @@ class Ask:
     call: Any
 
 
-Operation: TypeAlias = Send | Sleep | Enter | Load | Store | Ask
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Give a step to the reader of a stream; answered by nothing."""
+
+    step: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Ask an approver, a plain or a coroutine function, about a `ToolRequest`; answered by what it gives."""
+
+    approver: Any
+    request: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Do something with a run store (`acquire`, `commit`, `release`); answered by what that gives."""
+
+    do: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTool:
+    """Start a `Job`; with `inline` it may be run here and now, if it is a plain function and nobody else waits."""
+
+    job: Any
+    inline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReport:
+    """Wait for what a running job reports; answered by the report, or `None` when `seconds` are over."""
+
+    inbox: Any
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopTools:
+    """Cancel jobs and wait for their end, as far as they can be cancelled; the others are left alone."""
+
+    jobs: tuple[Any, ...]
+
+
+ToolOperation: TypeAlias = Decide | Journal | StartTool | AwaitReport | StopTools
+"""What is performed for a call with tools, by `_calls.crew`."""
+Operation: TypeAlias = Send | Sleep | Enter | Load | Store | Ask | Show | ToolOperation
 """What is performed for a flow."""
 Flow = Generator[Operation, Any, LLMResponse]
 """What a middleware is: it yields operations and returns the response."""

@@ -15,6 +15,7 @@ from declarai_like.requests import Headers, Limits, Request
 if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
     from declarai_like.providers.base import Provider, Secret
+    from declarai_like.tools.settings import ToolSettings
 
 OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
 Reading = Literal["lenient", "strict"]
@@ -43,6 +44,17 @@ class TaskOptions(TypedDict, total=False):
     max_concurrency: int | None
     max_prompt_chars: int | None
     max_answer_bytes: int | None
+    tools: Sequence[Any]
+    tool_choice: Any
+    max_rounds: int
+    parallel: int
+    at_limit: Literal["error", "answer"]
+    tool_errors: Literal["show", "raise"]
+    tool_mode: Literal["auto", "native", "emulated"]
+    max_result_chars: int
+    approver: Callable[..., Any]
+    runs: Any
+    deps: Mapping[str, Any]
 
 
 class ProviderOptions(TypedDict, total=False):
@@ -96,6 +108,22 @@ class LocalOptions(TypedDict, total=False):
 _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
 _SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "slots"}
 _LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
+TOOL_OPTIONS = frozenset(
+    {
+        "approver",
+        "at_limit",
+        "deps",
+        "max_result_chars",
+        "max_rounds",
+        "parallel",
+        "runs",
+        "tool_choice",
+        "tool_errors",
+        "tool_mode",
+        "tools",
+    }
+)
+"""What may be said of tools: see `declarai_like.tools.settings`."""
 _READINGS: tuple[Reading, ...] = ("lenient", "strict")
 _FOREVER = 10**9
 """Seconds: some thirty years."""
@@ -132,6 +160,8 @@ class Options:
     system: str = ""
     """A task's system prompt; a chat keeps its own."""
     templates: Mapping[str, str] = field(default_factory=dict)
+    tools: ToolSettings | None = None
+    """What was said of tools; `None` for nothing."""
     limits: Limits = field(default_factory=lambda: Limits(timeout=600.0))
     stream_limits: Limits = field(default_factory=Limits)
 
@@ -144,8 +174,11 @@ class Options:
         if "request_timeout" in changes:
             changes.setdefault("timeout", changes.pop("request_timeout"))
         given = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
+        told = {name: given.pop(name) for name in TOOL_OPTIONS & given.keys()}
         for name, value in given.items():
             _check(name, value, also)
+        if told:
+            given["tools"] = _merge_tools(self.tools, told)
         limits = {_LIMITS[name]: _bounded(given.pop(name)) for name in _LIMITS.keys() & given.keys()}
         if limits.get("slots") is not None:  # one queue for all that share these options
             limits["slots"] = FairQueue(limits["slots"])
@@ -231,6 +264,12 @@ class Options:
         return "json_schema" if self.output == "auto" else self.output
 
 
+def _merge_tools(known: ToolSettings | None, told: Mapping[str, Any]) -> ToolSettings:
+    from declarai_like.tools.settings import ToolSettings  # most calls have no tools
+
+    return (known or ToolSettings()).merge(told)
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and value >= 0
 
@@ -277,7 +316,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 def _check(name: str, value: Any, also: Collection[str] = ()) -> None:
     """Check the value of an option."""
     if name not in _RULES:
-        raise DefinitionError(describe_unknown(name, [*_RULES, *also]))
+        raise DefinitionError(describe_unknown(name, [*_RULES, *sorted(TOOL_OPTIONS), *also]))
     fits, what = _RULES[name]
     if looks_like_key(value):
         raise DefinitionError(f"{name}: expected {what}, got a key; keys are given to the provider, as openai_token=")

@@ -15,15 +15,15 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Sleep, Store
+from declarai_like._calls.deadlines import Deadline
+from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Show, Sleep, Store, ToolOperation
 from declarai_like._wire.accumulator import DONE
-from declarai_like.errors import DefinitionError, OutputError, ProviderError, ProviderTimeout
-from declarai_like.memory._deadlines import run_with_deadline
+from declarai_like.errors import DefinitionError, OutputError, ProviderError
 from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Coroutine, Generator
     from concurrent.futures import Future
 
     from typing_extensions import Self
@@ -31,50 +31,11 @@ if TYPE_CHECKING:
     from declarai_like._calls.flow import Call
     from declarai_like.memory import MessageHistory
     from declarai_like.messages import Message
-    from declarai_like.requests import Request
     from declarai_like.responses import Result
 
 T = TypeVar("T")
 
 _STORING = 1.0  # seconds in any case: an answer that came in time is not lost because its time is over now
-
-
-class Deadline:
-    """The moment at which a call's time is over."""
-
-    __slots__ = ("_at", "_timeout")
-
-    def __init__(self, timeout: float | None) -> None:
-        self._timeout = timeout
-        self._at = None if timeout is None else time.monotonic() + timeout
-
-    @property
-    def left(self) -> float | None:
-        """The seconds that the call still has; `None` without an end."""
-        return None if self._at is None else max(0.0, self._at - time.monotonic())
-
-    def run(self, work: Callable[[], T], *, least: float = 0.0) -> T:
-        """Do some work with a memory that waits no longer than the call may take, but as long as `least`."""
-        if self._at is None or self._timeout is None:
-            return work()
-        return run_with_deadline(max(self._at, time.monotonic() + least), self._timeout, work)
-
-    def error(self, doing: str) -> ProviderTimeout:
-        """Give the error for a call whose time has run out."""
-        return ProviderTimeout(f"the call's time of {self._timeout} s is over{doing}: raise timeout=")
-
-    def allows(self, seconds: float) -> bool:
-        """Say whether the call still has time after so many seconds."""
-        return self._at is None or time.monotonic() + seconds < self._at
-
-    def shorten(self, request: Request) -> Request:
-        """Give a request no more time than the call has left; raises `ProviderTimeout` if there is none."""
-        left = self.left
-        if left is None:
-            return request
-        if not left:
-            raise self.error("")
-        return request.replace(limits=request.limits.replace(timeout=left))
 
 
 class _Outcome:
@@ -162,7 +123,7 @@ async def _aperform(operation: Operation, call: Call[Any], deadline: Deadline) -
     return accumulator.finish()
 
 
-def _perform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
+def _perform_local(operation: Operation, deadline: Deadline) -> Any:
     """Perform an operation that asks no provider."""
     if isinstance(operation, Sleep):
         if not deadline.allows(operation.seconds):
@@ -173,15 +134,26 @@ def _perform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Dead
         return _load(operation.memory, deadline)
     if isinstance(operation, Store):
         return _store(operation, deadline)
-    if isinstance(operation, Ask):
-        return run(operation.call)
     if not isinstance(operation, Enter):
-        raise _unknown_operation(operation)
+        return _perform_seldom(operation, deadline)
     operation.queue.enter(operation.ticket)
     return _wait_for_ticket(operation.ticket, deadline)
 
 
-async def _aperform_local(operation: Sleep | Enter | Load | Store | Ask, deadline: Deadline) -> Any:
+def _perform_seldom(operation: Operation, deadline: Deadline) -> Any:
+    """Perform an operation that most calls do not need."""
+    if isinstance(operation, Ask):
+        return run(operation.call)
+    if isinstance(operation, Show):
+        return None  # nobody reads the steps of a whole call
+    if not isinstance(operation, ToolOperation):
+        raise _unknown_operation(operation)
+    from declarai_like._calls import crew
+
+    return crew.perform(operation, deadline)
+
+
+async def _aperform_local(operation: Operation, deadline: Deadline) -> Any:
     """Perform an operation that asks no provider."""
     if isinstance(operation, Sleep):
         if not deadline.allows(operation.seconds):
@@ -192,12 +164,23 @@ async def _aperform_local(operation: Sleep | Enter | Load | Store | Ask, deadlin
         return await _aload(operation.memory, deadline)
     if isinstance(operation, Store):
         return await _astore(operation, deadline)
-    if isinstance(operation, Ask):
-        return await arun(operation.call)
     if not isinstance(operation, Enter):
-        raise _unknown_operation(operation)
+        return await _aperform_seldom(operation, deadline)
     operation.queue.aenter(operation.ticket)
     return await _await_ticket(operation.ticket, deadline)
+
+
+async def _aperform_seldom(operation: Operation, deadline: Deadline) -> Any:
+    """Perform an operation that most calls do not need."""
+    if isinstance(operation, Ask):
+        return await arun(operation.call)
+    if isinstance(operation, Show):
+        return None  # nobody reads the steps of a whole call
+    if not isinstance(operation, ToolOperation):
+        raise _unknown_operation(operation)
+    from declarai_like._calls import crew
+
+    return await crew.aperform(operation, deadline)
 
 
 def _wait_for_ticket(ticket: Future[None], deadline: Deadline) -> None:
@@ -299,6 +282,8 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
                                 if response is not None:
                                     yield response
                         outcome.set(accumulator.finish())
+                    elif isinstance(operation, Show):
+                        outcome.set((yield operation.step))
                     else:
                         outcome.set(_perform(operation, call, deadline))
                 resume = outcome.take()
@@ -362,6 +347,8 @@ async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:
                                 if response is not None:
                                     yield response
                         outcome.set(accumulator.finish())
+                    elif isinstance(operation, Show):
+                        outcome.set((yield operation.step))
                     else:
                         outcome.set(await _aperform(operation, call, deadline))
                 resume = outcome.take()

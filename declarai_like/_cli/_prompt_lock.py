@@ -19,6 +19,7 @@ from declarai_like.errors import ConfigurationError
 from declarai_like.messages import Message, MessageRole
 from declarai_like.prompts import Prompt
 from declarai_like.tasks import BaseTask
+from declarai_like.tools.declarations import read_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,8 +106,19 @@ def outline_request(target: Any) -> RequestOutline:
         output=output,
         options=options,
         params={**options.llm_params, **params},
-        tools=tuple(tools or ()),
+        tools=_tools_of(target, options, tools or ()),
     )
+
+
+def _tools_of(target: Any, options: Options, listed: Iterable[Any]) -> tuple[Any, ...]:
+    """Give the tools as they go over the wire: names, descriptions, schemas."""
+    settings = options.tools
+    schemas = [] if settings is None else [*settings.schemas, *(tool.wire for tool in settings.tools)]
+    schemas += [tool if isinstance(tool, dict) else read_tool(tool).wire for tool in listed]
+    if issubclass(_class_of(target), Chat):
+        methods = [getattr(_class_of(target), name) for name in target.declared.tool_names]
+        schemas += [method.__get__(target).wire for method in methods]
+    return tuple(schemas)
 
 
 def hide_headers(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.queues import FairQueue
+from declarai_like._calls.replies import reply_message
 from declarai_like._conversations.system_prompt import PromptHistory
 from declarai_like._conversations.windows import is_pinned, turns_of
-from declarai_like.errors import HistoryError
+from declarai_like.errors import ApprovalRequired, HistoryError, OutcomeUnknown, TurnPending
 from declarai_like.messages import Message, MessageRole
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.operations import Operation
     from declarai_like._conversations.system_prompt import FilledPrompt
     from declarai_like._conversations.windows import Turn, Window
+    from declarai_like.errors import RunError
     from declarai_like.memory import MessageHistory
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
@@ -41,11 +43,13 @@ class ChatState:
     queue: FairQueue = field(default_factory=FairQueue)
     answer: Answer | None = None
     """What the last turn has brought."""
+    waiting: RunError | None = None
+    """Why the last turn is not over: its tools wait for decisions."""
 
     def fork(self, memory: MessageHistory) -> ChatState:
         """Give the same state with another memory, and turns of its own."""
         notes, prompts = dict(self.notes), self.prompts.copy()
-        return replace(self, memory=memory, notes=notes, prompts=prompts, queue=FairQueue(), answer=None)
+        return replace(self, memory=memory, notes=notes, prompts=prompts, queue=FairQueue(), answer=None, waiting=None)
 
     def go_on_in(self, memory: MessageHistory) -> None:
         """Take another memory, of whose turns nothing is known."""
@@ -66,15 +70,38 @@ class ChatState:
 class Conversation:
     """One turn of a session; `again` puts another reply in the place of the last turn's."""
 
-    __slots__ = ("_again", "_before", "_greeting", "_history", "_prompt", "_session")
+    __slots__ = (
+        "_again",
+        "_before",
+        "_denied",
+        "_denies",
+        "_greeting",
+        "_history",
+        "_is_resumed",
+        "_prompt",
+        "_session",
+    )
 
-    def __init__(self, session: ChatState, greeting: str | None, prompt: FilledPrompt, *, again: bool = False) -> None:
+    def __init__(
+        self,
+        session: ChatState,
+        greeting: str | None,
+        prompt: FilledPrompt,
+        *,
+        again: bool = False,
+        denies: bool = False,
+    ) -> None:
         self._session = session
         self._greeting = greeting
         self._prompt = prompt
         self._again = again
         self._history: list[Message] = []
         self._before: Sequence[Message] = ()
+        self._denies = denies
+        """Whether calls that wait are denied by going on."""
+        self._denied: list[Message] = []
+        """The turn that was waiting, as it is stored."""
+        self._is_resumed = False
 
     @property
     def queue(self) -> FairQueue:
@@ -100,8 +127,14 @@ class Conversation:
         """Put the history, as far as the window lets it, before the new message."""
         session = self._session
         session.answer = call.answer
+        if self._is_resumed:
+            self._history = list(history)
+            self._before = without_last_turn(history)[0] if self._again else history
+            return call.request
+        self._denied = self._end_waiting_turn()
         *opening, new = call.request.messages
         self._history = list(history)
+        history = [*history, *self._denied]
         if self._again:
             history, (new, *_) = without_last_turn(history)
         self._before = history
@@ -110,13 +143,50 @@ class Conversation:
             shown = yield from session.window.fit(shown, [*opening, new], session.notes)
         return call.request.replace(messages=(*opening, *shown, new))
 
-    def record(self, request: Request, response: LLMResponse, *, interrupted: bool = False) -> list[Message]:
-        """Give what is to be stored: the greeting of a conversation that begins, the message, the reply."""
-        calls = {"tool_calls": [call.wire() for call in response.tool_calls]} if response.tool_calls else None
-        state = None if interrupted else response.state  # a reply that broke off goes back as plain text
-        reply = Message(response.response, MessageRole.assistant, interrupted=interrupted, fields=calls, state=state)
+    def _end_waiting_turn(self) -> list[Message]:
+        """Give the turn that waits as it is stored, its calls denied; raises `TurnPending` unless that is wanted."""
+        waiting = self._session.waiting
+        if waiting is None:
+            return []
+        if not self._denies:
+            raise TurnPending(
+                'the last turn waits for decisions about its tools: resume() it, or send with pending="deny"',
+                run_id=waiting.run_id,
+                pending=waiting.pending,
+                paused=waiting.paused,
+            )
+        return list(waiting.turn)
+
+    def go_on(self, *, again: bool) -> None:
+        """Take up a turn that waited; `again` is whether it takes the last one's place."""
+        self._is_resumed, self._again = True, again
+
+    @property
+    def given_up(self) -> str | None:
+        """The run that waited and is given up by going on."""
+        waiting = self._session.waiting
+        return waiting.run_id if self._denies and waiting is not None else None
+
+    def wait(self, error: RunError) -> None:
+        """Note that the turn is not over."""
+        if isinstance(error, (ApprovalRequired, OutcomeUnknown)):
+            self._session.waiting = error
+
+    def record(
+        self, request: Request, response: LLMResponse, *, interrupted: bool = False, between: Sequence[Message] = ()
+    ) -> list[Message]:
+        """Give what is to be stored: the greeting of a conversation that begins, the message, the reply.
+
+        `between` are the calls and results before the reply. A turn that broke off in them has no reply.
+        """
+        reply = [reply_message(response, interrupted=interrupted).well_formed()]
+        if interrupted and not response.response:
+            reply = []
+            if not between:
+                return []
         first = () if self._before else with_greeting((), self._greeting)
-        turn = [*first, request.messages[-1].well_formed(), reply.well_formed()]
+        self._session.waiting = None
+        turn = [*first, *self._denied, request.messages[-1].well_formed(), *between, *reply]
         return [*self._before, *turn] if self._again else turn
 
     def keep_values(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from dataclasses import dataclass, field, is_dataclass, replace
 from dis import get_instructions
 from functools import lru_cache, partial, wraps
@@ -58,6 +59,8 @@ class ChatDeclaration:
     open_memory: Callable[[], MessageHistory] = InMemoryMessageHistory
     keep_partial: bool = False
     window: Window | None = None
+    tool_names: tuple[str, ...] = ()
+    """The names of the methods that are tools."""
 
     def require_provider(self) -> Provider:
         """Give the provider that the chat asks; raises `DefinitionError` if the class has none."""
@@ -97,6 +100,7 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         open_memory=_opener(mine["chat_history"]) if "chat_history" in mine else parent.open_memory,
         keep_partial=mine.get("keep_partial", parent.keep_partial),
         window=window_of(mine.get("window", parent.window)),
+        tool_names=_tool_names(cls),
         **_reply(cls),
     )
 
@@ -253,6 +257,16 @@ def _reply(cls: type) -> dict[str, Any]:
         where=signature.where,
     )
     return {"output": output, "reply_to": parameters[0].name, "is_async": is_async}
+
+
+def _tool_names(cls: type) -> tuple[str, ...]:
+    """Give the names of the methods that are tools, the parents' first, in the order in which they stand."""
+    if "declarai_like.tools.declarations" not in sys.modules:  # then there is none
+        return ()
+    from declarai_like.tools.declarations import Tool
+
+    members = (name for base in reversed(cls.__mro__) for name in vars(base))
+    return tuple(name for name in dict.fromkeys(members) if isinstance(getattr(cls, name, None), Tool))
 
 
 def _own_send(cls: type) -> Any:

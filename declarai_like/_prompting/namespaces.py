@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["closure_of", "local_names"]
 
 
-def local_names(function: FunctionType) -> dict[str, Any]:
-    """Find the local names that a postponed return annotation may need.
+def local_names(function: FunctionType, *annotated: str) -> dict[str, Any]:
+    """Find the local names that postponed annotations may need: those of `annotated`, else of the result.
 
     They are in the closure if the body uses them; else in a function around this one that still runs.
     """
-    annotation = function.__annotations__.get("return")
+    known = function.__annotations__
+    annotation = [known[name] for name in annotated or ("return",) if known.get(name) is not None]
     names = {parameter.__name__: parameter for parameter in getattr(function, "__type_params__", ())}
-    if "<locals>" in function.__qualname__ and annotation is not None:
+    if "<locals>" in function.__qualname__ and annotation:
         wanted = set(re.findall(r"[^\W\d]\w*", str(annotation)))
         names |= _enclosing_names(function.__code__, wanted)
         names |= {name: value for name, value in closure_of(function).items() if name in wanted}

@@ -102,7 +102,7 @@ class Signature:
             return inspect.Parameter.empty
         inner = inspect.unwrap(self.function)
         try:
-            holder = SimpleNamespace(__annotations__={"return": _with_references(annotation)})
+            holder = SimpleNamespace(__annotations__={"return": with_references(annotation)})
             hints = typing.get_type_hints(holder, inner.__globals__, dict(self.local_names), include_extras=True)
         except (NameError, AttributeError, SyntaxError, TypeError) as exc:
             raise DefinitionError(f"{self.where}: the return type {annotation!r} cannot be resolved: {exc}").with_cause(
@@ -171,13 +171,13 @@ def _without_self(signature: inspect.Signature) -> inspect.Signature:
     return signature
 
 
-def _with_references(annotation: Any) -> Any:
+def with_references(annotation: Any) -> Any:
     """Mark the names in `list["Pet"]` as references, as Python 3.10 does not."""
     if isinstance(annotation, str):
         return typing.ForwardRef(annotation)
     if isinstance(annotation, GenericAlias):
         origin: Any = annotation.__origin__
-        return GenericAlias(origin, tuple(map(_with_references, annotation.__args__)))
+        return GenericAlias(origin, tuple(map(with_references, annotation.__args__)))
     return annotation
 
 

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.flow import Answer
     from declarai_like._calls.options import Options
+    from declarai_like._calls.rounds import Rounds
     from declarai_like.messages import Message
     from declarai_like.providers.base import Provider
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse, Result
     from declarai_like.streams import AsyncStream
+    from declarai_like.tools.run_stores import RunStore
+    from declarai_like.tools.settings import ToolSettings
 
 __all__ = ["BaseTask"]
 
@@ -103,7 +106,7 @@ class BaseTask(Generic[P, T, R]):
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Give exactly what would be sent, without sending it."""
-        return self.prepare_call(args, kwargs, streaming=self.declared.options.streaming).request
+        return self.prepare_call(args, kwargs, streaming=self.declared.options.streaming).first_request
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> FutureTask[R]:
         """Give the call with its arguments, to be made later; raises `TypeError` now if they do not fit."""
@@ -117,6 +120,17 @@ class BaseTask(Generic[P, T, R]):
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call in an event loop and give its value."""
         return (await self.arun(*args, **kwargs)).value
+
+    async def aresume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any] | None = None,
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+    ) -> Result[T]:
+        """Do what `resume` does, in an event loop."""
+        return await runner.arun(self._remember(self.prepare_resume(run, decisions or {}, runs=runs, deps=deps)))
 
     def astream(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[T]:
         """Give the call as a stream of events, to be entered with `async with`; nothing is sent before."""
@@ -161,20 +175,52 @@ class BaseTask(Generic[P, T, R]):
 
         Raises `TypeError` if the arguments do not fit.
         """
-        signature, output, prompt, provider, options = self.declared
+        signature, prompt, options = self.declared.signature, self.declared.prompt, self.declared.options
         owner = self._find_owner(args)
-        args, own, llm_params = self._split_arguments(args, kwargs)
+        args, own, told = self._split_arguments(args, kwargs)
         arguments = signature.bind(args, own)
-        request = options.request(
+        request = self._make_request(prompt.render(arguments, owner), told.get("llm_params"), streaming=streaming)
+        rounds = None
+        if options.tools is not None:
+            request, rounds = _use_tools(options.tools, request, told)
+        return self._make_call(request, arguments, rounds, as_events=as_events)
+
+    def prepare_resume(
+        self,
+        run: str,
+        decisions: Mapping[str, Any],
+        *,
+        runs: RunStore | None = None,
+        deps: Mapping[str, Any] | None = None,
+        as_events: bool = False,
+    ) -> Call[T]:
+        """Put the rest of a call together that waits for decisions; nothing is sent yet."""
+        from declarai_like._calls.tool_use import resumed_rounds
+
+        request = self._make_request((), None, streaming=as_events)
+        told = {name: value for name, value in (("runs", runs), ("deps", deps)) if value is not None}
+        rounds = resumed_rounds(self.declared.options.tools, request, run, decisions, **told)
+        return self._make_call(request, {}, rounds, as_events=as_events)
+
+    def _make_request(
+        self, messages: tuple[Message, ...], llm_params: Mapping[str, Any] | None, *, streaming: bool
+    ) -> Request:
+        signature, output, prompt, provider, options = self.declared
+        return options.request(
             provider,
             llm_params,
             streaming=streaming,
-            messages=prompt.render(arguments, owner),
+            messages=messages,
             response_format=options.response_format(output, provider),
             name=signature.name,
             prompt_version=prompt.version,
             output=output,
         )
+
+    def _make_call(
+        self, request: Request, arguments: Mapping[str, Any], rounds: Rounds | None, *, as_events: bool
+    ) -> Call[T]:
+        options, output = self.declared.options, self.declared.output
         return Call(
             request,
             output,
@@ -182,6 +228,7 @@ class BaseTask(Generic[P, T, R]):
             retries=options.retries,
             reask=partial(reask, output=output, templates=options.templates),
             as_events=as_events,
+            rounds=rounds,
         )
 
     def _find_owner(self, args: tuple[Any, ...]) -> Any:
@@ -192,25 +239,28 @@ class BaseTask(Generic[P, T, R]):
 
     def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any] | None]:
-        """Part the function's arguments from `llm_params`, and leave out the `self` of `Class.method(self, ...)`."""
+    ) -> tuple[tuple[Any, ...], Mapping[str, Any], Mapping[str, Any]]:
+        """Part the function's arguments from those of the call, and leave out the `self` of `Class.method(self, ...)`.
+
+        The call's are `llm_params`, and with tools `deps`, `runs` and `run_id`; the function's own names go first.
+        """
         if self.declared.signature.is_method and not self._is_bound:
             args = args[1:]
-        if "llm_params" not in kwargs or self.declared.signature.takes("llm_params"):
-            return args, kwargs, None
-        return args, {name: kwargs[name] for name in kwargs if name != "llm_params"}, kwargs["llm_params"]
+        names = _CALL_ARGUMENTS if self.declared.options.tools is None else _TOOL_CALL_ARGUMENTS
+        told = {name: kwargs[name] for name in names if name in kwargs and not self.declared.signature.takes(name)}
+        return args, {name: value for name, value in kwargs.items() if name not in told} if told else kwargs, told
 
     def _name_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Give the arguments that were given, by name, `llm_params` among them."""
-        args, own, llm_params = self._split_arguments(args, kwargs)
+        args, own, told = self._split_arguments(args, kwargs)
         given = self.declared.signature.signature.bind(*args, **own).arguments
-        return {**given, **({} if llm_params is None else {"llm_params": llm_params})}
+        return {**given, **{name: value for name, value in told.items() if value is not None}}
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` if the arguments do not fit, `DefinitionError` if the model's parameters are none."""
-        args, own, llm_params = self._split_arguments(args, kwargs)
+        args, own, told = self._split_arguments(args, kwargs)
         self.declared.signature.bind(args, own)
-        self.declared.options.params(llm_params)
+        self.declared.options.params(told.get("llm_params"))
 
     def _prepare_stream(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[], Call[T]]:
         """Check the arguments now, and make a call of them each time the stream is entered."""
@@ -253,6 +303,18 @@ class BaseTask(Generic[P, T, R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.declared.signature.where}>"
+
+
+_CALL_ARGUMENTS = ("llm_params",)
+_TOOL_CALL_ARGUMENTS = ("llm_params", "deps", "runs", "run_id")
+
+
+def _use_tools(settings: ToolSettings, request: Request, told: Mapping[str, Any]) -> tuple[Request, Rounds | None]:
+    """Give the request of a call with tools, and what runs them."""
+    from declarai_like._calls.tool_use import use_tools
+
+    given = {name: value for name, value in told.items() if name != "llm_params" and value is not None}
+    return use_tools(settings, request, **given)
 
 
 def _has_no_module(task: Any) -> bool:

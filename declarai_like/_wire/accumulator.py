@@ -206,6 +206,11 @@ class Accumulator:
         """Whether every choice that was asked for has its finish reason."""
         return self._wanted <= len(self._states) == self._finished
 
+    @property
+    def last_chunk(self) -> Chunk | None:
+        """The chunk that ended the answer; `None` while it goes on."""
+        return self._last
+
     def is_last(self, raw: Chunk) -> bool:
         """Say whether this is the chunk that ended the answer."""
         return raw is self._last

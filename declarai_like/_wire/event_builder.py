@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from declarai_like import events
+from declarai_like._event_bases import set_round
 from declarai_like._outcomes import ending_of
 from declarai_like._wire.accumulator import DONE
 from declarai_like._wire.snapshots import completion_at
@@ -136,6 +137,29 @@ class EventBuilder:
             return
         parsed = json_or_none(arguments) if strict else None
         yield events.FunctionToolCallArgumentsDoneEvent(call.name, call.index, call.id, arguments, parsed, state.index)
+
+
+class RoundEventBuilder(EventBuilder):
+    """Tells the events of a round that is not a call's first."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, accumulator: Accumulator, number: int) -> None:
+        super().__init__(accumulator)
+        self._number = number
+
+    def feed(self, raw: Chunk) -> list[events.StreamEvent] | None:
+        """Do what an `EventBuilder` does, and say which round it is."""
+        new = super().feed(raw)
+        if new:
+            set_round(new, self._number)
+        return new
+
+    def last(self, response: LLMResponse) -> list[events.StreamEvent]:
+        """Do what an `EventBuilder` does, and say which round it is."""
+        rest = super().last(response)
+        set_round(rest, self._number)
+        return rest
 
 
 _CUTS = frozenset({"truncated", "filtered"})

@@ -20,13 +20,14 @@ _TOKEN = re.compile(r"\s?\w{1,6}|\s?[^\w\s]{1,4}|\s+")
 class Spoken:
     """What an assistant says: texts in the pieces in which they are streamed.
 
-    `tool_calls` are names with their arguments as JSON; `finish_reason` is `None` for an answer without an end.
+    `tool_calls` are names with their arguments as JSON and their ids; `finish_reason` is `None` for an answer without
+    an end.
     """
 
     content: tuple[str, ...] = ()
     refusal: tuple[str, ...] = ()
     reasoning: tuple[str, ...] = ()
-    tool_calls: tuple[tuple[str, str], ...] = ()
+    tool_calls: tuple[tuple[str, str, str | None], ...] = ()
     finish_reason: str | None = "stop"
     usage: Mapping[str, Any] | None = None
     logprobs: bool = False
@@ -60,8 +61,8 @@ class Spoken:
             message["reasoning_content"] = "".join(self.reasoning)
         if self.tool_calls:
             message["tool_calls"] = [
-                {"id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
-                for index, (name, arguments) in enumerate(self.tool_calls)
+                {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+                for name, arguments, call_id in self.tool_calls
             ]
         return message
 
@@ -75,8 +76,8 @@ class Spoken:
             yield {"delta": {"content": piece}, "logprobs": tokens, "finish_reason": None}
         for piece in self.refusal:
             yield _step({"refusal": piece})
-        for index, (name, arguments) in enumerate(self.tool_calls):
-            for fragment in _fragments(index, name, arguments):
+        for index, (name, arguments, call_id) in enumerate(self.tool_calls):
+            for fragment in _fragments(index, name, arguments, call_id):
                 yield _step({"tool_calls": [fragment]})
         if self.finish_reason is not None:
             yield {"delta": {}, "finish_reason": self.finish_reason}
@@ -115,9 +116,9 @@ def _step(delta: dict[str, Any]) -> dict[str, Any]:
     return {"delta": delta, "finish_reason": None}
 
 
-def _fragments(index: int, name: str, arguments: str) -> Iterator[dict[str, Any]]:
+def _fragments(index: int, name: str, arguments: str, call_id: str | None) -> Iterator[dict[str, Any]]:
     head = {"name": name, "arguments": ""}
-    yield {"index": index, "id": f"call_{index}", "type": "function", "function": head}
+    yield {"index": index, "id": call_id, "type": "function", "function": head}
     for piece in pieces_of(arguments):
         yield {"index": index, "function": {"arguments": piece}}
 

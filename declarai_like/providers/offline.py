@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError, OutputError
+from declarai_like.messages import MessageRole
 from declarai_like.providers._answers import Spoken, pieces_of, usage_of
 from declarai_like.providers._samples import Sampler, sentences
 from declarai_like.providers.openai import environment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
     from declarai_like._outputs.output import Output
     from declarai_like.errors import ProviderError
@@ -77,6 +78,9 @@ class OfflineProvider:
     def _spoken(self, request: Request) -> Spoken:
         asked = (request.model, request.messages, request.prompt, sorted(request.params.items()))
         random = Random(f"{self.seed} {asked!r}")  # noqa: S311 - no secret, only a choice
+        if _may_call(request):
+            calls = tuple(_made_up_call(tool, random, number) for number, tool in enumerate(request.tools))
+            return Spoken(tool_calls=calls, finish_reason="tool_calls", usage=usage_of(request, ()))
         output = request.output
         text = sentences(random) if output is None or output.is_text else _made_up(output, random)
         pieces = pieces_of(text)
@@ -84,6 +88,22 @@ class OfflineProvider:
 
     def __repr__(self) -> str:
         return f"OfflineProvider(seed={self.seed!r}, model={self.model!r})"
+
+
+def _may_call(request: Request) -> bool:
+    """Say whether tools are offered and were not called yet: each is called once, then comes the answer."""
+    if not request.tools or request.params.get("tool_choice") == "none":
+        return False
+    last = next((message for message in reversed(request.messages) if message.role != MessageRole.system), None)
+    return last is not None and last.role != MessageRole.tool
+
+
+def _made_up_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple[str, str, str]:
+    """Call a tool with arguments that fit its schema."""
+    function = tool.get("function", {})
+    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    arguments = json.dumps(Sampler(schema, random, number_keys=False).sample())
+    return str(function.get("name", "")), arguments, f"call_{number}"
 
 
 def _made_up(output: Output[Any], random: Random) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like.providers._answers import Spoken, pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from declarai_like._outputs.output import Output
     from declarai_like.requests import Request
@@ -30,7 +30,7 @@ class ScriptedReply:
     pieces: tuple[str, ...] | None = None
     refusal: str = ""
     reasoning: str = ""
-    tool_calls: tuple[tuple[str, Any], ...] = ()
+    tool_calls: tuple[tuple[Any, ...], ...] = ()
     usage: Mapping[str, Any] | None = None
     finish_reason: str = "stop"
     logprobs: bool = False
@@ -44,7 +44,7 @@ class ScriptedReply:
             content=pieces_of(_write_value(self.value, request.output)) if pieces is None else pieces,
             refusal=pieces_of(self.refusal),
             reasoning=pieces_of(self.reasoning),
-            tool_calls=tuple((name, _write_arguments(arguments)) for name, arguments in self.tool_calls),
+            tool_calls=tuple(_write_call(index, *call) for index, call in enumerate(self.tool_calls)),
             usage=self.usage,
             finish_reason=None if self.breaks else self.finish_reason,
             logprobs=self.logprobs,
@@ -59,13 +59,22 @@ def reply(
     delay: float | None = None,
     reasoning: str = "",
     logprobs: bool = False,
+    calls: Sequence[tuple[Any, ...]] = (),
 ) -> ScriptedReply:
     """Answer with a text or a value, and with what the wire tells beside it.
 
-    `usage` has the wire's names (`prompt_tokens`, `completion_tokens`, `total_tokens`); `delay` is in seconds.
+    `usage` has the wire's names (`prompt_tokens`, `completion_tokens`, `total_tokens`); `delay` is in seconds. `calls`
+    ask for tools: each is a name with its arguments, `("refund", {"order": "7"})`, and with an id if need be.
+    Arguments that are a text are sent as they are, broken JSON too.
     """
     return ScriptedReply(
-        value=value, usage=usage, finish_reason=finish_reason, delay=delay, reasoning=reasoning, logprobs=logprobs
+        value=value,
+        usage=usage,
+        finish_reason="tool_calls" if calls and finish_reason == "stop" else finish_reason,
+        delay=delay,
+        reasoning=reasoning,
+        logprobs=logprobs,
+        tool_calls=tuple(calls),
     )
 
 
@@ -110,6 +119,11 @@ def _write_value(value: Any, output: Output[Any] | None) -> str:
     if output.is_text:
         return str(json.loads(text)) if isinstance(value, str) else text
     return f"{{{json.dumps(output.key)}: {text}}}" if output.wrapped else text
+
+
+def _write_call(index: int, name: str, arguments: Any = None, *ids: str | None) -> tuple[str, str, str | None]:
+    told = {} if arguments is None else arguments
+    return name, _write_arguments(told), ids[0] if ids else f"call_{index}"
 
 
 def _write_arguments(arguments: Any) -> str:

@@ -15,6 +15,7 @@ PAIRS = {
     "runner.run": (runner.run, runner.arun),
     "runner.stream": (runner.stream, runner.astream),
     "runner._perform": (runner._perform, runner._aperform),
+    "runner._perform_seldom": (runner._perform_seldom, runner._aperform_seldom),
     "runner._perform_local": (runner._perform_local, runner._aperform_local),
     "HTTPProvider.send": (transport.HTTPProvider.send, transport.HTTPProvider.asend),
     "HTTPProvider.stream": (transport.HTTPProvider.stream, transport.HTTPProvider.astream),
@@ -27,7 +28,8 @@ PAIRS = {
 TWINS = {
     r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read)\b)": "",
     r"\ba(?=(?:drain|watched)\b)": "",
-    r"\b_?a(?=(?:perform|perform_local)\b)": "_",
+    r"\bcrew\.a(?=perform\b)": "crew.",
+    r"\b(?<!crew\.)_?a(?=(?:perform|perform_local|perform_seldom)\b)": "_",
     r"\b_async_sleep\b": "_sleep",
     r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
     r"\b_a(?=(?:load|store)\b)": "_",

@@ -19,8 +19,8 @@ from declarai_like.testing import broken_off, error_reply, stream_reply, text_re
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
-SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py"]
-LONGER = {"test_my_tasks.py"}  # a module of tests
+SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py", "tools.py"]
+LONGER = {"test_my_tasks.py", "demo.py"}  # a module of tests; the three things of `make demo`
 STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -306,3 +306,11 @@ def test_notebook_is_stored_with_a_run_of_the_embedded_model():
     assert {output.output_type for output in outputs} == {"execute_result", "stream"}
     assert "quantity=3" in json.dumps(outputs)
     assert str(Path.home()) not in json.dumps(notebook)
+
+
+def test_approval_is_given_by_another_process_and_done_once(tmp_path):
+    waiting = printed("approval.py", "ask", cwd=tmp_path, env=OFFLINE)
+    assert "waiting: refund({'order': '7', 'amount': 250.0})" in waiting
+    done = printed("approval.py", "approve", cwd=tmp_path, env=OFFLINE)
+    assert done.count("refunding 250.00 for order 7") == 1
+    assert done.count("Your 250 euros are on the way.") == 2

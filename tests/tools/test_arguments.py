@@ -1,0 +1,32 @@
+import pytest
+
+from declarai_like.tools.arguments import UnreadableArguments, read_arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"), [("", {}), ("  ", {}), ("{}", {}), ('{"a": [1, {"b": null}]}', {"a": [1, {"b": None}]})]
+)
+def test_whole_object_is_read(text, arguments):
+    assert read_arguments(text) == arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1]", "expected a JSON object"),
+        ("null", "expected a JSON object"),
+        ('"a"', "expected a JSON object"),
+        ("{'a': 1}", "expected a JSON object"),
+        ('{"a": 1', "expected a JSON object"),
+        ('{"a": 1} {"a": 2}', "expected a JSON object"),
+        ('```json\n{"a": 1}\n```', "expected a JSON object"),
+        ('{"a": 1, "a": 2}', "'a' twice"),
+        ('{"x": {"a": 1, "a": 2}}', "'a' twice"),
+        ('{"a": NaN}', "no NaN"),
+        ('{"a": -Infinity}', "no -Infinity"),
+        ('{"a": ' + "[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_everything_else_is_refused_and_nothing_is_repaired(text, words):
+    with pytest.raises(UnreadableArguments, match=words):
+        read_arguments(text)
