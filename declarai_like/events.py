@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
-from declarai_like._buffers import GrowingText, partial_json
-from declarai_like._event_bases import AnswerEvent, FixedPartial, LogprobsDeltaEvent, SharedEvent, TextDeltaEvent
+from declarai_like._values.buffers import GrowingText, partial_json
+from declarai_like._values.event_bases import AnswerEvent, FixedPartial, LogprobsDeltaEvent, SharedEvent, TextDeltaEvent
 from declarai_like.responses import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from declarai_like._buffers import Partial
+    from declarai_like._values.buffers import Partial
     from declarai_like.completions import Completion, TokenLogprob, Usage
     from declarai_like.responses import LLMResponse
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from declarai_like._buffers import (
+from declarai_like._texts import json_text, mend_data, plain_data
+from declarai_like._values.buffers import (
     AnswerMetadata,
     GrowingText,
     ListPrefix,
@@ -15,14 +16,13 @@ from declarai_like._buffers import (
     VendorChunk,
     VendorParts,
 )
-from declarai_like._outcomes import Outcome, outcome_of
-from declarai_like._texts import json_text, mend_data, plain_data
+from declarai_like._values.outcomes import Outcome, outcome_of
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, ToolRun, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from declarai_like._buffers import Partial
+    from declarai_like._values.buffers import Partial
     from declarai_like.messages import Message
 
 __all__ = ["Attempt", "LLMResponse", "Outcome", "Parsed", "Result"]
@@ -265,7 +265,7 @@ class LLMResponse:
 
         It is the `usage` at the list price of the maker of `model`, as the package `genai-prices` has it.
         """
-        from declarai_like._prices import price
+        from declarai_like._values.prices import price
 
         return price(None, self.model, [self.usage])
 
@@ -478,7 +478,7 @@ class Result(Generic[T]):
 
         A request that the provider refused costs nothing.
         """
-        from declarai_like._prices import price
+        from declarai_like._values.prices import price
 
         billed = [attempt.usage for attempt in self.attempts if (getattr(attempt.error, "status", None) or 0) < 400]  # noqa: PLR2004 - HTTP's own border
         return price(None, self.response.model, [*billed, self.usage])

@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like._calls import runner
-from declarai_like._stream_state import HeldStep, StreamState, new_items, new_partial
+from declarai_like._calls.stream_state import HeldStep, StreamState, new_items, new_partial
 from declarai_like.errors import DefinitionError, OutputError, ProviderError
 from declarai_like.events import ContentDeltaEvent, StreamEvent
 

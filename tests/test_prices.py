@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from declarai_like._prices import price
+from declarai_like._values.prices import price
 from declarai_like.completions import Usage
 from declarai_like.errors import ServerError
 from declarai_like.middleware import retry

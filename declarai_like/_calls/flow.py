@@ -11,9 +11,9 @@ from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from declarai_like._buffers import Round
 from declarai_like._calls import budgets
 from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next, Operation, Send, Store
+from declarai_like._values.buffers import Round
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.errors import (
     DefinitionError,

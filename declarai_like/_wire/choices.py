@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from declarai_like._buffers import FunctionCall, GrowingText, ListPrefix, Progress, TextPrefix
-from declarai_like._outcomes import ending_of, finish_reason_of
 from declarai_like._outputs.reasoning import ReasoningSplitter
+from declarai_like._values.buffers import FunctionCall, GrowingText, ListPrefix, Progress, TextPrefix
+from declarai_like._values.outcomes import ending_of, finish_reason_of
 from declarai_like._wire.deltas import as_text, delta_of, reasoning_of, refusal_of, tells, text_of
 from declarai_like._wire.snapshots import ChoiceSnapshot, PartialView
 from declarai_like._wire.state import VendorFields

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from declarai_like import events
-from declarai_like._event_bases import set_round
-from declarai_like._outcomes import ending_of
+from declarai_like._values.event_bases import set_round
+from declarai_like._values.outcomes import ending_of
 from declarai_like._wire.accumulator import DONE
 from declarai_like._wire.snapshots import completion_at
 from declarai_like._wire.tool_calls import is_json_object, json_or_none

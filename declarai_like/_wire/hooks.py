@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._buffers import VendorChunk
-from declarai_like._outcomes import finish_reason_of
+from declarai_like._values.buffers import VendorChunk
+from declarai_like._values.outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.deltas import (
     REASONING_FIELDS,

@@ -11,7 +11,7 @@ from declarai_like.completions import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from declarai_like._buffers import AnswerMetadata
+    from declarai_like._values.buffers import AnswerMetadata
 
 __all__ = ["update_metadata"]
 

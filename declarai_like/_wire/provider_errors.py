@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._outcomes import ending_of
+from declarai_like._values.outcomes import ending_of
 from declarai_like._wire.deltas import choices_of
 from declarai_like.errors import (
     AuthenticationError,

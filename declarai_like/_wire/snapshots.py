@@ -10,9 +10,9 @@ from declarai_like.responses import logprobs_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from declarai_like._buffers import AnswerMetadata, GrowingText, Progress
     from declarai_like._outputs.output import Output
     from declarai_like._outputs.partials import Partials
+    from declarai_like._values.buffers import AnswerMetadata, GrowingText, Progress
 
 
 class PartialView:

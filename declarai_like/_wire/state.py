@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._buffers import GrowingText, ListPrefix, TextPrefix, VendorParts
+from declarai_like._values.buffers import GrowingText, ListPrefix, TextPrefix, VendorParts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

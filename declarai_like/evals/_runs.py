@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._prices import price
+from declarai_like._values.prices import price
 from declarai_like.errors import CallError, DeclaraiError, OutputError
 from declarai_like.evals._cases import Case, cases_of, expected_value, hold_out
 from declarai_like.evals._scores import matches, score_of, scorer_of

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from declarai_like._prices import detail, price
+from declarai_like._values.prices import detail, price
 from declarai_like.errors import ConfigurationError
 
 if TYPE_CHECKING:

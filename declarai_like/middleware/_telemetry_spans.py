@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics, trace
 
 from declarai_like._calls.flow import known_error
-from declarai_like._prices import price_list
+from declarai_like._values.prices import price_list
 from declarai_like._version import __version__
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.completions import Choice, Completion, CompletionMessage

@@ -8,7 +8,7 @@ import pytest
 from typing_extensions import TypedDict
 
 import declarai_like as declarai
-from declarai_like._prices import price
+from declarai_like._values.prices import price
 from declarai_like.completions import Usage
 from declarai_like.errors import ConfigurationError, DefinitionError
 from declarai_like.evals import Case, Run, aevaluate, cases_of, evaluate, matches, read_cases, scored_by, summarise

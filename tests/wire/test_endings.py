@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from wire_format import USAGE, chunk, of_choices, responses, sse, tool
 
 from declarai_like import errors
-from declarai_like._outcomes import ending_of, finish_reason_of, outcome_of
+from declarai_like._values.outcomes import ending_of, finish_reason_of, outcome_of
 from declarai_like.testing import bytes_reply, json_reply, stream_reply, text_reply
 
 STOP = chunk(finish="stop")

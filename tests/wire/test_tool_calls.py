@@ -3,7 +3,7 @@
 import pytest
 from wire_format import chunk, responses, told, tool, types
 
-from declarai_like._buffers import partial_json
+from declarai_like._values.buffers import partial_json
 from declarai_like._wire.tool_calls import GrowingCall, ToolCalls, is_json_object
 
 DELTA = "tool_calls.function.arguments.delta"

@@ -54,7 +54,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from declarai_like._buffers import VendorChunk
+from declarai_like._values.buffers import VendorChunk
 from declarai_like._wire.accumulator import DONE, Chunk
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
 
-from declarai_like._outcomes import finish_reason_of
+from declarai_like._values.outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning

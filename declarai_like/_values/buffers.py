@@ -11,7 +11,7 @@ from declarai_like._texts import has_surrogates, join_pairs, mend_surrogates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from declarai_like._outcomes import Outcome
+    from declarai_like._values.outcomes import Outcome
     from declarai_like.completions import ToolRun, Usage
 
 _HALF_AT_THE_END = re.compile("[\ud800-\udbff]\\Z")

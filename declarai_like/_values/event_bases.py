@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from declarai_like._buffers import GrowingText, ListPrefix
+from declarai_like._values.buffers import GrowingText, ListPrefix
 
 if TYPE_CHECKING:
     from declarai_like.completions import TokenLogprob

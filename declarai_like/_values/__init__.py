@@ -1,0 +1,1 @@
+"""What the values are made of: shared texts and lists, outcomes, prices."""
