@@ -296,7 +296,7 @@ class _Builder:
         if node.get("root_model"):
             whole = self.shape(node["schema"], node.get("config", config))
             shape.text_fits = whole.text_fits
-            shape.coerce = lambda data, repairs: whole.coerce(data, repairs)  # it may not be built yet
+            shape.coerce = lambda data, repairs: whole.coerce(data, repairs)  # noqa: PLW0108 - it may not be built yet
             return  # shown when closed
         shape.composable = not (checked or node.get("post_init") or node.get("custom_init"))
         shape.record = record = functools.cache(functools.partial(self._record, node, inner, config))

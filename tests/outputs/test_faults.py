@@ -42,7 +42,7 @@ class Writer:
 
 
 class LineComments(Writer):
-    comma = object_comma = ", // it's \"more\"\n"
+    comma = object_comma = ', // it\'s "more"\n'
 
 
 class BlockComments(Writer):
@@ -88,7 +88,11 @@ class BareKeys(Writer):
 
 class RawNewlines(Writer):
     def text(self, text):
-        return json.dumps(text, ensure_ascii=False).replace("\\n", "\n").replace("\\t", "\t") if "\\" not in text else json.dumps(text)
+        return (
+            json.dumps(text, ensure_ascii=False).replace("\\n", "\n").replace("\\t", "\t")
+            if "\\" not in text
+            else json.dumps(text)
+        )
 
 
 class UnescapedQuotes(Writer):
@@ -96,7 +100,7 @@ class UnescapedQuotes(Writer):
         return json.dumps(key)
 
     def text(self, text):
-        return f'"{text}"' if re.fullmatch(r'[^\\\x00-\x1f]*', text) else json.dumps(text)
+        return f'"{text}"' if re.fullmatch(r"[^\\\x00-\x1f]*", text) else json.dumps(text)
 
 
 class InvalidEscapes(Writer):
@@ -125,9 +129,7 @@ def test_one_fault_never_makes_another_value(name, fault):
         text = FAULTS[fault].write(json.loads(exact))
         cuts = sorted(choice.draw(st.lists(st.integers(0, len(text)), max_size=12)))
         partials = output.partials()
-        shown = [
-            fed(partials, text[start:end]) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)
-        ]
+        shown = [fed(partials, text[start:end]) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         try:
             read = output.parse(text).value
         except OutputError:
