@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.shape import Shape
 
     Form = tuple[Any, str]
 
