@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo serve test check lint types imports cover faults browser docs bench bench-peers bench-serve matrix build clean
+.PHONY: help demo serve answers test check lint types imports cover faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ test: .venv/dev  ## Set up and run every check, as CI does: about ten minutes on
 	$(BIN)/declarai-like pull
 	$(MAKE) check
 
-check: lint types imports cover  ## Lint, types, layers, tests with coverage (after `make test` has set up)
+check: lint types imports answers cover  ## Lint, types, layers, tests with coverage (after `make test` has set up)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -39,6 +39,9 @@ cover: .venv/dev
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report
+
+answers: .venv/dev  ## Read hundreds of answers as models give them, and print what became of them
+	$(BIN)/python tests/outputs/answers.py
 
 faults: .venv/dev  ## Inject every fault of the table in docs/faults.md, and print it
 	$(BIN)/python tests/faults/table.py

@@ -16,11 +16,11 @@ from declarai_like._outputs.refusals import Refused
 from declarai_like._outputs.wordings import Members, read_truth, strip_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from declarai_like._outputs.fields import Record
     from declarai_like._outputs.refusals import Repairs
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.shape import Shape
 
     Coercion = Callable[[Any, Repairs], Any]
 
@@ -30,7 +30,7 @@ __all__ = [
     "coerce_moment",
     "coerce_number",
     "coerce_truth",
-    "for_choice",
+    "coerce_within",
     "for_items",
     "for_mapping",
     "for_members",
@@ -147,14 +147,14 @@ def for_items(items: Shape, *, holds_lists: bool) -> Coercion:
     def coerce(data: Any, repairs: Repairs) -> Any:
         if isinstance(data, list):
             return [
-                each if holds_lists and isinstance(each, Number) else _within(items, position, each, repairs)
+                each if holds_lists and isinstance(each, Number) else coerce_within(items, position, each, repairs)
                 for position, each in enumerate(data)
             ]
         if data is None or repairs.is_bare or holds_lists:
             return data
         if isinstance(data, str) and not isinstance(data, Number) and _LIST_MARKS.search(data):
             return data
-        one = _within(items, 0, data, repairs)
+        one = coerce_within(items, 0, data, repairs)
         if not items.accepts(one):
             return data
         repairs.note("single_item")
@@ -170,7 +170,9 @@ def for_positions(items: Sequence[Shape], *, variadic: bool) -> Coercion:
         if not isinstance(data, list) or (len(data) > len(items) and not variadic):
             return data
         last = len(items) - 1
-        return [_within(items[min(position, last)], position, each, repairs) for position, each in enumerate(data)]
+        return [
+            coerce_within(items[min(position, last)], position, each, repairs) for position, each in enumerate(data)
+        ]
 
     return nested(coerce)
 
@@ -183,7 +185,7 @@ def for_named_positions(names: Sequence[str], items: Sequence[Shape]) -> Coercio
     def coerce(data: Any, repairs: Repairs) -> Any:
         if not isinstance(data, dict) or not data.keys() <= by_name.keys():
             return by_place(data, repairs)
-        return {name: _within(by_name[name], name, value, repairs) for name, value in data.items()}
+        return {name: coerce_within(by_name[name], name, value, repairs) for name, value in data.items()}
 
     return coerce
 
@@ -196,10 +198,10 @@ def for_mapping(keys: Shape, values: Shape) -> Coercion:
             return data
         read: dict[Any, Any] = {}
         for key, value in data.items():
-            name = str(_within(keys, key, key, repairs))
+            name = str(coerce_within(keys, key, key, repairs))
             if name in read:
                 raise Refused(f"two keys for {name!r}")
-            read[name] = _within(values, key, value, repairs)
+            read[name] = coerce_within(values, key, value, repairs)
         return read
 
     return nested(coerce)
@@ -222,7 +224,7 @@ def for_record(record: Callable[[], Record]) -> Coercion:
                 repairs.note("key_spelling")
                 if name in read:
                     raise Refused(f"two keys for {name!r}")
-            read[name] = value if shape is None else _within(shape, key, value, repairs)
+            read[name] = value if shape is None else coerce_within(shape, key, value, repairs)
         if (
             data
             and fields.fields
@@ -250,72 +252,8 @@ def for_nullable(inner: Shape) -> Coercion:
     return coerce
 
 
-def for_choice(shape: Shape, members: Sequence[Shape], tags: Mapping[str, Shape] | None, tag: str) -> Coercion:
-    """Read data as the one member that takes it; `tags` are the values of the member `tag` that choose."""
-
-    def coerce(data: Any, repairs: Repairs) -> Any:
-        if tags is not None and isinstance(data, dict):
-            return _tagged(data, tags, tag, repairs)
-        if shape.accepts(data) and not _may_lose_keys(data, members, repairs):
-            return data
-        read, refusals = _read_as(members, data, repairs)
-        if len(read) > 1:
-            raise Refused("it can be read as several of its types")
-        if read:
-            return read[0]
-        if len(refusals) == 1:
-            raise refusals[0]
-        return data
-
-    return nested(coerce) if not shape.text_fits else coerce
-
-
-def _may_lose_keys(data: Any, members: Sequence[Shape], repairs: Repairs) -> bool:
-    return isinstance(data, (dict, list)) and any(each.opens for each in members) and not repairs.is_bare
-
-
-def _read_as(members: Sequence[Shape], data: Any, repairs: Repairs) -> tuple[list[Any], list[Refused]]:
-    """Read data as each member; equal readings count once, and the fewest repairs count."""
-    found: list[tuple[int, Any, Any, Repairs]] = []
-    refusals: list[Refused] = []
-    for member in members:
-        own = type(repairs)(is_bare=repairs.is_bare)
-        try:
-            coerced = member.coerce(data, own)
-        except Refused as refusal:
-            refusals.append(refusal)
-            continue
-        value, is_valid = member.validated(coerced)
-        if is_valid:
-            found.append((len(own.names), value, coerced, own))
-    if not found:
-        return [], refusals
-    fewest = min(count for count, *_ in found)
-    best = [each for each in found if each[0] == fewest]
-    if fewest == 0:  # then validation itself tells which of them is meant
-        return [best[0][2]], refusals
-    if any(type(each[1]) is not type(best[0][1]) or each[1] != best[0][1] for each in best):
-        return [each[2] for each in best], refusals
-    for name in best[0][3].names:
-        repairs.note(name)
-    return [best[0][2]], refusals
-
-
-def _tagged(data: dict[str, Any], tags: Mapping[str, Shape], tag: str, repairs: Repairs) -> Any:
-    told = data.get(tag)
-    if not isinstance(told, str):
-        return data
-    shape = tags.get(told)
-    if shape is None:
-        folded = [name for name in tags if name.casefold() == strip_marks(told).casefold()]
-        if len(folded) != 1:
-            return data
-        repairs.note("spelling")
-        data, shape = {**data, tag: folded[0]}, tags[folded[0]]
-    return shape.coerce(data, repairs)
-
-
-def _within(shape: Shape, key: int | str, data: Any, repairs: Repairs) -> Any:
+def coerce_within(shape: Shape, key: int | str, data: Any, repairs: Repairs) -> Any:
+    """Coerce a child; a refusal tells where it stands."""
     try:
         return shape.coerce(data, repairs)
     except Refused as refusal:

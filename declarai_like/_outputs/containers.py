@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from declarai_like._outputs.fields import Record
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.shape import Shape
 
 __all__ = [
     "NOTHING",
@@ -131,7 +131,7 @@ class RootContainer(Container):
     def expect(self) -> Container:
         self.current = self._inner if self.key == self._wrapper else None
         if self.current is None and not self.data and "{" in self._inner.opens:
-            other = self._inner.opens["{"](self._inner)
+            other: Container = self._inner.opens["{"](self._inner)
             other.key = self.key
             return other.expect()
         return self
@@ -291,7 +291,7 @@ class ChoiceContainer(Container):
 
     def _become(self, chosen: Shape) -> Container:
         """Give the container of the type, which has taken what came before."""
-        other = chosen.opens["{"](self.shape)  # type: ignore[arg-type]  # a choice always has a type
+        other: Container = chosen.opens["{"](self.shape)  # type: ignore[arg-type]  # a choice always has a type
         for key, data in self.data.items():
             other.key = key
             other = other.expect()

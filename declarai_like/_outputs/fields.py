@@ -13,7 +13,7 @@ from declarai_like._outputs.refusals import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.shape import Shape
 
     Node = Mapping[str, Any]
     Build = Callable[[dict[str, Any], set[str]], Any]

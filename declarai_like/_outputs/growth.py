@@ -11,32 +11,33 @@ def grows_into(before: Any, after: Any) -> bool:
     """Say whether a value that was shown while it arrived is the beginning of the whole one."""
     pairs = [(before, after)]
     while pairs:
-        shown, whole = pairs.pop()
-        if shown is None:
-            continue
-        if type(shown) is not type(whole):
+        inner = _compare(*pairs.pop())
+        if inner is None:
             return False
-        if isinstance(shown, (list, tuple)):
-            if len(shown) > len(whole):
-                return False
-            pairs += zip(shown, whole, strict=False)
-        elif isinstance(shown, (set, frozenset)):
-            if not shown <= whole:
-                return False
-        elif type(shown) is str:
-            if not whole.startswith(shown):
-                return False
-        else:
-            members = _members(shown)
-            grown = _members(whole)
-            if members is None or grown is None:
-                if shown != whole and shown == shown:  # noqa: PLR0124 - not a number is never equal
-                    return False
-            elif not members.keys() <= grown.keys():
-                return False
-            else:
-                pairs += [(each, grown[name]) for name, each in members.items()]
+        pairs += inner
     return True
+
+
+def _compare(shown: Any, whole: Any) -> list[tuple[Any, Any]] | None:
+    """Give what is left to compare within two values; `None` if the one cannot become the other."""
+    if shown is None:
+        return []
+    if type(shown) is not type(whole):
+        return None
+    if isinstance(shown, (list, tuple)):
+        return list(zip(shown, whole, strict=False)) if len(shown) <= len(whole) else None
+    members, grown = _members(shown), _members(whole)
+    if members is not None and grown is not None:
+        return [(each, grown[name]) for name, each in members.items()] if members.keys() <= grown.keys() else None
+    return [] if _is_beginning(shown, whole) else None
+
+
+def _is_beginning(shown: Any, whole: Any) -> bool:
+    if isinstance(shown, (set, frozenset)):
+        return bool(shown <= whole)
+    if type(shown) is str:
+        return bool(whole.startswith(shown))
+    return bool(shown == whole) or shown != shown  # noqa: PLR0124 - what is not a number is never equal
 
 
 def _members(value: Any) -> dict[Any, Any] | None:

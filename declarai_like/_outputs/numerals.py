@@ -15,7 +15,8 @@ _MARKUP = str.maketrans("", "", "*`\"'“”_")
 # A run of digits with all that may belong to it; whether it is a number is for the forms below to say.
 _RUN = re.compile(r"[0-9](?:[0-9.,'’ ]*[0-9])?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?")  # noqa: RUF001 - an apostrophe
 _FORM = re.compile(
-    r"(?:(?P<groups>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+)(?P<rest>\.[0-9]+)?|(?P<plain>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?))"
+    r"(?P<groups>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+)(?P<rest>\.[0-9]+)?"
+    r"|(?P<plain>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 )
 _CURRENCY = "$€£¥₹₽₩¢"
 _BEFORE = re.compile(rf"(?P<outer>[-+]?)(?P<currency>[{_CURRENCY}]?)(?P<inner>[-+]?)\Z")
@@ -110,7 +111,7 @@ def _check_after(after: str) -> None:
     word = _NEAR_WORD.match(rest)
     if word is not None and word[1].lower() in _SCALES:
         raise Refused(f"a number beside {word[1]!r}, which makes another of it")
-    if re.match(r"\s?[-+*·/x×^:]\s?[0-9]", rest) or rest.startswith("%%"):
+    if re.match(r"\s?[-+*·/x×^:]\s?[0-9]", rest) or rest.startswith("%%"):  # noqa: RUF001 - it is meant
         raise Refused("a number that is part of something else")
 
 

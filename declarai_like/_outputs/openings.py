@@ -73,9 +73,9 @@ def _of_object(text: str, start: int, previous: str) -> Opening:
     return Opening(start, "value") if key else Opening(start + 1, "prose")
 
 
-def _of_array(text: str, start: int, previous: str) -> Opening:
+def _of_array(text: str, start: int, previous: str) -> Opening:  # noqa: C901, PLR0911 - one case after the other
     found, depth = start, 0
-    while found is not None and text[found] == "[":
+    while text[found] == "[":
         depth += 1
         if depth > _DEEPEST:
             return Opening(start, "value")

@@ -77,7 +77,7 @@ def is_key(text: str, position: int) -> bool | None:
     return text[colon] == "=" and quote in CLOSERS
 
 
-def ends_in_object(text: str, position: int, quote: str) -> bool | None:
+def ends_in_object(text: str, position: int, quote: str) -> bool | None:  # noqa: PLR0911 - one case after the other
     """Say whether a quote before this position ends a text that is a member's value."""
     found = skip(text, position, quote=quote)
     if found is None:

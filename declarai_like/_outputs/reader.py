@@ -21,7 +21,7 @@ from declarai_like._outputs.scanner import SPACE, Broken, Scanner
 
 if TYPE_CHECKING:
     from declarai_like._outputs.containers import Container
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.shape import Shape
 
 __all__ = ["Reader"]
 

@@ -26,7 +26,7 @@ class Refused(Exception):
 class Repairs:
     """The names of what was repaired, in order.
 
-    `is_bare` says that the data is a text that was no JSON, `is_scalar` that a number or a truth is all that is asked for.
+    `is_bare` says that the data is a text that was no JSON, `is_scalar` that a number or a truth is all that is wanted.
     """
 
     __slots__ = ("is_bare", "is_scalar", "names")

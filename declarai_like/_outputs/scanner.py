@@ -193,7 +193,7 @@ class Scanner:
         if self._grows:
             self._changed = True
 
-    def _at_quote(self, text: str, position: int) -> int:
+    def _at_quote(self, text: str, position: int) -> int:  # noqa: PLR0911 - one case after the other
         """Tell the quote that ends a text from one that is part of it."""
         after = position + 1
         if self._is_key:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs import coercions
 from declarai_like._outputs.containers import (
-    ChoiceContainer,
     ListContainer,
     MapContainer,
     RecordContainer,
@@ -21,19 +20,15 @@ from declarai_like._outputs.containers import (
     TupleContainer,
 )
 from declarai_like._outputs.fields import Record, is_plain, keys_of
-from declarai_like._outputs.plain_data import dump
-from declarai_like._outputs.refusals import Refused, Repairs
+from declarai_like._outputs.shape import Shape
+from declarai_like._outputs.unions import for_choice, open_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from declarai_like._outputs.coercions import Coercion
-    from declarai_like._outputs.containers import Container
-
     Node = Mapping[str, Any]
-    Opener = Callable[["Shape"], Container]
 
-__all__ = ["Shape", "shape_of", "under_key"]
+__all__ = ["shape_of", "under_key"]
 
 _ALONE = frozenset({"metadata", "ref", "serialization", "type"})
 _FUNCTIONS = frozenset({"function-after", "function-before", "function-wrap"})
@@ -42,89 +37,6 @@ _TRANSPARENT = {"default": "schema", "definitions": "schema", "json-or-python": 
 _LISTS = frozenset({"frozenset", "list", "named-tuple", "set", "tuple"})
 # Beside these, a string is the only member of a union that takes a text.
 _NO_TEXTS = frozenset({"bool", "dataclass", "dict", "float", "int", "list", "model", "none", "str", "typed-dict"})
-
-
-class Shape:
-    """One node of a type.
-
-    `opens` says what to do at a bracket, `grows` whether a string is shown before it has closed,
-    `text` whether any string is valid as it is, `composable` whether an object or array is valid
-    when its children are. `contextual` is a validator that wants to see the fields before it.
-    `coerce` changes plain data into what the type wants, as far as a person would read it so.
-    `text_fits` is whether it takes any string, if only among others.
-    """
-
-    __slots__ = (
-        "_bounds",
-        "_compile",
-        "_validate",
-        "coerce",
-        "composable",
-        "contextual",
-        "grows",
-        "opens",
-        "record",
-        "text",
-        "text_fits",
-    )
-
-    def __init__(self, compile_validator: Callable[[], Callable[[str], Any]]) -> None:
-        self.validate_with(compile_validator)
-        self._bounds: tuple[int, int | None] = (0, None)
-        self.opens: Mapping[str, Opener] = {}
-        self.grows = self.text = self.text_fits = self.contextual = False
-        self.composable = True
-        self.coerce: Coercion = coercions.keep
-        self.record: Callable[[], Record] | None = None
-
-    def within(self, compile_validator: Callable[[], Callable[[str], Any]]) -> Shape:
-        """Return the same, validated by a node that stands around it."""
-        outer = copy.copy(self)
-        outer.validate_with(compile_validator)
-        return outer
-
-    def validate_with(self, compile_validator: Callable[[], Callable[[str], Any]]) -> None:
-        """Build the validator with this when it is first needed."""
-        self._compile = compile_validator
-        self._validate: Callable[[str], Any] | None = None
-
-    def limit(self, least: int | None, most: int | None) -> None:
-        """Let it hold from `least` to `most` children."""
-        self._bounds = (least or 0, most)
-
-    def holds(self, count: int) -> bool:
-        """Whether so many valid children make it valid."""
-        least, most = self._bounds
-        return self.composable and least <= count and (most is None or count <= most)
-
-    def validated(self, data: Any) -> tuple[Any, bool]:
-        """Validate plain data as it stands; give the value and `True`, or anything and `False`."""
-        if self._validate is None:
-            self._validate = self._compile()
-        try:
-            return self._validate(dump(data)), True
-        except Exception:  # also a user's validator: the whole text's own reading reports it
-            return None, False
-
-    def accepts(self, data: Any) -> bool:
-        """Whether plain data is valid as it stands."""
-        return self.validated(data)[1]
-
-    def read(self, data: Any) -> tuple[Any, bool]:
-        """Validate plain data, coerced if need be; give the value and `True`, or anything and `False`."""
-        value, is_valid = self.validated(data)
-        if is_valid:
-            return value, True
-        try:
-            coerced = self.coerce(data, Repairs())
-        except Refused:
-            return None, False
-        return self.validated(coerced)
-
-    def read_closed(self, data: Any, composed: Any) -> tuple[Any, bool]:
-        """Read an object or array that has closed; what was shown of it stays if it is not valid."""
-        value, is_valid = self.read(data)
-        return (value, True) if is_valid else (composed, False)
 
 
 class _Builder:
@@ -286,8 +198,8 @@ class _Builder:
         shape.grows = kinds <= _NO_TEXTS and any(member.grows for member in members)
         tag = node.get("discriminator")
         tags = tags if isinstance(tag, str) else None
-        shape.coerce = coercions.for_choice(shape, members, tags, tag if isinstance(tag, str) else "")
-        self._later.append(functools.partial(_open_choice, shape, members, tags, tag))
+        shape.coerce = for_choice(shape, members, tags, tag if isinstance(tag, str) else "")
+        self._later.append(functools.partial(open_choice, shape, members, tags, tag))
 
     def read_object(self, shape: Shape, node: Node, config: Node) -> None:
         inner, checked = node.get("schema", node), False
@@ -296,7 +208,7 @@ class _Builder:
         if node.get("root_model"):
             whole = self.shape(node["schema"], node.get("config", config))
             shape.text_fits = whole.text_fits
-            shape.coerce = lambda data, repairs: whole.coerce(data, repairs)  # it may not be built yet
+            shape.coerce = lambda data, repairs: whole.coerce(data, repairs)  # noqa: PLW0108 - it may not be built yet
             return  # shown when closed
         shape.composable = not (checked or node.get("post_init") or node.get("custom_init"))
         shape.record = record = functools.cache(functools.partial(self._record, node, inner, config))
@@ -333,34 +245,6 @@ class _Builder:
         """Let unions open their members, once these are known."""
         while self._later:
             self._later.pop()()
-
-
-def _open_choice(shape: Shape, members: Sequence[Shape], tags: Mapping[str, Shape] | None, tag: Any) -> None:
-    """Let a union open the only member that can, or wait until only one can be meant."""
-    opens: dict[str, Opener] = {}
-    for mark in "{[":
-        able = [member for member in members if mark in member.opens]
-        if len(able) == 1:
-            opens[mark] = able[0].opens[mark]
-        elif len(able) > 1 and mark == "{" and all(member.record for member in able):
-            choose = functools.partial(_choose, able, tags, tag)
-            opens[mark] = lambda outer, choose=choose: ChoiceContainer(outer, choose)  # type: ignore[misc]  # mypy sees one argument
-    shape.opens = opens
-
-
-def _choose(
-    members: Sequence[Shape], tags: Mapping[str, Shape] | None, tag: Any, key: str, data: Mapping[str, Any]
-) -> Shape | None:
-    """Give the only record that the keys and the tag allow; `None` while there are several, or none."""
-    if tags is not None and data.get(tag) in tags:
-        return tags[data[tag]]
-    keys = [*data, *([key] if key else [])]
-    fitting = []
-    for member in members:
-        record = member.record() if member.record else None
-        if record is not None and all(record.field(each, set()) for each in keys):
-            fitting.append(member)
-    return fitting[0] if keys and len(fitting) == 1 else None
 
 
 _READERS: dict[str, Callable[[_Builder, Shape, Node, Node], None]] = {

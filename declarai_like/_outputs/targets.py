@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-    from declarai_like._outputs.shapes import Shape
+    from declarai_like._outputs.shape import Shape
 
     Form = tuple[Any, str]
 
@@ -58,7 +58,7 @@ class Target(Generic[T]):
         return exact.for_object(self._validator.validate_json, self._schema)
 
     def strict(self, text: str) -> T:
-        """Read the JSON of the type without any leniency of pydantic's, under its key or bare; raises what pydantic does."""
+        """Read the JSON of the type without pydantic's leniency, under its key or bare; raises what pydantic does."""
         if not self.is_wrapped:
             return self._validator.validate_json(text, strict=True)  # type: ignore[no-any-return]
         if text.lstrip().startswith("{"):
@@ -166,6 +166,11 @@ class Target(Generic[T]):
         name = next((name for name in _ARGUMENTS if name in data), None)
         return None if name is None or _fold(data["name"]) != _fold(self._type_name) else data[name]
 
+    def _is_broken(self, text: str) -> bool:
+        """Whether a text that might be the value itself is rather JSON that lost its brackets."""
+        names_key = re.search(rf"\b{re.escape(self.key)}\b[\"'`*]*\s*[:=]", text)
+        return names_key is not None or (text[0] == '"' and text.count('"') == 1)
+
     def bare(self, text: str) -> Iterator[Form]:
         """Yield what a text without brackets may be, the likeliest first.
 
@@ -174,12 +179,8 @@ class Target(Generic[T]):
         word = strip_marks(text)
         if not text or not self.is_wrapped:
             return
-        if self._shape.text_fits:
-            if re.search(rf"\b{re.escape(self.key)}\b[\"'`*]*\s*[:=]", text) or (
-                text[0] == '"' and text.count('"') == 1
-            ):
-                yield from ()
-                raise_broken(self.key)
+        if self._shape.text_fits and self._is_broken(text):
+            raise Refused(f"it names the key {self.key!r}, or opens a quote, but is no JSON")
         scalar = _scalar(text)
         if scalar is not None:
             yield scalar[0], "bare_scalar" if self.is_scalar else "missing_wrapper"
@@ -194,11 +195,6 @@ def _validator_of(schema: Any) -> Callable[..., Any]:
     from pydantic_core import SchemaValidator
 
     return SchemaValidator(schema).validate_json
-
-
-def raise_broken(key: str) -> None:
-    """Say that the key is there, but no object around it."""
-    raise Refused(f"it names the key {key!r} but is no JSON object")
 
 
 def _fold(name: str) -> str:

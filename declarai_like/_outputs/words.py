@@ -72,7 +72,9 @@ def _loose_number(word: str) -> Number | None:
     return Number(number) if JSON_NUMBER.fullmatch(number) else None
 
 
-def _end_of_text(text: str, position: int, closer: str, *, is_last: bool) -> int | None:
+def _end_of_text(  # noqa: C901 - one case after the other
+    text: str, position: int, closer: str, *, is_last: bool
+) -> int | None:
     """Find the end of a text without quotes: a bracket, a line's end, or a comma before the next member."""
     at = position
     while True:

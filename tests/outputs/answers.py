@@ -12,6 +12,7 @@ import random
 import sys
 from collections import Counter
 from importlib import util
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ def judge(case: Case) -> tuple[str, str]:
     end = ends["streamed"]
     if not isinstance(end, Exception) and case.checks_partials:
         stages = [*shown, end]
-        bad = next((each for each in zip(stages, stages[1:], strict=False) if not grows(*each)), None)
+        bad = next((each for each in pairwise(stages) if not grows(*each)), None)
         if bad is not None:
             return "wrong", f"it does not grow: {bad}"
     if any(hidden in repr(value) for hidden in case.hidden for value in shown):
@@ -147,7 +148,7 @@ def streamed(case: Case, shown: list[Any]) -> tuple[Any, str]:
     return end, f"{wanted!r} is shown as the answer" if wanted and wanted in answer else ""
 
 
-def grows(before: Any, after: Any) -> bool:
+def grows(before: Any, after: Any) -> bool:  # noqa: PLR0911 - one kind of value after the other
     """Say whether `after` is `before` with more of it; the last six characters of an open text may change."""
     if before is None:
         return True
@@ -183,7 +184,7 @@ def main() -> int:
     """Print the table; 1 if a value is wrong, or more than three of a hundred are missed."""
     cases = read_cases(Path(sys.argv[1])) if len(sys.argv) > 1 else read_cases()
     lines = list(table(cases))
-    print("\n".join(lines))
+    sys.stdout.write("\n".join([*lines, ""]))
     failed = [line for line in lines if line.startswith(("wrong:", "error:"))]
     return int(any(line.startswith("wrong:") for line in failed) or len(failed) * 100 > 3 * len(cases))
 
