@@ -88,6 +88,8 @@ class Job:
         self.inbox = inbox
         self.call_id = call_id
         self.context: Context = copy_context()
+        self.span: Any = None
+        """What telemetry tells of it; `None` if nobody listens."""
         self._ended = threading.Event()
         self._cancel: Callable[[], Any] | None = None
         self._task: Any = None

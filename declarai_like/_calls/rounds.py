@@ -82,6 +82,8 @@ class Rounds(Run):
     def flow(self, call: Call[Any], send: Next) -> Generator[Operation, Any, Result[Any]]:
         """Make the call, holding its run in the store meanwhile."""
         self._call, self.as_events, self.budgets = call, call.as_events, call.budgets
+        spans = (getattr(middleware, "tool_spans", None) for middleware in call.middlewares)
+        self.tool_spans = next(filter(None, spans), None)
         timeout = call.request.limits.timeout
         self.deadline = None if timeout is None else call.clock() + timeout
         try:

@@ -44,6 +44,8 @@ class Run:
         self.as_events = False
         """Whether somebody reads events."""
         self.budgets: tuple[budgets.Spent, ...] = ()
+        self.tool_spans: Any = None
+        """What tells telemetry of each tool that runs."""
         self.version = 0
         """The version of the state in the run store."""
 

@@ -56,8 +56,10 @@ class ToolBatch:
             for job in self._running:
                 job.cancel()
             raise
-        except BaseException:
+        except BaseException as error:
             yield StopTools(tuple(self._running))
+            for job, (call, _) in self._running.items():
+                self._end_span(job, call, error)
             raise
         if self._fatal is not None:
             raise self._fatal
@@ -99,6 +101,8 @@ class ToolBatch:
             progress=job.progress,
         )
         arguments.update(dict.fromkeys(tool.parameters.contexts, context))
+        if self._run.tool_spans is not None:
+            job.span, job.context = self._run.tool_spans.start(tool.name, call.id, call.arguments)
         return job
 
     def _tool(self, call: PendingCall) -> Tool[Any, Any]:
@@ -125,7 +129,12 @@ class ToolBatch:
             text = f"no result after {timeout:g} s; {words} may still have an effect"
             call.may_have_run = True
             call.finish(text, error=text, failed=True)
+            self._end_span(job, call, TimeoutError(text))
             yield from self._tell_end(call, started)
+
+    def _end_span(self, job: Job, call: PendingCall, error: BaseException | None) -> None:
+        if job.span is not None:
+            self._run.tool_spans.end(job.span, call.text, error)
 
     def _take(self, report: Progressed | Done | Failed) -> Generator[Operation, Any, None]:
         """Take in what a job reports; one that was given up is not heard."""
@@ -141,6 +150,7 @@ class ToolBatch:
             self._end_well(call, report.value)
         else:
             self._end_badly(call, report.job.tool, report.error)
+        self._end_span(report.job, call, None if isinstance(report, Done) else report.error)
         yield from self._tell_end(call, started)
 
     def _end_well(self, call: PendingCall, value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.queues import FairQueue
 from declarai_like._calls.replies import reply_message
 from declarai_like._conversations.system_prompt import PromptHistory
-from declarai_like._conversations.windows import is_pinned, turns_of
+from declarai_like._conversations.windows import is_pinned, turns_of, with_results
 from declarai_like.errors import ApprovalRequired, HistoryError, OutcomeUnknown, TurnPending
 from declarai_like.messages import Message, MessageRole
 
@@ -141,7 +141,7 @@ class Conversation:
         shown = without_empty_replies(with_greeting(history, self._greeting))
         if session.window is not None:
             shown = yield from session.window.fit(shown, [*opening, new], session.notes)
-        return call.request.replace(messages=(*opening, *shown, new))
+        return call.request.replace(messages=(*opening, *with_results(shown), new))
 
     def _end_waiting_turn(self) -> list[Message]:
         """Give the turn that waits as it is stored, its calls denied; raises `TurnPending` unless that is wanted."""

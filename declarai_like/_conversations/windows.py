@@ -153,6 +153,36 @@ def turns_of(messages: Iterable[Message]) -> list[Turn]:
     return [tuple(turn) for turn in turns]
 
 
+def with_results(messages: Sequence[Message]) -> list[Message]:
+    """Give messages in which every tool call has its result, and every result its call, as providers demand.
+
+    What is missing in data of others is filled in: a call without a result was interrupted, and a result without a call
+    is told as text.
+    """
+    if not any(message.fields for message in messages):
+        return list(messages)
+    mended: list[Message] = []
+    open_ids: list[Any] = []
+    for message in messages:
+        fields = message.fields or {}
+        if message.role == MessageRole.tool:
+            if fields.get("tool_call_id") in open_ids:
+                open_ids.remove(fields["tool_call_id"])
+                mended.append(message)
+            else:
+                told = render_packaged("tool_result", name="a tool", result=message.message)
+                mended.append(Message(told, MessageRole.user))
+            continue
+        mended += _interrupted(open_ids)
+        open_ids = [call.get("id") for call in fields.get("tool_calls") or ()]
+        mended.append(message)
+    return [*mended, *_interrupted(open_ids)]
+
+
+def _interrupted(ids: Iterable[Any]) -> list[Message]:
+    return [Message("interrupted: no result", MessageRole.tool, fields={"tool_call_id": one}) for one in ids]
+
+
 def _keep(turns: Sequence[Turn], first: int) -> list[Message]:
     """Keep the turns from the number `first` on, and what is pinned of those before."""
     first = max(0, first)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
+from opentelemetry.context import attach
 
 from declarai_like._calls.flow import known_error
+<<<<<<< HEAD
 from declarai_like._values.prices import price_list
+=======
+from declarai_like._values.prices import price_list
+from declarai_like._texts import json_text
+>>>>>>> refs/heads/tools
 from declarai_like._version import __version__
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.completions import Choice, Completion, CompletionMessage
@@ -21,6 +28,7 @@ from declarai_like.responses import LLMResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
 
     from declarai_like._calls.operations import Flow, Middleware, Next
     from declarai_like.middleware._telemetry_attributes import Attributes
@@ -48,6 +56,8 @@ class Telemetry:
         self._newest = wants_newest()
         self._tracer = trace.get_tracer(_NAME, __version__, tracer_provider)
         self._meters = Meters(metrics.get_meter(_NAME, __version__, meter_provider), newest=self._newest)
+        self.tool_spans = ToolSpans(self._tracer, content=self._content)
+        """What tells the tools of a call that this middleware stands around."""
         price_list()  # it takes long to import: not in the first call, which an event loop may be waiting for
 
     def __call__(self, request: Request, send: Next) -> Flow:
@@ -167,3 +177,35 @@ def _end_of(response: LLMResponse | None, error: Any, arrivals: list[float]) -> 
     if arrivals:
         attributes["gen_ai.response.time_to_first_chunk"] = arrivals[0]
     return attributes
+
+
+class ToolSpans:
+    """One span for each tool that runs; it is the current one in the tool."""
+
+    def __init__(self, tracer: trace.Tracer, *, content: bool) -> None:
+        self._tracer = tracer
+        self._content = content
+
+    def start(self, name: str, call_id: str, arguments: Any) -> tuple[trace.Span, Context]:
+        """Begin a span; give it with the context in which the tool runs."""
+        attributes = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": name,
+            "gen_ai.tool.call.id": call_id,
+            "gen_ai.tool.type": "function",
+        }
+        span = self._tracer.start_span(f"execute_tool {name}", attributes=attributes)
+        if self._content and span.is_recording():
+            span.set_attribute("gen_ai.tool.call.arguments", json_text(arguments))
+        context = copy_context()
+        context.run(attach, trace.set_span_in_context(span))
+        return span, context
+
+    def end(self, span: trace.Span, result: str, error: BaseException | None) -> None:
+        """End a span with what came of the tool."""
+        if error is not None:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(trace.StatusCode.ERROR)
+        elif self._content and span.is_recording():
+            span.set_attribute("gen_ai.tool.call.result", result)
+        span.end()

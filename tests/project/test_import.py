@@ -64,7 +64,7 @@ def test_declaring_text_and_number_tasks_loads_neither_openai_nor_pydantic_nor_j
 
 @pytest.mark.parametrize("name", declarai.__all__)
 def test_each_public_name_is_there(name):
-    assert getattr(declarai, name).__name__ in (name, "retry")
+    assert getattr(declarai, name).__name__ in (name, "retry", "Annotated")
     assert name in dir(declarai)
 
 

@@ -3,6 +3,8 @@ import json
 import pytest
 
 from declarai_like import errors
+from declarai_like.memory import InMemoryMessageHistory
+from declarai_like.messages import Message
 from declarai_like.testing import FakeLLM, reply, tool_call
 from declarai_like.tools import Approve, Deny, InMemoryRuns, Provide, Rerun, SQLiteRuns, tool
 from declarai_like.tools.run_states import RunState
@@ -90,7 +92,7 @@ def test_nothing_but_eager_tools_is_run_while_a_call_waits(ask, fake, bank, kept
         (Provide({"paid": 1}), '{"paid":1}', []),
     ],
 )
-def test_decision_is_done(ask, fake, bank, kept, decision, text, done):
+def test_decision_is_done(ask, fake, bank, kept, decision, text, done):  # noqa: PLR0917 - a table
     fake.enqueue(tool_call("pay", {"amount": 50}), "done")
     task = ask.task(fake, tools=bank.tools)
     waiting = ask.fail(errors.ApprovalRequired, task, **({} if kept is None else {"runs": kept}))
@@ -148,7 +150,7 @@ def test_missing_decisions_are_asked_for_again(ask, fake, bank, kept):
         ({"call_0": Approve(what=1)}, TypeError),
     ],
 )
-def test_wrong_decision_is_an_error_and_nothing_is_run(ask, fake, bank, kept, decisions, kind):
+def test_wrong_decision_is_an_error_and_nothing_is_run(ask, fake, bank, kept, decisions, kind):  # noqa: PLR0917 - a table
     fake.enqueue(tool_call("pay", {"amount": 50}))
     task = ask.task(fake, tools=bank.tools)
     waiting = ask.fail(errors.ApprovalRequired, task, **({} if kept is None else {"runs": kept}))
@@ -369,3 +371,29 @@ def test_wrong_word_for_what_waits_is_refused(way, fake, bank):
     bot = make_bot(way, fake, bank)
     with pytest.raises(TypeError, match="pending='error' or 'deny'"):
         bot.send("x", pending="allow")
+
+
+def test_history_of_others_is_sent_with_a_result_for_each_call(way, fake, bank):
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    other = {**call, "id": "b"}
+    told = [
+        {"role": "tool", "message": "lost", "tool_call_id": "zz"},
+        {"role": "user", "message": "hi"},
+        {"role": "assistant", "message": "", "tool_calls": [call, other]},
+        {"role": "tool", "message": "fine", "tool_call_id": "a"},
+    ]
+    memory = InMemoryMessageHistory()
+    memory.add_messages([Message.of(one) for one in told])
+    fake.enqueue("ok")
+    bot = make_bot(way, fake, bank, chat_history=memory)
+    way.do(bot.send("and?"))
+    sent = [(str(message.role), message.message) for message in fake.requests[0].messages[1:]]
+    assert sent == [
+        ("user", "The result of a tool is: lost"),
+        ("user", "hi"),
+        ("assistant", ""),
+        ("tool", "fine"),
+        ("tool", "interrupted: no result"),
+        ("user", "and?"),
+    ]
+    assert [message.message for message in memory.history[:4]] == ["lost", "hi", "", "fine"]

@@ -14,7 +14,7 @@ ROUNDS = int(os.environ.get("DECLARAI_CRASH_ROUNDS", "1"))
 
 def start(folder, *arguments):
     command = [sys.executable, str(SCRIPT), str(folder), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
 
 
 def finish(child):
@@ -43,7 +43,7 @@ def effects(folder):
         ("result", 1, "done", 1),
     ],
 )
-def test_effect_happens_at_most_once_whenever_the_process_dies(tmp_path, moment, before, again, after, number):
+def test_effect_happens_at_most_once_whenever_the_process_dies(tmp_path, moment, before, again, after, number):  # noqa: PLR0917 - a table
     assert run(tmp_path, moment) == (-9, "")
     assert len(effects(tmp_path)) == before
     assert run(tmp_path, "never") == (0, again)

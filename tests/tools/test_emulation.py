@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from pydantic import BaseModel
 
 from declarai_like import errors
 from declarai_like._wire.envelopes import EnvelopeFilter
-from declarai_like.testing import FakeLLM, reply, truncated
+from declarai_like.testing import FakeLLM, truncated
 
 
 class City(BaseModel):
@@ -115,7 +116,7 @@ def test_answer_is_shown_whole_however_it_is_cut(value, at, spaced, escaped):
     text = json.dumps({"answer": value}, indent=1 if spaced else None, ensure_ascii=escaped)
     filter_ = EnvelopeFilter(is_text=True)
     cuts = sorted({0, *(cut for cut in at if cut < len(text)), len(text)})
-    shown = "".join(filter_.feed(text[begin:end]) for begin, end in zip(cuts, cuts[1:], strict=False))
+    shown = "".join(filter_.feed(text[begin:end]) for begin, end in pairwise(cuts))
     assert shown + filter_.close() == value
 
 
@@ -190,6 +191,3 @@ def test_embedded_model_calls_a_function():
 
     result = how_warm.run("Paris")
     assert (result.value, [run.value for run in result.calls]) == (18, [18])
-
-
-assert reply

@@ -56,7 +56,7 @@ async def alisted(limit: int):
     ],
 )
 @pytest.mark.parametrize("times", [1, 2])
-def test_tools_of_every_kind_give_their_result(ask, fake, function, arguments, result, progress, times):
+def test_tools_of_every_kind_give_their_result(ask, fake, function, arguments, result, progress, times):  # noqa: PLR0917 - a table
     fake.enqueue(reply(calls=[(function.__name__, arguments, f"c{number}") for number in range(times)]), "done")
     task = ask.task(fake, tools=[function])
     if not ask.streams:
@@ -565,7 +565,7 @@ def test_prompt_class_uses_tools(way, fake):
     class Sum(fake.Prompt):
         """What is {a} and one?"""
 
-        call_params = {"tools": [add]}
+        call_params = {"tools": [add]}  # noqa: RUF012 - as it is declared
         a: int
 
     fake.enqueue(tool_call("add", {"a": 1}), "two")

@@ -100,7 +100,7 @@ sys.stdin.read()
 
 def test_run_of_a_process_that_was_killed_is_free(tmp_path):
     store = SQLiteRuns(tmp_path / "runs.db")
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - our own
         [sys.executable, "-c", HOLD, str(store.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
     )
     with child:
