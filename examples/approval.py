@@ -13,7 +13,7 @@ from declarai_like.tools import SQLiteRuns
 llm = FakeLLM()  # a real one: declarai.openai(model="gpt-4o-mini")
 
 
-@tool(approve=lambda amount, **_: amount > 100)
+@tool(approve=lambda amount, **_: amount > 100)  # noqa: PLR2004 - an example
 def refund(order: str, amount: float) -> str:
     """Refund an order, `amount` in euros"""
     print(f"refunding {amount:.2f} for order {order}")

@@ -1,124 +1,55 @@
 """One call, written once: a generator of the operations that it needs.
 
-The flow decides, `_run` performs: it is the same for blocking, awaiting, whole and streamed calls.
+The flow decides, `runner` performs: it is the same for blocking, awaiting, whole and streamed calls.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from operator import is_
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import budgets
 from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next, Operation, Send, Store
+from declarai_like._calls.sending import (
+    add_hooks,
+    check_prompt_size,
+    make_event_builder,
+    origin_of,
+    require_provider,
+    strict_tool_names,
+    well_formed_request,
+    wrap_middleware,
+)
+from declarai_like._calls.values import has_no_value, raise_known, require_response, value_of
 from declarai_like._values.buffers import Round
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.errors import (
-    DefinitionError,
     HistoryError,
     HistoryWriteError,
-    LimitExceeded,
-    ModelRefusal,
     OutputError,
     ProviderConnectionError,
     ProviderError,
     ProviderTimeout,
     RunError,
 )
-from declarai_like.messages import well_formed
-from declarai_like.responses import Attempt, LLMResponse, Parsed, Result
+from declarai_like.responses import Attempt, LLMResponse, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
+    from declarai_like._calls.protocols import ConversationTurn, ToolRounds
     from declarai_like._outputs.output import Output
     from declarai_like._wire.event_builder import EventBuilder
     from declarai_like._wire.hooks import HookedReader
     from declarai_like.completions import Completion
-    from declarai_like.memory import MessageHistory
     from declarai_like.messages import Message
-    from declarai_like.providers.base import Provider
     from declarai_like.requests import Queue, Request
 
 T = TypeVar("T")
 logger = logging.getLogger("declarai_like")
 _MOST_LESSONS = 4
 """More often a request is not spelled anew: the fields that servers refuse are fewer."""
-
-
-class ConversationTurn(Protocol):
-    """A turn of a chat: what is sent with a message, and what is stored of it and its reply."""
-
-    @property
-    def queue(self) -> Queue:
-        """The queue before the conversation."""
-
-    @property
-    def memory(self) -> MessageHistory:
-        """Where the conversation is kept."""
-
-    @property
-    def keep_partial(self) -> bool:
-        """Whether a turn that broke off is stored."""
-
-    @property
-    def replaces(self) -> list[Message] | None:
-        """The history that the messages to store take the place of; `None` if they are added to it."""
-
-    def compose(self, call: Call[Any], history: list[Message]) -> Generator[Operation, Any, Request]:
-        """Give the request with what is sent of the history."""
-
-    def record(
-        self, request: Request, response: LLMResponse, *, interrupted: bool = False, between: Sequence[Message] = ()
-    ) -> list[Message]:
-        """Give the messages to store; `between` are the calls and results before the reply."""
-
-    @property
-    def given_up(self) -> str | None:
-        """The run that waited and is given up by going on."""
-
-    def wait(self, error: RunError) -> None:
-        """Note that the turn waits, and is not over."""
-
-    def go_on(self, *, again: bool) -> None:
-        """Take up a turn that waited; `again` is whether it takes the last one's place."""
-
-    def keep_values(self) -> None:
-        """Note that the turn is stored: what it said of the system prompt holds from now on."""
-
-
-class ToolRounds(Protocol):
-    """The rounds of a call with tools."""
-
-    @property
-    def number(self) -> int:
-        """The round, from 1."""
-
-    @property
-    def end_events(self) -> list[Any]:
-        """The events that end a round."""
-
-    def first_request(self, request: Request) -> Request:
-        """Give what is sent first."""
-
-    def flow(self, call: Call[Any], send: Next) -> Generator[Operation, Any, Result[Any]]:
-        """Make the call, holding its run in the store meanwhile."""
-
-    def ask(self, call: Call[Any], first: Request, send: Next) -> Generator[Operation, Any, Result[Any]]:
-        """Ask until the model answers."""
-
-    def leaving(self, error: BaseException) -> BaseException:
-        """Give what is thrown into the flow in the place of an error."""
-
-    def has_ended_with(self, raw: Mapping[str, Any]) -> bool:
-        """Say whether a chunk was the last one of an earlier round."""
-
-    def record(
-        self, conversation: ConversationTurn, request: Request, response: LLMResponse, *, interrupted: bool
-    ) -> list[Message]:
-        """Give what a chat stores."""
 
 
 class Answer:
@@ -187,7 +118,7 @@ class Call(Generic[T]):
 
     def begin(self, request: Request) -> Accumulator | EventBuilder | HookedReader:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
-        strict = [] if self.rounds else _strict_names(request)  # wrong arguments are shown to the model then
+        strict = [] if self.rounds else strict_tool_names(request)  # wrong arguments are shown to the model then
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
         choices = prompts * (request.params.get("n") or 1)
         self.answer.accumulator = accumulator = Accumulator(
@@ -195,13 +126,13 @@ class Call(Generic[T]):
             choices=choices,
             strict_tools=strict,
             reasoning_tags=request.reasoning_tags and request.kind == "chat",
-            origin=_origin_of(request),
+            origin=origin_of(request),
         )
         number = 1 if self.rounds is None else self.rounds.number
         if number > 1:
             accumulator.metadata = accumulator.metadata._replace(round=Round(number))
-        self._reader = _event_builder(accumulator, number) if self.as_events else accumulator
-        return _add_hooks(self._reader, request) if request.observers or request.filters else self._reader
+        self._reader = make_event_builder(accumulator, number) if self.as_events else accumulator
+        return add_hooks(self._reader, request) if request.observers or request.filters else self._reader
 
     def last(self, response: LLMResponse) -> Any:
         """Give what the reader of a stream gets at its end."""
@@ -272,7 +203,7 @@ class Call(Generic[T]):
         self.clock = clock
         send: Next = self._send
         for middleware in reversed(self.middlewares):
-            send = _wrap(middleware, send)
+            send = wrap_middleware(middleware, send)
         self._flow = flow = self.take(send) if self.rounds is None else self.rounds.flow(self, send)
         return flow
 
@@ -391,7 +322,7 @@ class Call(Generic[T]):
 
     def value(self, response: LLMResponse) -> T:
         """Read the value of a whole answer; raises `OutputError`."""
-        if self.returns_refusals and (_has_no_value(response) or not response.response):
+        if self.returns_refusals and (has_no_value(response) or not response.response):
             raise_known(response)
             return None  # type: ignore[return-value]  # who is returns_refusals looks at the response
         return value_of(response, self.output)
@@ -409,8 +340,8 @@ class Call(Generic[T]):
 
     def _send(self, request: Request) -> Flow:
         """Send, and again as often as the provider learns from a refusal how to ask."""
-        request = _well_formed(request)
-        _check_size(request)
+        request = well_formed_request(request)
+        check_prompt_size(request)
         slots = request.limits.slots
         if slots is None:
             return (yield from self._send_adapting(request))
@@ -426,7 +357,7 @@ class Call(Generic[T]):
             try:
                 return (yield from self._send_once(request))
             except ProviderError as error:  # noqa: PERF203 - a try per request
-                if not _provider(request).adapts(error, request):
+                if not require_provider(request).adapts(error, request):
                     raise
         return (yield from self._send_once(request))
 
@@ -435,7 +366,7 @@ class Call(Generic[T]):
         budgets.count_request(self.budgets)
         started = self.clock()
         try:
-            response: LLMResponse = yield Send(_provider(request), request)
+            response: LLMResponse = yield Send(require_provider(request), request)
         except ProviderError as error:
             self.seconds = self.clock() - started
             self._record_attempt(error, error.response)
@@ -444,142 +375,3 @@ class Call(Generic[T]):
             budgets.count_answer(self.budgets, request, self.response)
         self.seconds = self.clock() - started
         return response
-
-
-def _origin_of(request: Request) -> dict[str, Any] | None:
-    """Name who is asked, as the `state` of its reply will; `None` of one that wants nothing back."""
-    origin = getattr(request.provider, "origin", None)
-    return None if origin is None else {**origin, "model": request.model}
-
-
-def _provider(request: Request) -> Provider:
-    """Give who is asked; raises `DefinitionError` if a middleware has made a request without one."""
-    if request.provider is None:
-        raise DefinitionError("the request names no provider: change the one that came, by request.replace(...)")
-    return request.provider
-
-
-def _well_formed(request: Request) -> Request:
-    """Give a request whose texts can be sent: lone halves of surrogate pairs, which no UTF-8 can hold, are replaced."""
-    messages, prompt = tuple(message.well_formed() for message in request.messages), well_formed(request.prompt)
-    is_fine = prompt is request.prompt and all(map(is_, messages, request.messages))
-    return request if is_fine else request.replace(messages=messages, prompt=prompt)
-
-
-def _check_size(request: Request) -> None:
-    """Raise `LimitExceeded` if the prompt is longer than it may be."""
-    most, chars = request.limits.prompt_chars, sum(map(len, request.texts))
-    if most is not None and chars > most:
-        raise LimitExceeded(
-            f"the prompt has {chars} characters, max_prompt_chars={most} allows no more: "
-            "shorten what is put into it, or raise the limit; nothing was sent"
-        )
-
-
-def _add_hooks(reader: Accumulator | EventBuilder, request: Request) -> HookedReader:
-    from declarai_like._wire.hooks import HookedReader  # most calls have none
-
-    return HookedReader(reader, request.filters, request.observers)
-
-
-def _event_builder(accumulator: Accumulator, number: int) -> EventBuilder:
-    # The events cost import time that most programs need not spend.
-    from declarai_like._wire.event_builder import EventBuilder, RoundEventBuilder
-
-    return EventBuilder(accumulator) if number == 1 else RoundEventBuilder(accumulator, number)
-
-
-def _strict_names(request: Request) -> list[str]:
-    return [tool["function"]["name"] for tool in request.tools if tool.get("function", {}).get("strict")]
-
-
-def _wrap(middleware: Middleware, send: Next) -> Next:
-    """Put a middleware around what it sends by; raises `DefinitionError` if it is no generator function."""
-
-    def step(request: Request) -> Flow:
-        flow = middleware(request, send)
-        if isinstance(flow, Generator):
-            return flow
-        if isinstance(flow, Coroutine):
-            flow.close()
-        raise DefinitionError(
-            f"expected the middleware {middleware!r} to be a generator function, got {type(flow).__name__} from it: "
-            "write `def` and `response = yield from send(request)`, for async tasks too"
-        )
-
-    return step
-
-
-def require_response(response: Any) -> LLMResponse:
-    """Give the answer that the middlewares gave; raises `DefinitionError` if it is none."""
-    if isinstance(response, LLMResponse):
-        return response
-    raise DefinitionError(
-        f"expected an LLMResponse from the middlewares, got {response!r:.80}: "
-        "end a middleware with `return response`, the one of `yield from send(request)` or one of its own"
-    )
-
-
-def known_error(response: Any) -> OutputError | None:
-    """Give what was found wrong with an answer when it was put together; a middleware may have given something else."""
-    known = response._parsed if isinstance(response, LLMResponse) else None  # noqa: SLF001 - read here and by the response itself
-    return known if isinstance(known, OutputError) else None
-
-
-def raise_known(response: LLMResponse) -> None:
-    """Raise what was found wrong with an answer when it was put together."""
-    if (error := known_error(response)) is not None:
-        raise error
-
-
-def value_of(response: LLMResponse, output: Output[T]) -> T:
-    """Give the value of a whole answer.
-
-    Raises `ModelRefusal` if the model declined, and `OutputError` if the answer is not of the declared type.
-    """
-    raise_known(response)
-    known = response._parsed  # noqa: SLF001 - read here and by the response itself
-    if isinstance(known, Parsed):
-        return known.value  # type: ignore[no-any-return]  # it was made by this output
-    text = response.response
-    if response.outcome == "refused" and not text:
-        words = response.refusal or response.finish_reason
-        raise ModelRefusal(f"the model declined to answer: {words!r:.300}", response=response)
-    if response.outcome == "calls" or (not text and _asks_for_tools(response)):
-        raise OutputError(f"expected {output.type_name}, got {_shown_calls(response)}", response=response)
-    if output.is_text:
-        return text  # type: ignore[return-value]  # T is str then
-    if response.outcome == "refused":
-        raise ModelRefusal(f"the model declined to go on after {text!r:.300}", response=response)
-    if not text:
-        thought = response.reasoning
-        got = f"nothing but reasoning: {thought!r:.300}" if thought else "an empty answer"
-        raise OutputError(f"expected {output.type_name}, got {got}", response=response)
-    cut = response.outcome == "truncated"
-    parsed = output.parse(text, finish_reason="length" if cut else response.finish_reason)
-    response._parsed = parsed  # noqa: SLF001 - read once
-    return parsed.value  # type: ignore[no-any-return]  # it was made by this output
-
-
-_CALL_WORDS = frozenset({"tool_calls", "function_call", "tool_use"})
-"""Finish reasons of an answer that asks for tools."""
-
-
-def _has_no_value(response: LLMResponse) -> bool:
-    """Say whether the answer is something else than the value: a refusal, or calls of tools."""
-    return response.outcome in {"refused", "calls"}
-
-
-def _asks_for_tools(response: LLMResponse) -> bool:
-    return bool(response.tool_calls) or (response.finish_reason or "").lower() in _CALL_WORDS
-
-
-def _shown_calls(response: LLMResponse) -> str:
-    """Say which tools the model asked for, and what to do about it."""
-    names = ", ".join(call.name for call in response.tool_calls)
-    legacy = response._progress.function_call  # noqa: SLF001 - read here and by the completion
-    if not names and legacy is not None:
-        names = legacy.name
-    if names:
-        return f"a call of {names}, which nobody runs: ask without tools, or by send() or stream() and run it yourself"
-    return f"no text, and a call of a tool that did not come with it (finish_reason {response.finish_reason!r})"

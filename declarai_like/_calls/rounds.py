@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from declarai_like._calls.dialects import Dialect
-    from declarai_like._calls.flow import Call, ConversationTurn
+    from declarai_like._calls.flow import Call
     from declarai_like._calls.operations import Next, Operation
+    from declarai_like._calls.protocols import ConversationTurn
     from declarai_like.completions import ToolCall
     from declarai_like.events import StreamEvent
     from declarai_like.requests import Request
@@ -183,12 +184,12 @@ class Rounds(Run):
         return first
 
     def _ask_once(self, request: Request, send: Next) -> Generator[Operation, Any, LLMResponse]:
-        from declarai_like._calls.flow import require_response
+        from declarai_like._calls.values import require_response
 
         try:
             response = require_response((yield from send(request)))
         except (BadRequestError, NotFoundError) as error:
-            from declarai_like._calls.tool_use import emulated_dialect, refuses_tools
+            from declarai_like._calls.dialect_choice import emulated_dialect, refuses_tools
 
             if self.first is None or not request.tools or not refuses_tools(error, self.settings, request.provider):
                 raise

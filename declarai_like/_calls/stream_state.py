@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from declarai_like._calls.flow import value_of
+from declarai_like._calls.values import value_of
 from declarai_like.errors import StreamInterrupted
 from declarai_like.events import ChunkEvent, ContentDeltaEvent, ContentDoneEvent, StreamEvent
 from declarai_like.requests import HangUp

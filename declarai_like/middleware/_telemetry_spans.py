@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics, trace
 from opentelemetry.context import attach
 
-from declarai_like._calls.flow import known_error
+from declarai_like._calls.values import known_error
 from declarai_like._texts import json_text
 from declarai_like._values.prices import price_list
 from declarai_like._version import __version__

@@ -6,7 +6,7 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._calls.flow import known_error
+from declarai_like._calls.values import known_error
 from declarai_like._wire.deltas import choices_of, delta_of, text_of
 from declarai_like.errors import ConfigurationError
 from declarai_like.middleware.base import TaskMiddleware

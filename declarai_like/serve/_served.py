@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._calls.flow import value_of
+from declarai_like._calls.values import value_of
 from declarai_like._prompting.text_templates import required_names
 from declarai_like.chats import Chat
 from declarai_like.errors import ArgumentError, ConfigurationError, DeclaraiError

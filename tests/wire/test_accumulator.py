@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from wire_format import USAGE, chunk, of_choices, responses, text, told, tool, types
 
 from declarai_like import errors
-from declarai_like._calls.flow import raise_known
+from declarai_like._calls.values import raise_known
 from declarai_like._outputs.output import Output
 from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.event_builder import EventBuilder
