@@ -66,7 +66,7 @@ class Reader(Scanner):
     @property
     def closed_items(self) -> list[Any]:
         """The valid items of the list that is the value."""
-        return [] if self._list is None else self._list.values
+        return [] if self._list is None else self._list.items
 
     # The steps: each reads from `position` and returns where the next one goes on, or -1 to wait for more.
 

@@ -131,7 +131,7 @@ READ = [
     (Item, '"name": "a", "qty": 2', Item(name="a", qty=2), ("missing_braces",)),
     (Item, 'Here {you} go: {"name": "{", "qty": 2}.', Item(name="{", qty=2), ("prose",)),
     (Item, '{{"name": "a"}}', Item(name="a"), ("prose",)),
-    (Item, '{"name": "first", "name": "last"}', Item(name="last"), ()),
+    (Item, '{"name": "first", "name": "last"}', Item(name="last"), ("duplicate_keys",)),
     (Item, '{"name": "a", "qty": "2"}', Item(name="a", qty=2), ()),
     (Options, "{}", Options(), ()),
     (Options, '{"level": 5}', Options(level=5), ()),

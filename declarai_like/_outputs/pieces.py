@@ -1,0 +1,110 @@
+"""A text that arrives in pieces: the step that reads it, and what must wait for more.
+
+Text is fed to the step that the last piece ended in. A step that cannot tell yet leaves its text to wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._outputs.quoting import Ambiguous
+from declarai_like._outputs.surrogates import join_surrogates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Step = Callable[[Any, str, int], int]
+
+__all__ = ["Broken", "PieceReader"]
+
+# A text that waits and is longer than this is looked at again only when it has doubled.
+_LONG = 1024
+
+
+class Broken(Exception):
+    """What stands at a position can be read in no way, or in several."""
+
+    def __init__(self, position: int, expected: str) -> None:
+        super().__init__(expected)
+        self.position = position
+        self.expected = expected
+
+
+class PieceReader:
+    """Reads characters; what they mean for the value is its subclass's business.
+
+    `consumed` is how much of the whole text lies before the piece that is read, `before` the last character of it.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.consumed = 0
+        self.before = ""
+        self.is_last = False
+        self.repairs: dict[str, None] = {}
+        self._waiting: list[str] = []
+        self._waiting_size = self._waits_for = 0
+        self._half = ""
+
+    def feed(self, delta: str) -> None:
+        """Read the next piece of text; never raises."""
+        if self._half or not delta.isascii():
+            delta = self._paired(delta)
+        if self._waiting:
+            self._waiting.append(delta)
+            self._waiting_size += len(delta)
+            if self._waiting_size < self._waits_for:
+                return
+            delta = "".join(self._waiting)
+            self._waiting.clear()
+        self.read(delta)
+
+    def read_rest(self) -> None:
+        """Read what waits, as no more comes."""
+        self.is_last = True
+        text = "".join(self._waiting) + ("\ufffd" if self._half else "")
+        self._waiting.clear()
+        self.read(text)
+
+    def read(self, text: str) -> None:
+        """Let the steps read a piece, and keep what must wait."""
+        position, end = 0, len(text)
+        while position < end:
+            try:
+                reached = self.step(self, text, position)
+            except Broken as broken:
+                reached = self.give_up(broken.position, broken.expected, text)
+            except Ambiguous as ambiguous:
+                reached = self.give_up(position, str(ambiguous), text)
+            if reached < 0:
+                break
+            position = reached
+        self.consumed += position
+        if position:
+            self.before = text[position - 1]
+        if position < end:
+            self._waiting.append(text[position:])
+            self._waiting_size = end - position
+            self._waits_for = 2 * self._waiting_size if self._waiting_size > _LONG else 0
+
+    def _paired(self, delta: str) -> str:
+        """Hold the first half of a surrogate pair back until the other half arrives."""
+        text, self._half = self._half + delta, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return join_surrogates(text)
+
+    def note(self, repair: str) -> None:
+        """Name a repair."""
+        self.repairs[repair] = None
+
+    # What a subclass does.
+
+    def give_up(self, position: int, expected: str, text: str) -> int:
+        """End at a fault; give where to go on."""
+        raise NotImplementedError
+
+    @staticmethod
+    def ended(_: PieceReader, text: str, _position: int) -> int:
+        """Read nothing more."""
+        return len(text)

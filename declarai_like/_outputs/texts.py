@@ -1,0 +1,203 @@
+"""Texts in quotes, as they arrive: where they end, what is escaped, and what should have been."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._outputs import quoting
+from declarai_like._outputs.containers import NOTHING
+from declarai_like._outputs.pieces import Broken, PieceReader
+
+if TYPE_CHECKING:
+    from declarai_like._outputs.pieces import Step
+
+__all__ = ["TextReader"]
+
+_LOW, _HIGH = r"[dD][c-fC-F][0-9a-fA-F]{2}", r"[dD][89abAB][0-9a-fA-F]{2}"
+_ESCAPES = re.compile(rf'(?:\\(?:["\\/bfnrt]|u(?:{_HIGH}\\u{_LOW}|(?![dD][89a-fA-F])[0-9a-fA-F]{{4}})))+')
+_ESCAPE_BEGUN = re.compile(rf"\\(?:u(?:[0-9a-fA-F]{{0,3}}|{_HIGH}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?)?)?")
+_LONE_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_CONTROL_LETTERS = "bfnrt"
+_STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]") for quote, ends in quoting.CLOSERS.items()}
+_MEMBER_ENDS = re.compile(r'[ \t\n\r]*(?:\}|,[ \t\n\r]*"[^"\\\n]{0,60}"[ \t\n\r]*:)')
+_ITEM_ENDS = re.compile(r'[ \t\n\r]*(?:\]|,[ \t\n\r]*")')
+_LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
+
+
+class TextReader(PieceReader):
+    """Reads texts; where they stand, and what becomes of them, is its subclass's business."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step)
+        self._pieces: list[str] = []
+        self._quote = '"'
+        self._is_key = self._grows = self._is_empty = False
+        self._inner_quotes = 0
+        self._kept_escape = self._control_letter = False
+
+    def key_ended(self, key: str) -> None:
+        """Take a key."""
+        raise NotImplementedError
+
+    def leaf_ended(self, data: Any) -> None:
+        """Take a text, a number, a truth or nothing."""
+        raise NotImplementedError
+
+    def text_is_item(self) -> bool:
+        """Say whether the text stands in an array."""
+        raise NotImplementedError
+
+    def closer(self) -> str:
+        """Give the bracket that ends what is open."""
+        raise NotImplementedError
+
+    def count_odd_text(self) -> int:
+        """Count a text with an odd number of quotes in it."""
+        raise NotImplementedError
+
+    def begin_text(self, quote: str, *, is_key: bool = False, grows: bool = False) -> None:
+        """Go into a text."""
+        self._pieces = []
+        self._quote = quote
+        self._is_key, self._grows = is_key, grows
+        self._is_empty = True
+        self._inner_quotes = 0
+        self._kept_escape = self._control_letter = False
+        self.step = TextReader._in_text
+        if quote != '"':
+            self.note("quotes")
+
+    def open_text(self) -> Any:
+        """Give what has come of a text that grows."""
+        if not self._grows:
+            return NOTHING
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
+
+    def _in_text(self, text: str, position: int) -> int:
+        stop = _STOPS[self._quote].search(text, position)
+        end = len(text) if stop is None else stop.start()
+        if end > position:
+            self._add(text[position:end])
+            return end
+        if stop is None:  # pragma: no cover - there is always a character to look at
+            return end
+        mark = stop[0]
+        if mark == "\\":
+            return self._unescape(text, end)
+        if mark < " ":
+            self.note("raw_control_characters")
+            self._add(mark)
+            return end + 1
+        return self._at_quote(text, end)
+
+    def _add(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self._is_empty = False
+        if self._grows:
+            self._changed = True
+
+    def _at_quote(self, text: str, position: int) -> int:  # noqa: PLR0911 - one case after the other
+        """Tell the quote that ends a text from one that is part of it."""
+        after = position + 1
+        if self._is_key:
+            return self._end_text(after)
+        in_array = self.text_is_item()
+        if (
+            self._quote == '"'
+            and (_ITEM_ENDS if in_array else _MEMBER_ENDS).match(text, after)
+            and not self._is_block(text, after)
+        ):
+            return self._end_text(after)
+        if self._is_empty:
+            if after == len(text) and not self.is_last:
+                return -1
+            if self._is_block(text, after):
+                self.note("block_texts")
+                self.step = TextReader._in_block
+                self._grows = False
+                return after + 1
+        ends = self._ends_at(text, after, in_array=in_array)
+        if ends is None:
+            return -1
+        if ends:
+            return self._end_text(after)
+        self._count_inner(text, position)
+        self._add(text[position])
+        return after
+
+    def _is_block(self, text: str, after: int) -> bool:
+        return self._is_empty and text.startswith(self._quote, after)
+
+    def _ends_at(self, text: str, position: int, *, in_array: bool) -> bool | None:
+        if in_array:
+            ends = quoting.ends_in_array(text, position, self._quote, self.closer())
+        else:
+            ends = quoting.ends_in_object(text, position, self._quote)
+        return True if ends is None and self.is_last else ends
+
+    def _count_inner(self, text: str, position: int) -> None:
+        self.note("unescaped_quotes")
+        before = text[position - 1] if position else "".join(self._pieces[-1:])[-1:] or self.before
+        if text[position] in "'’" and before.isalnum() and text[position + 1 : position + 2].isalnum():  # noqa: RUF001 - an apostrophe
+            return
+        self._inner_quotes += 1
+
+    def _end_text(self, position: int) -> int:
+        if self._kept_escape and self._control_letter:
+            raise Broken(position - 1, r"each backslash of the text before it doubled (\\)")
+        if self._inner_quotes % 2 and (self.text_is_item() or self.count_odd_text() > 1):
+            raise Broken(position - 1, r"each quote within the text before it escaped (\")")
+        text = "".join(self._pieces)
+        self._grows = False
+        if self._is_key:
+            self.key_ended(text)
+        else:
+            self.leaf_ended(text)
+        return position
+
+    def _unescape(self, text: str, position: int) -> int:
+        """Read escapes, up to one that goes on in the next piece; what is none is kept as written."""
+        escapes = _ESCAPES.match(text, position)
+        if escapes is not None:
+            self._add(json.loads(f'"{escapes[0]}"'))
+            end = escapes.end()
+            self._control_letter |= text[end - 1] in _CONTROL_LETTERS and "a" <= text[end : end + 1] <= "z"
+            return end
+        if _ESCAPE_BEGUN.fullmatch(text, position) and not self.is_last:
+            return -1
+        if _LONE_HALF.match(text, position):
+            self.note("surrogates")
+            self._add("\ufffd")
+            return position + 6
+        self.note("escapes")
+        escaped = text[position + 1 : position + 2]
+        self._kept_escape |= escaped.isalpha()
+        self._add(escaped if escaped and escaped in "\"'`“”’" else "\\" + escaped)  # noqa: RUF001 - they are meant
+        return position + 1 + len(escaped)
+
+    def _in_block(self, text: str, position: int) -> int:
+        """Read a text in three quotes."""
+        marks = self._quote * 3
+        end = text.find(marks, position)
+        if end < 0:
+            end = len(text) if self.is_last else max(position, len(text) - 2)
+            self._add(text[position:end])
+            return end if end > position else -1
+        if end > position:
+            self._add(text[position:end])
+            return end
+        ends = self._ends_at(text, end + 3, in_array=self.text_is_item())
+        if ends is None:
+            return -1
+        if not ends:
+            self._add(self._quote)
+            return end + 1
+        block = "".join(self._pieces)
+        if self._quote == "`":
+            block = _LANGUAGE.sub("", block, count=1) if _LANGUAGE.match(block) else block
+            block = block.removesuffix("\n")
+        self.leaf_ended(block)
+        return end + 3
