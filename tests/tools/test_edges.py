@@ -56,7 +56,7 @@ def test_settings_without_tools_change_nothing(ask, fake):
 
 
 def test_name_that_no_provider_takes_is_refused():
-    def größe(city: str) -> int: ...
+    def größe(city: str) -> int: ...  # noqa: PLC2401 - that is the point
 
     with pytest.raises(errors.DefinitionError, match="give name="):
         read_tool(größe)
@@ -80,12 +80,12 @@ class Store(Protocol):
     def find(self, key: str) -> str: ...
 
 
-@pytest.mark.parametrize(("kind", "value"), [(Store, 3), (list[int], [1]), (Union[int, str], "x"), (int | None, None)])
+@pytest.mark.parametrize(("kind", "value"), [(Store, 3), (list[int], [1]), (Union[int, str], "x"), (int | None, None)])  # noqa: UP007 - both forms
 def test_what_python_cannot_check_and_what_fits_is_let_through(kind, value):
     check_injected(value, kind, "here")
 
 
-@pytest.mark.parametrize(("kind", "value"), [(list[int], 3), (Union[int, str], 1.5), (int | None, "x")])
+@pytest.mark.parametrize(("kind", "value"), [(list[int], 3), (Union[int, str], 1.5), (int | None, "x")])  # noqa: UP007 - both forms
 def test_what_does_not_fit_is_refused(kind, value):
     with pytest.raises(TypeError, match="expected deps to hold"):
         check_injected(value, kind, "here")
@@ -153,7 +153,7 @@ def test_cancelled_call_cancels_its_tools_and_waits_for_them():
 
     async def main():
         task = asyncio.create_task(ask("?"))
-        while not begun.is_set():
+        while not begun.is_set():  # noqa: ASYNC110 - a thread may set it
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -182,7 +182,7 @@ def test_cancelled_call_ends_what_it_writes(tmp_path):
 
     async def main():
         task = asyncio.create_task(ask.run("?", run_id="r"))
-        while not writing.is_set():
+        while not writing.is_set():  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.sleep(0)
