@@ -69,6 +69,7 @@ def groups() -> list[Group]:
         Row("plain call, int", "our_call int", 0.75),
         Row("plain call, small model", "our_call small", 0.75),
     ]
+    tools = Row("one tool round, to two plain calls", "our_tool_round str", 1.3)
     first = Row("first chunk, warm", "our_first text-3", 0.75)
     events = Row("event stream, to helper's", "our_events text-1000", 0.20)
     many = Row("200 async streams, chunks/s, wall", "our_many text-200", 4.0, at_least=True)
@@ -85,6 +86,7 @@ def groups() -> list[Group]:
         Group("us", "raw_stream flat-100", short),
         Group("us", "raw_stream flat-5000", long),
         Group("us", "raw_call str", calls, turns=11),
+        Group("us", "our_two_calls str", [tools], turns=11),
         Group("us", "raw_first text-3", [first]),
         Group("us", "helper_events text-1000", [events]),
         Group("/s", "raw_many text-200", [many], turns=3),

@@ -185,6 +185,35 @@ def raw_call(url: str, model: str) -> Callable[[], Any]:
     return run
 
 
+def our_two_calls(url: str, model: str) -> Callable[[], Any]:
+    ask = our_call(url, model)
+
+    def run() -> Any:
+        ask()
+        return ask()
+
+    return run
+
+
+def our_tool_round(url: str, model: str) -> Callable[[], Any]:
+    import documents
+
+    llm, kind, show = ours(url, model), *documents.ANSWERS[model]
+
+    def look_up(title: str) -> str:
+        """Look up a movie"""
+        return f"{title}, 2012"
+
+    @llm.task(tools=[look_up])
+    def about(movie: str) -> kind:
+        """Say something short about the following movie"""
+
+    def run() -> Any:
+        return 1, show(about(movie="Avengers"))
+
+    return run
+
+
 def our_call(url: str, model: str) -> Callable[[], Any]:
     import documents
 
@@ -218,7 +247,7 @@ def cpu(build: Callable[[str, str], Callable[[], Any]]) -> Callable[[str, str], 
 
     def measure(url: str, model: str) -> float:
         run = build(url, model)
-        whole = build in (raw_call, our_call)
+        whole = build in (raw_call, our_call, our_two_calls, our_tool_round)
         expected = (1 if whole else len(pieces_of(model)) + 2, text_of(model))
         runs = 300 if whole else min(20, max(2, 5000 // expected[0]))
         seconds = []
@@ -360,6 +389,8 @@ CASES: dict[str, Callable[[str, str], float]] = {
     "our_events": cpu(our_events),
     "raw_call": cpu(raw_call),
     "our_call": cpu(our_call),
+    "our_two_calls": cpu(our_two_calls),
+    "our_tool_round": cpu(our_tool_round),
     "raw_first": raw_first,
     "our_first": our_first,
     "raw_many": raw_many,

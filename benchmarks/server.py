@@ -32,6 +32,19 @@ def answer_of(model: str) -> bytes:
     return head + body
 
 
+@cache
+def call_of() -> bytes:
+    """The one write of an answer that calls a tool."""
+    function = {"name": "look_up", "arguments": '{"title": "Avengers"}'}
+    call = {"id": "call_1", "type": "function", "function": function}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    usage = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
+    known = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1741569952, "model": "gpt-4o-mini-2024-07-18"}
+    body = json.dumps({**known, "choices": [choice], "usage": usage}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 class Connection(asyncio.Protocol):
     """Answers each request of one connection; `GET /connections` tells how many there were."""
 
@@ -60,7 +73,9 @@ class Connection(asyncio.Protocol):
             return
         request = json.loads(body)
         model = request["model"]
-        if not request.get("stream"):
+        if request.get("tools") and request["messages"][-1]["role"] != "tool":
+            self.transport.write(call_of())
+        elif not request.get("stream"):
             self.transport.write(answer_of(model))
         elif model.startswith("paced-"):
             self.pacing = asyncio.ensure_future(self.pace(stream_of(model)))

@@ -30,7 +30,7 @@ def find_pending(run: Run) -> list[PendingCall]:
     for call in run.state.pending:
         if call.stage == "ready" and call.approved is None:
             tool = run.tools[call.name]
-            if tool.needs_approval(tool.parameters.validate(call.arguments)):
+            if tool.options.approve is not False and tool.needs_approval(tool.parameters.validate(call.arguments)):
                 call.stage = "waiting"
     return [call for call in run.state.pending if call.stage == "waiting"]
 

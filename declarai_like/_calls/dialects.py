@@ -91,8 +91,7 @@ class NativeDialect:
 
     def holds_back_schema(self, state: RunState) -> bool:
         """Say whether the schema was held back."""
-        request = state.request
-        return not (self._sends_schema or self._is_schema_demanded) and bool(request)
+        return not (self._sends_schema or self._is_schema_demanded)
 
     def demand_schema(self) -> None:
         """Demand the schema from now on."""

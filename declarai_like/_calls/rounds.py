@@ -169,19 +169,22 @@ class Rounds(Run):
             told = state.request
             messages = tuple(Message.of(message) for message in told["messages"])
             return first.replace(messages=messages, params={**first.params, **told["params"]}, model=told["model"])
+        if self.settings.runs is not None:
+            self._note_request(first)
+        return first
+
+    def _note_request(self, first: Request) -> None:
+        """Note what was asked, as it is stored; raises `RunDiverged` if the run was begun with something else."""
+        state = self.state
         fingerprint = fingerprint_of(self.dialect.encode(first, RunState("")))
         if state.fingerprint and state.fingerprint != fingerprint:
             raise RunDiverged(
                 f"the run {state.run_id!r} was begun with another request: give it a run_id of its own",
                 run_id=state.run_id,
             )
-        again = (
-            self._call is not None
-            and self._call.conversation is not None
-            and self._call.conversation.replaces is not None
-        )
+        conversation = None if self._call is None else self._call.conversation
+        again = conversation is not None and conversation.replaces is not None
         state.fingerprint, state.request = fingerprint, {**request_facts(first), "again": again}
-        return first
 
     def _ask_once(self, request: Request, send: Next) -> Generator[Operation, Any, LLMResponse]:
         from declarai_like._calls.values import require_response
@@ -294,6 +297,8 @@ class Rounds(Run):
         eager = [one for one in self.state.pending if one.stage == "ready" and self.tools[one.name].options.eager]
         if eager and call is not None:
             yield from ToolBatch(self, eager, call.clock).run()
+        if self.first is not None and not self.state.request:
+            self._note_request(self.first)
         yield from self.commit()
         raise approval_required(self, waiting)
 
@@ -349,12 +354,10 @@ class Rounds(Run):
     def _conclude(
         self, call: Call[Any], value: Any, response: LLMResponse, request: Request
     ) -> Generator[Operation, Any, Result[Any]]:
-        self.state.final = {
-            "response": response.response,
-            "finish_reason": response.finish_reason,
-            "model": response.model,
-        }
-        yield from self.commit()
+        if self.settings.runs is not None:
+            told = {"response": response.response, "finish_reason": response.finish_reason, "model": response.model}
+            self.state.final = told
+            yield from self.commit()
         response = response.of_round(self.number, usage=_sum(self.state.usages))
         return call.conclude(value, response, request, calls=tuple(self.state.runs), rounds=self.number)
 

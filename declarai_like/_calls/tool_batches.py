@@ -91,7 +91,8 @@ class ToolBatch:
 
     def _make_job(self, call: PendingCall) -> Job:
         tool = self._tool(call)
-        arguments = {**tool.parameters.validate(call.arguments), **self._run.injected[tool.name]}
+        values = tool.parameters.validate(call.arguments) if call.values is None else call.values
+        arguments = {**values, **self._run.injected[tool.name]}
         job = Job(tool, arguments, self._inbox, call.id)
         context = ToolContext(
             id=call.id,

@@ -93,7 +93,7 @@ def _check_call(call: PendingCall, tools: Mapping[str, Tool[Any, Any]], state: R
         call.finish(text, error=text, failed=True)
         return
     try:
-        tool.parameters.validate(call.arguments)
+        call.values = tool.parameters.validate(call.arguments)
     except InvalidArguments as error:
         text = f"not run: the arguments are not what the tool takes:\n{error}"
         call.finish(text, error=text, failed=True)
@@ -114,5 +114,5 @@ def _count_repeats(pending: Sequence[PendingCall], state: RunState) -> None:
 def with_arguments(call: PendingCall, tool: Tool[Any, Any], changes: Mapping[str, Any]) -> None:
     """Put other arguments in the place of the model's; raises `InvalidArguments`."""
     arguments = json.loads(json.dumps({**call.arguments, **changes}))
-    tool.parameters.validate(arguments)
+    call.values = tool.parameters.validate(arguments)
     call.arguments, call.arguments_hash = arguments, hash_arguments(arguments)

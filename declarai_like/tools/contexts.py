@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def injected_type(hint: Any) -> Any:
 def check_injected(value: Any, expected: Any, place: str) -> None:
     """Raise `TypeError` if a value is not of the class that is declared; what Python cannot check is let through."""
     kind = typing.get_origin(expected)
-    kind = expected if kind is None or kind is typing.Union else kind
+    kind = expected if kind in (None, typing.Union, UnionType) else kind
     try:
         fits = isinstance(value, kind)
     except TypeError:

@@ -48,6 +48,9 @@ class PendingCall:
     result: Any = None
     """The value as the tool gave it, which is not stored."""
 
+    values: dict[str, Any] | None = None
+    """The arguments as the function takes them, while they are known; not stored."""
+
     def finish(self, text: str, *, value: Any = None, error: str | None = None, failed: bool = False) -> None:
         """Note how the call ended."""
         self.stage, self.text, self.value, self.error, self.failed = "done", text, value, error, failed
@@ -109,7 +112,7 @@ class RunState:
         told = {one.name: getattr(self, one.name) for one in fields(self)}
         told["added"] = [dict(message) for message in self.added]
         told["answer"] = None if self.answer is None else dict(self.answer)
-        told["pending"] = [{**asdict_of(call), "result": None} for call in self.pending]
+        told["pending"] = [{**asdict_of(call), "result": None, "values": None} for call in self.pending]
         told["runs"] = [{**asdict_of(run), "value": plain(run.value)} for run in self.runs]
         told["usages"] = [asdict(usage) for usage in self.usages]
         return json.dumps({"v": VERSION, **told})

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import assert_type
 
 import declarai_like as declarai
+from declarai_like import Injected
 from declarai_like._declarai import StreamingDeclarai
+from declarai_like.completions import ToolRun
 from declarai_like.errors import OutputError, ProviderError
 from declarai_like.responses import LLMResponse, Result
 from declarai_like.tasks import AsyncStreamingTask, AsyncTask, FutureTask, StreamingTask, Task
@@ -210,6 +212,35 @@ assert_type(llm.complete("Once"), LLMResponse)
 assert_type(llm.complete("Once", streaming=True), Steps)
 
 assert_type(llm.acomplete("Once", streaming=True), AsyncSteps)
+
+
+class Shop:
+    def price(self, item: str) -> float:
+        return 1.0
+
+
+@declarai.tool(timeout=3)
+def refund(order: str, shop: Injected[Shop]) -> str:
+    assert_type(shop, Shop)
+    return order
+
+
+@declarai.tool
+def look(city: str) -> int:
+    return len(city)
+
+
+@llm.task(tools=[refund, look, rank], max_rounds=3)
+def helped(message: str) -> int:
+    return declarai.magic(message)
+
+
+def with_tools() -> None:
+    assert_type(refund("7", Shop()), str)
+    assert_type(look(city="Oslo"), int)
+    assert_type(helped("x"), int)
+    assert_type(helped.run("x").calls, tuple[ToolRun, ...])
+    assert_type(helped.resume("r", {"c": True}), "Result[int]")
 
 
 def directly() -> tuple[Stream[int], AsyncStream[int], Stream[str]]:
