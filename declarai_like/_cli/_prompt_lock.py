@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,11 +19,12 @@ from declarai_like.chats import Chat
 from declarai_like.errors import ConfigurationError
 from declarai_like.messages import Message, MessageRole
 from declarai_like.prompts import Prompt
+from declarai_like.providers._secrets import MASK, is_secret_name
 from declarai_like.tasks import BaseTask
 from declarai_like.tools.declarations import read_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from declarai_like._calls.options import Options
     from declarai_like._outputs.output import Output
@@ -33,7 +35,7 @@ __all__ = [
     "RequestOutline",
     "changes",
     "dump",
-    "hide_headers",
+    "hide_secrets",
     "is_declared",
     "load",
     "lock",
@@ -121,11 +123,11 @@ def _tools_of(target: Any, options: Options, listed: Iterable[Any]) -> tuple[Any
     return tuple(schemas)
 
 
-def hide_headers(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Give parameters without what their headers hold, which may be a key."""
-    headers = params.get("extra_headers")
-    hidden = {"extra_headers": dict.fromkeys(headers, "**********")} if headers else {}
-    return {**params, **hidden}
+def hide_secrets(params: Any) -> Any:
+    """Give parameters without what their fields hold whose names say that it is a secret."""
+    if isinstance(params, Mapping):
+        return {name: MASK if is_secret_name(str(name)) else hide_secrets(value) for name, value in params.items()}
+    return [hide_secrets(value) for value in params] if isinstance(params, list | tuple) else params
 
 
 def lock(targets: Mapping[str, Any], modules: Iterable[str]) -> dict[str, Any]:
@@ -201,7 +203,7 @@ def _entry(target: Any) -> dict[str, Any]:
         "greeting": _lines(target.greeting or "") if outline.kind == "chat" else None,
         "provider": outline.provider.name,
         "model": outline.model,
-        "parameters": _to_json_data(hide_headers(dict(sorted(outline.params.items())))),
+        "parameters": _to_json_data(hide_secrets(dict(sorted(outline.params.items())))),
         "tools": _to_json_data(outline.tools),
         "returns": outline.output.type_name,
         "output": options.output,

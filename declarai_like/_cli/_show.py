@@ -67,7 +67,7 @@ def _is_chat_message(name: str, task: Any) -> bool:
 
 def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
     """Give the body that would be sent, as the provider spells it; what headers hold is not shown."""
-    from declarai_like._cli._prompt_lock import hide_headers, is_declared, outline_request
+    from declarai_like._cli._prompt_lock import hide_secrets, is_declared, outline_request
     from declarai_like.requests import Request
 
     if not is_declared(task):
@@ -81,7 +81,7 @@ def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -
         response_format=outline.response_format,
         tools=outline.tools,
     )
-    return hide_headers(outline.provider.encode(request))
+    return hide_secrets(outline.provider.encode(request))
 
 
 def _params(task: Any, given: Mapping[str, Any]) -> Any:
@@ -116,13 +116,13 @@ def _print(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> 
 
 def _settings(task: Any, given: Mapping[str, Any]) -> Iterator[str]:
     """Tell the model, its parameters and the schema of what is sent; nothing of what only has `compile`."""
-    from declarai_like._cli._prompt_lock import hide_headers, is_declared, outline_request
+    from declarai_like._cli._prompt_lock import hide_secrets, is_declared, outline_request
 
     if not is_declared(task):
         return
     outline = outline_request(task)
     yield f"model: {outline.provider.name} {outline.model}"
-    params = hide_headers({**outline.params, **_params(task, given)})
+    params = hide_secrets({**outline.params, **_params(task, given)})
     if params:
         yield f"parameters: {json.dumps(params, ensure_ascii=False, default=repr)}"
     if outline.response_format is not None:

@@ -176,10 +176,10 @@ def test_only_what_has_a_model_is_locked(target, is_one):
 
 
 def test_keys_and_addresses_are_not_locked():
-    task = llm.task(llm_params={"extra_headers": {"Authorization": "Bearer secret"}, "odd": object()})(rank.__wrapped__)
+    task = llm.task(llm_params={"metadata": {"Authorization": "Bearer secret"}, "odd": object()})(rank.__wrapped__)
     told = entry(task)
     assert "secret" not in dump(locked(a=task, b=Bot, c=Recipe))
-    assert told["parameters"] == {"extra_headers": {"Authorization": "**********"}, "odd": "<object>"}
+    assert told["parameters"] == {"metadata": {"Authorization": "**********"}, "odd": "<object>"}
 
 
 def test_properties_keep_their_order_because_models_answer_in_it():

@@ -92,9 +92,15 @@ def test_extra_all_is_all_the_others(metadata):
     assert set(_of(metadata, "all")) == wanted
 
 
-def test_core_needs_four_packages(metadata):
+def test_core_needs_five_packages(metadata):
     core = [each for each in metadata.get_all("Requires-Dist") if "extra ==" not in each]
-    assert sorted(re.match(r"[\w-]+", each)[0] for each in core) == ["docstring-parser", "jinja2", "openai", "pydantic"]
+    assert sorted(re.match(r"[\w-]+", each)[0] for each in core) == [
+        "docstring-parser",
+        "jinja2",
+        "jiter",
+        "openai",
+        "pydantic",
+    ]
 
 
 def test_readme_is_the_description(metadata):
