@@ -2,7 +2,7 @@
 
 import declarai_like as declarai
 
-llm = declarai.local(llm_params={"temperature": 0})
+llm = declarai.local(llm_params={"temperature": 0, "max_tokens": 60})
 
 FORECASTS = {"Paris": 18, "Oslo": 4}
 

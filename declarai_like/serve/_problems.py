@@ -77,6 +77,8 @@ _CALLS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.ModelRefusal, 502, "the model declined to answer"),
     (errors.ContentFiltered, 502, "the answer was cut by the provider's filter"),
     (errors.OutputError, 502, "the answer is not of the declared type"),
+    (errors.ToolFailed, 502, "a tool failed"),
+    (errors.RunError, 409, "tools wait for a decision"),
     (errors.HistoryWriteError, 503, "the answer came but the conversation could not be stored"),
     (errors.HistoryError, 503, "the conversation could not be read or written"),
 )

@@ -183,7 +183,7 @@ def test_embedded_model_calls_a_function():
         """
         return {"Paris": 18}.get(city, 10)
 
-    llm = declarai.local(llm_params={"temperature": 0})
+    llm = declarai.local(llm_params={"temperature": 0, "max_tokens": 60})
 
     @llm.task(tools=[get_weather], tool_choice="required")
     def how_warm(city: str) -> int:
