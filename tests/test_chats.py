@@ -423,7 +423,7 @@ def test_history_class_or_function_of_the_decorator_is_called_for_each_instance(
 def test_history_that_is_none_is_refused_where_it_is_declared(llm):
     class Cook: ...
 
-    with pytest.raises(ConfigurationError, match="chat_history must have"):
+    with pytest.raises(ConfigurationError, match="chat_history must be a memory"):
         llm.chat(Cook, chat_history="history.json")
 
 

@@ -81,7 +81,8 @@ def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -
         response_format=outline.response_format,
         tools=outline.tools,
     )
-    return hide_secrets(outline.provider.encode(request))
+    body: dict[str, Any] = hide_secrets(outline.provider.encode(request))
+    return body
 
 
 def _params(task: Any, given: Mapping[str, Any]) -> Any:

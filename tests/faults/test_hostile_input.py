@@ -103,10 +103,10 @@ def test_row_48_answer_is_read_and_never_run(model, ask, server):
     assert ask(model(server.base_url), returns=dict[str, str]).parsed == {"a": "{{ 7*7 }}"}
 
 
-def test_row_48_half_a_character_is_refused_before_it_is_sent(model, ask, server):
-    with pytest.raises(ConfigurationError, match="surrogates not allowed"):
-        ask(model(server.base_url), "\ud83d")
-    assert server.requests == []
+def test_row_48_half_a_character_is_sent_as_the_sign_for_what_is_lost(model, ask, server):
+    server.enqueue(ask.answer("fine"))
+    ask(model(server.base_url), "\ud83d")
+    assert "\ufffd" in server.requests[0].body["messages"][-1]["content"]
 
 
 # Stores
