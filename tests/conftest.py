@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import os
+import signal
 from contextlib import ExitStack
 from types import FunctionType
 
@@ -9,6 +11,31 @@ import pytest
 
 import declarai_like as declarai
 from declarai_like.testing import LLMServer
+
+ONE_CORE = hasattr(os, "sched_setaffinity")
+
+
+def pytest_configure():
+    """Take Ctrl-C: a shell's background job ignores it, and so would all that the tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Run the embedded model on one core, a core for each worker.
+
+    Its threads wait for one another in busy loops: where another program uses the same cores, a second takes minutes.
+    """
+    if not ONE_CORE or item.get_closest_marker("local_model") is None:
+        return (yield)
+    cores = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(cores)[worker % len(cores)]})
+    try:
+        return (yield)
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 @pytest.fixture

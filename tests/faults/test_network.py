@@ -25,6 +25,8 @@ from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.middleware import retry
 from declarai_like.testing import bytes_reply, chunks_reply, error_reply, keep_alive_reply, stalled, stream_reply
 
+PATIENCE = 15
+"""How long a busy machine may take for what ends by itself at once, in seconds; the faults last longer."""
 TLS = Path(__file__).parents[1] / "tls"
 NO_HOST = "http://no-such-host.invalid/v1"
 
@@ -76,7 +78,7 @@ def check_is_told_with_its_attempts(model, ask, base_url):
 
 
 def check_ends_within_the_calls_time(model, ask, base_url):
-    with within(2), pytest.raises(ProviderConnectionError):
+    with within(PATIENCE), pytest.raises(ProviderConnectionError):
         ask(model(base_url), middlewares=[retry(1000, first_wait=0.02)], timeout=0.4)
 
 
@@ -115,23 +117,23 @@ def test_row_02_unknown_host_leaves_nothing_in_the_history(model, talk):
 
 
 def test_row_03_connection_has_a_time_of_its_own(model, ask, full_backlog):
-    with within(2), pytest.raises(ProviderTimeout, match="connect_timeout=") as caught:
+    with within(PATIENCE), pytest.raises(ProviderTimeout, match="connect_timeout=") as caught:
         ask(model(full_backlog), connect_timeout=0.2, timeout=60)
     assert caught.value.phase == "connect"
 
 
 def test_row_03_time_of_the_connection_is_not_that_of_the_answer(model, ask, server):
-    server.enqueue(ask.answer("slow", delay_before=0.4))
-    assert ask(model(server.base_url), connect_timeout=0.1, timeout=60).response == "slow"
+    server.enqueue(ask.answer("slow", delay_before=1.3))
+    assert ask(model(server.base_url), connect_timeout=1, timeout=60).response == "slow"
 
 
 def test_row_03_connection_takes_no_longer_than_the_call_has(model, ask, full_backlog):
-    with within(2), pytest.raises(ProviderTimeout, match="timeout="):
+    with within(PATIENCE), pytest.raises(ProviderTimeout, match="timeout="):
         ask(model(full_backlog), connect_timeout=5, timeout=0.2)
 
 
 def test_row_03_later_tries_share_the_calls_time(model, ask, full_backlog):
-    with within(2), pytest.raises(ProviderTimeout):
+    with within(PATIENCE), pytest.raises(ProviderTimeout):
         ask(model(full_backlog), connect_timeout=0.2, timeout=0.5, middlewares=soon(20))
 
 
@@ -140,26 +142,26 @@ def test_row_03_later_tries_share_the_calls_time(model, ask, full_backlog):
 
 def test_row_04_one_time_holds_for_all_tries(model, ask, server):
     server.enqueue(ask.answer("late", delay_before=30), repeat=30)
-    with within(2), pytest.raises(ProviderTimeout, match=r"timeout=|time of 0\.3 s is over") as caught:
+    with within(PATIENCE), pytest.raises(ProviderTimeout, match=r"timeout=|time of 0\.3 s is over") as caught:
         ask(model(server.base_url), timeout=0.3, middlewares=soon(20))
     assert caught.value.retryable
 
 
 def test_row_04_a_try_that_fails_early_leaves_the_rest_to_the_next(model, ask, server):
     server.enqueue(error_reply(503), ask.answer("late", delay_before=30), repeat=5)
-    with within(2), pytest.raises(ProviderTimeout):
-        ask(model(server.base_url), timeout=0.4, middlewares=soon(9))
+    with within(PATIENCE), pytest.raises(ProviderTimeout):
+        ask(model(server.base_url), timeout=1.5, middlewares=soon(9))
     assert len(server.requests) == 2
 
 
 def test_row_04_headers_that_trickle_do_not_prolong_the_call(model, ask):
     def handle(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        for number in range(60):
+        for number in range(600):
             connection.sendall(b"X-%d: 1\r\n" % number)
             threading.Event().wait(0.05)
 
-    with raw_server(handle) as (address, _), within(2), pytest.raises(ProviderTimeout):
+    with raw_server(handle) as (address, _), within(PATIENCE), pytest.raises(ProviderTimeout):
         ask(model(f"http://{address}/v1"), timeout=0.3)
 
 
@@ -168,15 +170,15 @@ def test_row_04_body_that_trickles_does_not_prolong_the_call(model, ask, server)
     kind = "text/event-stream" if ask.streaming else "application/json"
     trickle = (body[place : place + 1] for place in range(len(body)))
     server.enqueue(bytes_reply(trickle, content_type=kind, pause_between=0.05))
-    with within(2), pytest.raises((ProviderTimeout, StreamInterrupted)):
+    with within(PATIENCE), pytest.raises((ProviderTimeout, StreamInterrupted)):
         ask(model(server.base_url), timeout=0.3)
 
 
 def test_row_04_body_of_an_error_that_trickles_does_not_prolong_the_call(model, ask, server):
-    trickle = (b"x" for _ in range(60))
+    trickle = (b"x" for _ in range(600))
     server.enqueue(bytes_reply(trickle, status=400, content_type="text/plain", pause_between=0.05))
-    with within(2), pytest.raises(BadRequestError) as caught:
-        ask(model(server.base_url), timeout=0.3, middlewares=soon(3))
+    with within(PATIENCE), pytest.raises(BadRequestError) as caught:
+        ask(model(server.base_url), timeout=1, middlewares=soon(3))
     assert (caught.value.status, len(server.requests)) == (400, 1)
 
 
@@ -192,16 +194,16 @@ NO_TOKEN = {
 @pytest.mark.parametrize("reply", NO_TOKEN.values(), ids=NO_TOKEN)
 def test_row_05_first_token_has_a_time_of_its_own(model, stream, server, reply):
     server.enqueue(reply())
-    with within(2), pytest.raises(ProviderTimeout, match="first_chunk_timeout=") as caught:
+    with within(PATIENCE), pytest.raises(ProviderTimeout, match="first_chunk_timeout=") as caught:
         stream(model(server.base_url), first_chunk_timeout=0.2)
     assert (caught.value.phase, caught.value.retryable, caught.value.response) == ("first_chunk", True, None)
-    assert server.wait_disconnect(1)
+    assert server.wait_disconnect(PATIENCE)
 
 
 @pytest.mark.parametrize("reply", NO_TOKEN.values(), ids=NO_TOKEN)
 def test_row_05_retry_takes_over(model, stream, server, reply):
     server.enqueue(reply(), stream.answer("ok"))
-    assert stream(model(server.base_url), first_chunk_timeout=0.2, middlewares=soon(1)).response == "ok"
+    assert stream(model(server.base_url), first_chunk_timeout=1, middlewares=soon(1)).response == "ok"
 
 
 def test_row_05_fallback_takes_over(model, stream, server, other):
@@ -209,7 +211,7 @@ def test_row_05_fallback_takes_over(model, stream, server, other):
 
     server.enqueue(bytes_reply([], end="hang"))
     other.enqueue(stream.answer("ok"))
-    options = {"first_chunk_timeout": 0.2, "middlewares": [fallback(model(other.base_url))]}
+    options = {"first_chunk_timeout": 1, "middlewares": [fallback(model(other.base_url))]}
     assert stream(model(server.base_url), **options).response == "ok"
 
 
@@ -218,20 +220,20 @@ def test_row_05_fallback_takes_over(model, stream, server, other):
 STALLS = {
     "nothing": lambda: stalled(stream_reply(["a", "b", "c"], role_chunk=False), after=2),
     "half an event, a byte at a time": lambda: bytes_reply(
-        [*chunked("a", "b"), b"data: {", *[b" "] * 200], pause_between=0.02
+        [*chunked("a", "b"), b"data: {", *[b" "] * 1000], pause_between=0.02
     ),
 }
 
 
 def check_stall(model, stream, server, reply):
     server.enqueue(reply)
-    with within(2), pytest.raises(StreamInterrupted, match="idle_timeout=") as caught:
-        stream(model(server.base_url), idle_timeout=0.2, middlewares=soon(3))
+    with within(PATIENCE), pytest.raises(StreamInterrupted, match="idle_timeout=") as caught:
+        stream(model(server.base_url), idle_timeout=1, middlewares=soon(3))
     error = caught.value
     assert isinstance(error.__cause__, ProviderTimeout)
     assert (error.phase, error.response.response, error.response.outcome) == ("stream", "ab", "interrupted")
     assert error.completion.choices[0].message.content == stream.text == "ab"
-    assert server.wait_disconnect(1)
+    assert server.wait_disconnect(PATIENCE)
     assert len(server.requests) == 1
 
 
@@ -242,10 +244,10 @@ def test_row_06_stall_is_told_with_what_had_come(model, stream, server, reply):
 
 def test_row_06_stall_of_a_stream_object_is_told_with_what_had_come(model, way, stream, server):
     server.enqueue(STALLS["nothing"]())
-    with within(2), pytest.raises(StreamInterrupted) as caught:
-        way.result(stream.task(model(server.base_url), idle_timeout=0.2).stream("hello"))
+    with within(PATIENCE), pytest.raises(StreamInterrupted) as caught:
+        way.result(stream.task(model(server.base_url), idle_timeout=1).stream("hello"))
     assert caught.value.response.response == "ab"
-    assert server.wait_disconnect(1)
+    assert server.wait_disconnect(PATIENCE)
 
 
 @pytest.mark.parametrize("interval", [0.03, 0.15])
@@ -254,7 +256,7 @@ def test_row_07_comments_do_not_hide_a_stall(model, stream, server, interval):
 
 
 def test_row_07_events_without_a_chunk_do_not_hide_a_stall(model, stream, server):
-    writes = (*chunked("a", "b"), *[b"event: ping\ndata: {}\n\n"] * 200)
+    writes = (*chunked("a", "b"), *[b"event: ping\ndata: {}\n\n"] * 1000)
     check_stall(model, stream, server, bytes_reply(writes, pause_between=0.02))
 
 
@@ -398,7 +400,7 @@ def tls_server():
 
 def test_row_11_certificate_that_is_not_trusted_is_told(model, ask, tls_server):
     base_url, first_bytes, told = tls_server
-    with within(3), pytest.raises(ProviderConnectionError, match=r"(?i)certificate.verify.failed") as caught:
+    with within(PATIENCE), pytest.raises(ProviderConnectionError, match=r"(?i)certificate.verify.failed") as caught:
         ask(model(base_url), middlewares=soon(1), timeout=5)
     assert len(caught.value.attempts) == len(first_bytes) == 2
     assert first_bytes == [b"\x16"] * 2  # the handshake of TLS: nothing went in the clear
@@ -462,9 +464,9 @@ def test_row_13_connections_that_are_all_in_use_are_told(model, way, whole, stre
     server.enqueue(stream.answer("a", end="hang", done=False), whole.answer("free"))
     steps = stream.task(llm)("hello")
     first_step(way, steps)
-    with within(2), pytest.raises(ProviderTimeout, match=r"all connections to .* are in use"):
+    with within(PATIENCE), pytest.raises(ProviderTimeout, match=r"all connections to .* are in use"):
         whole(llm, timeout=0.2)
-    with within(2), pytest.raises(ProviderTimeout, match=r"all connections to .* are in use"):
+    with within(PATIENCE), pytest.raises(ProviderTimeout, match=r"all connections to .* are in use"):
         stream(llm, first_chunk_timeout=0.2)
     closed(way, steps)
     assert whole(llm).response == "free"
@@ -476,7 +478,7 @@ def test_row_13_calls_inside_of_streams_go_on(model, way, whole, stream, server)
     open_streams = [stream.task(llm)("hello") for _ in range(20)]
     for steps in open_streams:
         first_step(way, steps)
-    assert whole(llm, timeout=5).response == "c"
+    assert whole(llm, timeout=PATIENCE).response == "c"
     for steps in open_streams:
         closed(way, steps)
 
@@ -486,19 +488,19 @@ def test_row_13_call_inside_of_the_only_stream_does_not_wait_for_ever(model, way
     server.default = lambda request: stream.answer("a", "b") if request.body.get("stream") else whole.answer("c")
     steps = stream.task(llm)("hello")
     first_step(way, steps)
-    with within(2), pytest.raises((ProviderTimeout, LimitExceeded)):
+    with within(PATIENCE), pytest.raises((ProviderTimeout, LimitExceeded)):
         whole(llm, timeout=0.2)
     closed(way, steps)
-    assert whole(llm, timeout=2).response == "c"
+    assert whole(llm, timeout=PATIENCE).response == "c"
 
 
 # 14: a process that is stopped
 
 
 def test_row_14_stopped_process_is_a_timeout_and_its_late_answer_is_nobodys(model, ask, echo):
-    task = ask.task(model(echo.base_url), timeout=5)
+    task = ask.task(model(echo.base_url), timeout=PATIENCE)
     assert ask.of(task, "<<first 1>>").response == "first 1"
-    with echo.stopped(), within(2), pytest.raises(ProviderTimeout):
+    with echo.stopped(), within(PATIENCE), pytest.raises(ProviderTimeout):
         ask.of(task.with_options(timeout=0.3), "<<late 2>>")
     for number in range(3, 8):
         response = ask.of(task, f"<<next {number}>>")
@@ -506,11 +508,11 @@ def test_row_14_stopped_process_is_a_timeout_and_its_late_answer_is_nobodys(mode
 
 
 def test_row_14_process_that_stops_in_the_middle_is_a_stall(model, way, stream, echo):
-    task = stream.task(model(echo.base_url), idle_timeout=0.3)
+    task = stream.task(model(echo.base_url), idle_timeout=1)
     words = "<<7" + "x" * 200 + ">>"
     steps = task(words)
     first_step(way, steps)
-    with echo.stopped(), within(2), pytest.raises(StreamInterrupted, match="idle_timeout=") as caught:
+    with echo.stopped(), within(PATIENCE), pytest.raises(StreamInterrupted, match="idle_timeout=") as caught:
         way.collect(steps)
     assert caught.value.response.response.startswith("7")
     assert stream.of(task, "<<again 9>>").response == "again 9"
@@ -519,4 +521,4 @@ def test_row_14_process_that_stops_in_the_middle_is_a_stall(model, way, stream, 
 def test_row_14_rate_limit_of_a_slow_server_is_no_timeout(model, ask, server):
     server.enqueue(error_reply(429, delay_before=0.1))
     with pytest.raises(RateLimited):
-        ask(model(server.base_url), timeout=2)
+        ask(model(server.base_url), timeout=PATIENCE)

@@ -39,7 +39,7 @@ from declarai_like.testing import (
 
 HI = Request(model="m", messages=(Message("Hi"),))
 STREAM = HI.replace(stream=True)
-QUICK = Limits(timeout=None, connect=2, first_chunk=0.3, idle=0.3)
+QUICK = Limits(timeout=None, connect=2, first_chunk=1, idle=1)
 
 
 @pytest.fixture
@@ -476,12 +476,12 @@ def timed(way, provider, request, into=None):
     started = time.monotonic()
     with pytest.raises(errors.ProviderTimeout) as caught:
         stream(way, provider, request, into) if request.stream else send(way, provider, request)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
     return caught.value
 
 
 @pytest.mark.parametrize(
-    "reply", [stream_reply(["a"], delay_before=5), bytes_reply([], end="hang"), keep_alive_reply()]
+    "reply", [stream_reply(["a"], delay_before=60), bytes_reply([], end="hang"), keep_alive_reply()]
 )
 def test_first_chunk_has_its_limit(way, provider, server, reply):
     server.enqueue(reply)
@@ -495,7 +495,7 @@ def test_first_chunk_has_its_limit(way, provider, server, reply):
 def test_each_next_chunk_has_its_limit(way, provider, server, reply):
     server.enqueue(reply())
     seen = []
-    error = timed(way, provider, STREAM.replace(limits=Limits(first_chunk=60, idle=0.3)), seen)
+    error = timed(way, provider, STREAM.replace(limits=Limits(first_chunk=60, idle=1)), seen)
     assert len(seen) in (1, 2)
     assert error.phase == "stream"
     assert "idle_timeout=" in str(error)
@@ -504,9 +504,9 @@ def test_each_next_chunk_has_its_limit(way, provider, server, reply):
 
 def test_whole_call_has_its_limit(way, provider, server):
     server.enqueue(
-        text_reply("a", delay_before=5),
-        stream_reply(["a"] * 100, pause_between=0.05),
-        bytes_reply([b"{"] * 100, content_type="application/json", pause_between=0.05),
+        text_reply("a", delay_before=60),
+        stream_reply(["a"] * 1000, pause_between=0.05),
+        bytes_reply([b"{"] * 1000, content_type="application/json", pause_between=0.05),
     )
     limits = Limits(timeout=0.4)
     for request in (HI, STREAM, HI):
@@ -518,7 +518,7 @@ def test_reader_who_takes_long_is_not_late(provider, server):
     server.enqueue(stream_reply(["a", "b"], pause_between=0.05))
     chunks = provider.stream(STREAM.replace(limits=QUICK))
     next(chunks)
-    time.sleep(0.5)
+    time.sleep(1.2)
     assert next(chunks)["choices"][0]["delta"] == {"content": "a"}
     assert list(chunks)[-1] is DONE
 

@@ -158,11 +158,11 @@ def test_tries_play_in_their_order_and_nobody_waits(way, path):
         answer_of(way)(llm)
         return time.perf_counter() - started
 
-    replies = [ProviderTimeout("late", retry_after=0.2), "Hello"]
+    replies = [ProviderTimeout("late", retry_after=1.5), "Hello"]
     with Cassette(path) as cassette:
-        assert ask(cassette.use(FakeLLM(replies, max_retries=1))) > 0.2
+        assert ask(cassette.use(FakeLLM(replies, max_retries=1))) > 1.4
     with Cassette(path) as cassette:
-        assert ask(cassette.use(FakeLLM(max_retries=1))) < 0.2
+        assert ask(cassette.use(FakeLLM(max_retries=1))) < 1.4
 
 
 def test_waits_between_tries_are_kept_with_the_timing(path):
@@ -421,14 +421,15 @@ def test_no_secret_is_written(path, server, monkeypatch):
         text_reply(f"Your key is {CANARY} and canary-of-the-environment"),
         error_reply(401, f"wrong key {CANARY}, Authorization: Bearer {CANARY}"),
     )
-    llm = declarai.openai(model="m", openai_token=CANARY, base_url=server.base_url, max_retries=0)
+    llm = declarai.openai(
+        model="m",
+        openai_token=CANARY,
+        base_url=f"{server.base_url}?access_token=canary-token",
+        headers={"X-Other": "Bearer canary-header", "api-key": "canary-azure", "x-api-key": ""},
+        max_retries=0,
+    )
     with Cassette(path):
-        llm.send(
-            f"My key is {CANARY}, and Basic dXNlcjpjYW5hcnk=",
-            extra_headers={"Authorization": "Bearer canary-header", "api-key": "canary-azure", "x-api-key": ""},
-            extra_query=[{"access_token": "canary-token"}],
-            max_tokens=5,
-        )
+        llm.send(f"My key is {CANARY}, and Basic dXNlcjpjYW5hcnk=", max_tokens=5)
         with pytest.raises(declarai.errors.AuthenticationError):
             llm.send("again")
     text = path.read_text("utf-8")

@@ -420,7 +420,7 @@ def test_answer_that_stands_in_the_reasoning_says_so(ask, openai, server, field)
 @pytest.mark.parametrize("answer", [str, int])
 def test_answer_is_whole_when_every_choice_has_its_finish_reason(stream, openai, server, end, answer):
     server.enqueue(bytes_reply([sse(chunk("42"), STOP, done=False)], end=end))
-    response = stream(openai(idle_timeout=0.5), answer)
+    response = stream(openai(idle_timeout=1), answer)
     assert (response.outcome, response.response) == ("complete", "42")
 
 
