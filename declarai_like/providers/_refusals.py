@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import ConfigurationError, EmptyResponse, InvalidResponse
+from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._endpoints import Endpoint
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["LearningEndpoint"]
 
 logger = logging.getLogger("declarai_like")
-_READABLE = frozenset({"", "identity", "gzip", "deflate"})
 
 
 class LearningEndpoint(Endpoint):
@@ -46,17 +46,17 @@ class LearningEndpoint(Endpoint):
             return codec.decode_answer(body, redact)
         except InvalidResponse as error:
             error.status = response.status_code
-            error.args = (f"{error.message} ({_kind(response, redact)}): {_advice(response)}",)
+            error.args = (f"{error.message} ({_kind(response, redact)}): {_advice(response, redact)}",)
             raise
 
-    def _check_began(self, waits: Waits, response: Any, decoder: Decoder) -> None:
+    def _check_began(self, waits: Waits, response: Any, decoder: Decoder, key: Secret | None) -> None:
         """Raise `EmptyResponse` if a stream that has ended brought no chunk at all."""
         if waits.began:
             return
-        redact = partial(self._redact, None)
+        redact = partial(self._redact, key)
         got = f"{decoder.shown()!r} ({_kind(response, redact)})" if decoder.begin else "nothing"
         raise EmptyResponse(
-            f"expected an event stream, got {got}: {_advice(response)}",
+            f"expected an event stream, got {got}: {_advice(response, redact)}",
             status=response.status_code,
             phase="first_chunk",
             body=decoder.shown(),
@@ -117,8 +117,6 @@ def _kind(response: Any, redact: Redact) -> str:
     return str(redact(response.headers.get("content-type", "no content type")))
 
 
-def _advice(response: Any) -> str:
-    encoding = response.headers.get("content-encoding", "")
-    if encoding.lower() not in _READABLE:
-        return f"its content-encoding {encoding!r:.40} is not understood here"
-    return "check the base_url"
+def _advice(response: Any, redact: Redact) -> str:
+    encoding = unknown_encoding(response.headers)
+    return f"its content-encoding {redact(encoding)!r:.40} is not understood here" if encoding else "check the base_url"

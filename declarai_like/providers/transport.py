@@ -123,7 +123,7 @@ class HTTPProvider(LearningEndpoint):
                 for chunk in decoder.close():
                     waits.heard = True
                     yield chunk
-                self._check_began(waits, response, decoder)
+                self._check_began(waits, response, decoder, key)
             finally:
                 waits.detach()
                 response.close()
@@ -165,7 +165,7 @@ class HTTPProvider(LearningEndpoint):
                 for chunk in decoder.close():
                     waits.heard = True
                     yield chunk
-                self._check_began(waits, response, decoder)
+                self._check_began(waits, response, decoder, key)
             finally:
                 waits.detach()
                 await response.aclose()
