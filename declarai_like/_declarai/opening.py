@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import TypeAlias
 
+    from declarai_like.providers._endpoints import Key
     from declarai_like.providers.base import Provider
-    from declarai_like.providers.transport import Key
     from declarai_like.requests import Headers
 
     Opened: TypeAlias = tuple[Provider, Options]

@@ -9,10 +9,17 @@ from declarai_like._wire.sizes import check_size
 from declarai_like.errors import InvalidResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 _MOST_OF_A_REFUSAL = 64 * 1024
 """How many bytes of a refusal are read: enough for its message."""
+_UNDERSTOOD = frozenset({"", "identity", "gzip", "deflate"})
+
+
+def unknown_encoding(headers: Mapping[str, str]) -> str:
+    """Give the encoding of a body that was not asked for and may not be understood here, else an empty text."""
+    encoding = headers.get("content-encoding", "").strip()
+    return "" if encoding.lower() in _UNDERSTOOD else encoding
 
 
 def iter_body(response: Any) -> Iterator[bytes]:
@@ -29,7 +36,10 @@ def _is_packed(response: Any) -> bool:
     """Say whether the bytes are not to be had as they are: compressed, or read already (by a client's event hook)."""
     packing = response.headers.get("content-encoding", "")
     if "," in packing:  # httpx, which older official clients use, unpacks it in one piece, however long that is
-        raise InvalidResponse(f"expected an answer that is packed once at most, got {packing!r:.80}")
+        times = packing.count(",") + 1
+        raise InvalidResponse(
+            f"expected an answer that is packed once at most, got a content-encoding of {times} names"
+        )
     return bool(packing) or response.is_stream_consumed
 
 

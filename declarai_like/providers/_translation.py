@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from declarai_like import errors
+from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._causes import cause_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def translate_error(error: Exception, *, where: str, redact: Redact, waits: Wait
     if type(root).__name__ == "LocalProtocolError":  # it shows the header, which may be a secret
         return errors.ConfigurationError(
             f"the request to {where} could not be made: a header has a line break, or what else none may have"
+        )
+    if type(root).__name__ == "DecodingError":
+        return errors.InvalidResponse(
+            f"expected the answer of {where} to be in the content-encoding it names: {redact(str(root))}",
+            phase=waits.phase,
         )
     if names & _NETWORK:
         return _lost(root, cause_of(error), where, redact, waits)
@@ -138,5 +144,8 @@ def _show_body(body: Any, headers: Mapping[str, str], redact: Redact) -> str:
     """Give the beginning of a body that is not the provider's JSON, e.g. a proxy's web page."""
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     text = redact(" ".join(text[:2000].split()))
-    kind = redact(headers.get("content-type", "no content type"))
-    return f"{kind} {text[:200]!r}" if text else "nothing"
+    if not text:
+        return "nothing"
+    kind, encoding = redact(headers.get("content-type", "no content type")), redact(unknown_encoding(headers))
+    advice = f"; its content-encoding {encoding!r:.40} is not understood here" if encoding else ""
+    return f"{kind} {text[:200]!r}{advice}"

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import zlib
+from dataclasses import replace
 
 import pytest
 from wire_format import USAGE, chunk, of_choices, sse
@@ -648,6 +649,37 @@ def test_stream_that_is_none_is_refused(way, provider, server, reply, kind, word
     with pytest.raises(errors.InvalidResponse, match=words) as caught:
         stream(way, provider)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "br", "Compress"])
+def test_body_in_an_encoding_that_is_not_understood_names_it(way, provider, server, encoding):
+    packed = bytes_reply(b"\x28\xb5\x2f\xfd\x04", content_type="text/plain", headers={"Content-Encoding": encoding})
+    server.enqueue(packed, packed, replace(packed, status=400))
+    for ask, kind in ((send, errors.InvalidResponse), (stream, errors.EmptyResponse), (send, errors.BadRequestError)):
+        with pytest.raises(kind, match=f"its content-encoding '{encoding}' is not understood") as caught:
+            ask(way, provider)
+        assert "base_url" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [send, stream])
+def test_body_that_is_not_in_the_encoding_it_names_is_no_fault_of_the_network(way, provider, server, ask):
+    server.enqueue(bytes_reply(b'{"choices": []}', headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(errors.InvalidResponse, match="content-encoding") as caught:
+        ask(way, provider)
+    assert "network" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Content-Encoding", "Content-Type"])
+@pytest.mark.parametrize("value", ["sk-of-the-hour", "gzip, sk-of-the-hour"])
+@pytest.mark.parametrize("ask", [send, stream])
+def test_key_of_a_function_that_a_server_repeats_in_a_header_is_not_shown(way, server, ask, name, value):
+    provider = OpenAIProvider("m", key=lambda: "sk-of-the-hour", base_url=server.base_url)
+    server.enqueue(
+        bytes_reply(b"oops", **{"content_type": value} if name == "Content-Type" else {"headers": {name: value}})
+    )
+    with pytest.raises(errors.InvalidResponse) as caught:
+        ask(way, provider)
+    assert "sk-of-the-hour" not in str(caught.value)
 
 
 def test_answer_without_a_content_type_is_read(way, provider, server):

@@ -1,0 +1,122 @@
+"""What an endpoint answers: whole answers read, refusals and network errors told as ours, and learned from."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.errors import ConfigurationError, EmptyResponse, InvalidResponse
+from declarai_like.providers._bodies import unknown_encoding
+from declarai_like.providers._endpoints import Endpoint
+
+if TYPE_CHECKING:
+    from declarai_like._wire.codecs.base import Chunk, Codec, Decoder, Learned, Redact
+    from declarai_like.errors import DeclaraiError, ProviderError
+    from declarai_like.providers._waits import Waits
+    from declarai_like.providers.base import Secret
+    from declarai_like.requests import Request
+
+__all__ = ["LearningEndpoint"]
+
+logger = logging.getLogger("declarai_like")
+
+
+class LearningEndpoint(Endpoint):
+    """An endpoint whose answers are read, and that is not sent again what it has refused."""
+
+    def encode(self, request: Request) -> dict[str, Any]:
+        """Give the JSON body of a request, less what this server is known to refuse."""
+        return self._encode(self.codec_of(request), request, self._learned)
+
+    def _encode(self, codec: Codec, request: Request, learned: Learned) -> dict[str, Any]:
+        origin = {**(self.origin or {}), "model": request.model}
+        return {**codec.encode(request, learned, origin), **request.extra_body}
+
+    def adapts(self, error: ProviderError, request: Request) -> bool:
+        """Say whether a refusal has taught something, so that the same request, encoded anew, may succeed."""
+        return bool(error.lessons)
+
+    def _answer(self, codec: Codec, response: Any, body: bytes, key: Secret | None) -> Chunk:
+        """Read the body of a whole answer."""
+        if not body.strip():
+            raise EmptyResponse("expected a completion, got an empty body", status=response.status_code)
+        redact = partial(self._redact, key)
+        try:
+            return codec.decode_answer(body, redact)
+        except InvalidResponse as error:
+            error.status = response.status_code
+            error.args = (f"{error.message} ({_kind(response, redact)}): {_advice(response, redact)}",)
+            raise
+
+    def _check_began(self, waits: Waits, response: Any, decoder: Decoder, key: Secret | None) -> None:
+        """Raise `EmptyResponse` if a stream that has ended brought no chunk at all."""
+        if waits.began:
+            return
+        redact = partial(self._redact, key)
+        got = f"{decoder.shown()!r} ({_kind(response, redact)})" if decoder.begin else "nothing"
+        raise EmptyResponse(
+            f"expected an event stream, got {got}: {_advice(response, redact)}",
+            status=response.status_code,
+            phase="first_chunk",
+            body=decoder.shown(),
+        )
+
+    def _refuse(
+        self, codec: Codec, request: Request, learned: Learned, response: Any, body: bytes, *, key: Secret | None
+    ) -> Chunk:
+        """Raise the error that a refusal is; give the answer where the refusal has one in it."""
+        from declarai_like.providers._translation import refusal_error
+
+        refusal = codec.read_refusal(response.status_code, response.headers, body)
+        if refusal.code == "json_validate_failed":  # the server read what the model said, and would not hand it out
+            words = refusal.failed_generation or refusal.message
+            return {"model": request.model, "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}
+            ]}  # fmt: skip
+        error = refusal_error(response, refusal, self.where, partial(self._redact, key))
+        lessons = codec.learn(response.status_code, refusal, request, learned)
+        for lesson in lessons - self._learned:
+            of = "this schema in " if lesson.schema else ""
+            logger.warning(
+                "%s does not take %s%s for %s: it is left out from now on", self.where, of, lesson.field, lesson.model
+            )
+        self._learned |= lessons
+        error.lessons = tuple(sorted({lesson.field for lesson in lessons}))
+        raise error
+
+    def _translate(
+        self, error: Exception, waits: Waits, codec: Codec, request: Request, learned: Learned, *, key: Secret | None
+    ) -> DeclaraiError:
+        """Tell an exception from below as ours; it knows nothing of the frames below, whose locals hold the key."""
+        from declarai_like.providers._translation import translate_error
+
+        response = getattr(error, "response", None)
+        if response is not None and isinstance(getattr(error, "status_code", None), int):  # the official client's
+            try:
+                self._refuse(codec, request, learned, response, _content_of(response), key=key)
+            except Exception as refusal:
+                error = refusal
+        try:
+            where = self.where
+        except ConfigurationError as missing:
+            return missing.with_traceback(None)
+        return translate_error(error, where=where, redact=partial(self._redact, key), waits=waits).with_traceback(None)
+
+
+def _content_of(response: Any) -> bytes:
+    """Give the body of a refusal that the official client has read."""
+    try:
+        return bytes(response.content)
+    except Exception:
+        return b""
+
+
+def _kind(response: Any, redact: Redact) -> str:
+    """Name the kind of a body, for a message."""
+    return str(redact(response.headers.get("content-type", "no content type")))
+
+
+def _advice(response: Any, redact: Redact) -> str:
+    encoding = unknown_encoding(response.headers)
+    return f"its content-encoding {redact(encoding)!r:.40} is not understood here" if encoding else "check the base_url"
