@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.option_names import looks_like_key
 from declarai_like._calls.options import Options, ProviderOptions
 from declarai_like.errors import ConfigurationError
-from declarai_like.providers.anthropic import AnthropicProvider
 from declarai_like.providers.azure import AzureOpenAIProvider
 from declarai_like.providers.base import LLMSettings, Secret, registered
 from declarai_like.providers.offline import OfflineProvider, is_offline, or_offline
@@ -138,6 +137,8 @@ def open_anthropic(
     **options: Any,
 ) -> Opened:
     """Open Anthropic, or a server that speaks its format."""
+    from declarai_like.providers.anthropic import AnthropicProvider
+
     if not model:
         raise ConfigurationError("no model: give model=, as in declarai_like.anthropic('claude-sonnet-4-5')")
     _refuse_keys(model=model, version=version, base_url=base_url)

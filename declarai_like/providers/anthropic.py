@@ -24,6 +24,7 @@ class AnthropicProvider(HTTPProvider):
     """A model of Anthropic's, or of a server that speaks its format."""
 
     name = "anthropic"
+    address_variable = "ANTHROPIC_BASE_URL"
 
     @property
     def address(self) -> str:

@@ -66,6 +66,8 @@ class HTTPProvider:
     """
 
     name = "http"
+    address_variable = "OPENAI_BASE_URL"
+    """The environment variable that gives the base URL where no argument does."""
     _lost_login = False
     """Whether a login stood in the address of the provider that this one was pickled from."""
 
@@ -313,7 +315,7 @@ class HTTPProvider:
         if self._lost_login:
             raise ConfigurationError(
                 f"the login in the address of {self.where} is not pickled: "
-                "set OPENAI_BASE_URL in the environment of the process that needs it"
+                f"set {self.address_variable} in the environment of the process that needs it"
             )
         url = url_of(self.address, message.path)
         content = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
