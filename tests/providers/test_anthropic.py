@@ -50,7 +50,9 @@ def events_of(answer):
                 pieces += [{"type": kind, field: piece} for piece in halves(begin[field])]
                 begin[field] = ""
         if "input" in begin:
-            pieces += [{"type": "input_json_delta", "partial_json": piece} for piece in halves(json.dumps(begin["input"]))]
+            pieces += [
+                {"type": "input_json_delta", "partial_json": piece} for piece in halves(json.dumps(begin["input"]))
+            ]
             begin["input"] = {}
         yield {"type": "content_block_start", "index": index, "content_block": begin}
         yield from ({"type": "content_block_delta", "index": index, "delta": piece} for piece in pieces)
@@ -181,7 +183,7 @@ def test_options_of_another_provider_are_refused():
 # Conversations
 
 OPAQUE = [
-    {"type": "thinking", "thinking": "Hm — 😀\u2028 \"x\"", "signature": "EqcCCm4IDx+/=="},
+    {"type": "thinking", "thinking": 'Hm — 😀\u2028 "x"', "signature": "EqcCCm4IDx+/=="},
     {"type": "redacted_thinking", "data": "EmwKAhgBEgy3va+/"},
     {"type": "thinking", "thinking": "", "signature": "only a signature"},
 ]

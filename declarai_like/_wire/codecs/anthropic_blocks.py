@@ -46,6 +46,11 @@ class Block:
         """Whether it is the typed answer, asked for as a tool call."""
         return self.kind == "tool_use" and self.call is None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a message has all of it by itself."""
+        return self.kind == "tool_use" or (self.kind == "text" and not self.start.get("citations"))
+
     def add(self, kind: str, field: str, piece: str) -> dict[str, Any]:
         """Join a piece of text to the block; give what it says."""
         self._pieces.setdefault(field, []).append(piece)
@@ -181,9 +186,9 @@ class Blocks:
 
     def state(self, *, truncated: bool) -> dict[str, Any] | None:
         """Give what goes back with the next turn; `None` where the text and the calls are all there is."""
-        blocks = [block.kept() for block in self._all if block.is_whole(truncated=truncated)]
-        plain = all(block["type"] == "tool_use" or block.keys() == {"type", "characters"} for block in blocks)
-        return None if plain else {"content": blocks}
+        if all(block.is_plain for block in self._all):
+            return None
+        return {"content": [block.kept() for block in self._all if block.is_whole(truncated=truncated)]}
 
 
 def _as_json(value: Any) -> str:

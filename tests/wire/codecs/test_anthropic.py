@@ -142,7 +142,7 @@ def test_thinking_that_comes_with_its_block_is_kept():
 def test_thinking_without_signature_goes_back_unless_it_was_cut(stop, kept):
     end = {**END, "delta": {"stop_reason": stop}}
     got = answer(START, begins(type="thinking", thinking=""), goes_on("thinking_delta", thinking="Hm"), end)
-    assert len((got.state or {"data": {"content": []}})["data"]["content"]) == kept
+    assert len(got.state["data"]["content"]) == kept
 
 
 def test_blocks_of_other_kinds_are_kept_as_they_came():
@@ -169,8 +169,11 @@ def test_blocks_of_other_kinds_are_kept_as_they_came():
 
 
 def test_half_an_input_of_the_servers_own_tool_does_not_go_back():
-    given = begins(0, type="server_tool_use", id="s", name="w", input={}), goes_on("input_json_delta", partial_json='{"q')
-    assert answer(START, *given, END).state is None
+    given = (
+        begins(0, type="server_tool_use", id="s", name="w", input={}),
+        goes_on("input_json_delta", partial_json='{"q'),
+    )
+    assert answer(START, *given, END).state["data"] == {"content": []}
 
 
 @pytest.mark.parametrize(
@@ -219,8 +222,8 @@ def test_what_is_no_event_is_refused(data):
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (b"it broke", {"message": "it broke"}),
-        (b"[1]", {"message": ""}),
+        (b"it broke", {"code": None, "message": "it broke"}),
+        (b"[1]", {"code": None, "message": "the provider reported an error without a word"}),
         (b'{"error": "it broke"}', "it broke"),
         (b'{"message": "it broke"}', {"code": None, "message": "it broke"}),
         (b"{}", {"code": None, "message": "the provider reported an error without a word"}),
@@ -228,11 +231,7 @@ def test_what_is_no_event_is_refused(data):
 )
 def test_error_events_of_gateways_are_read(data, error):
     (chunk,) = MessageDecoder().feed(b"event: error\ndata: " + data + b"\n\n")
-    told = chunk["error"]
-    if isinstance(error, dict) and not error["message"]:
-        assert told["message"] == "the provider reported an error without a word"
-    else:
-        assert told == error
+    assert chunk["error"] == error
 
 
 @pytest.mark.parametrize("content", [[{"type": "text", "text": "Hi"}], "Hi"])
@@ -348,7 +347,9 @@ def test_turns_of_one_role_are_one_and_results_come_first():
     call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
     result = {"role": "tool", "tool_call_id": "t", "content": "7", "is_error": True}
     said = Message("", "assistant", fields={"tool_calls": [call]})
-    told = turns(Message("a"), Message(" "), Message("b"), said, Message("c"), Message.of(result), Message("", "assistant"))
+    told = turns(
+        Message("a"), Message(" "), Message("b"), said, Message("c"), Message.of(result), Message("", "assistant")
+    )
     assert told == [
         {"role": "user", "content": [text("a"), text("b")]},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}]},
@@ -358,14 +359,20 @@ def test_turns_of_one_role_are_one_and_results_come_first():
 
 
 def test_system_prompts_are_the_systems_where_they_lead():
-    body = encode(Message("a", "system"), Message("b", "developer"), Message("Hi"), Message("c", "system"), Message("", "system"))
+    body = encode(
+        Message("a", "system"), Message("b", "developer"), Message("Hi"), Message("c", "system"), Message("", "system")
+    )
     assert body["system"] == [text("a"), text("b")]
     assert body["messages"] == [{"role": "user", "content": [text("Hi"), text("<system>\nc\n</system>")]}]
     assert encode(Message("a", "system"))["messages"] == []
 
 
 def test_greeting_follows_the_user():
-    assert [turn["role"] for turn in turns(Message("Welcome", "assistant"), Message("Hi"))] == ["user", "assistant", "user"]
+    assert [turn["role"] for turn in turns(Message("Welcome", "assistant"), Message("Hi"))] == [
+        "user",
+        "assistant",
+        "user",
+    ]
 
 
 @pytest.mark.parametrize(("arguments", "given"), [("", {}), ("{", {"invalid_arguments": "{"}), ({"x": 1}, {"x": 1})])
@@ -513,7 +520,9 @@ def test_refusals_teach_what_they_say(status, words, options, taught):
     assert lessons(status, words, **options) == taught
 
 
-@pytest.mark.parametrize(("header", "told", "known"), [("a", "b", "a"), (None, "b", "b"), (None, None, None), (None, 7, None)])
+@pytest.mark.parametrize(
+    ("header", "told", "known"), [("a", "b", "a"), (None, "b", "b"), (None, None, None), (None, 7, None)]
+)
 def test_id_of_the_request_may_stand_in_the_body(header, told, known):
     headers = {} if header is None else {"request-id": header}
     body = json.dumps({"type": "error", "error": {"message": "m"}, "request_id": told}).encode()
