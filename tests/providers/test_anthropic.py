@@ -235,6 +235,36 @@ def test_calls_go_back_behind_their_thinking(way, server, anthropic, streams):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_rounds_of_tools_give_thinking_back(way, server, anthropic, streams):
+    def answer(request):
+        asked = {"type": "tool_use", "id": "toolu_1", "name": "square", "input": {"x": 3}}
+        blocks = [*OPAQUE, text("Let me see"), asked]
+        if len(request.body["messages"]) == 1:
+            return reply(*blocks, stop="tool_use", streams=streams)
+        _, said, results = request.body["messages"]
+        if said["content"] != blocks or results["content"][0]["content"] != [text("9")]:
+            return refusal(400, "invalid_request_error", f"not as it was: {said} {results}")
+        return reply(text('{"result": 9}'), streams=streams)
+
+    server.default = answer
+
+    def square(x: int) -> int:
+        """Multiply a number by itself"""
+        return x * x
+
+    @anthropic().task(tools=[square], streaming=streams)
+    @way.define
+    def solve(question: str) -> int:
+        """Solve this"""
+
+    if streams:
+        assert way.collect(solve("3 * 3"))[-1].parsed == 9
+    else:
+        assert way.call(solve, "3 * 3") == 9
+    assert all("output_config" in request.body for request in server.requests)
+
+
 def test_another_server_sees_the_text_alone(server, anthropic):
     server.enqueue(reply(*OPAQUE, text("Hello")), reply(text("Hi again")))
     llm = anthropic()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
 
-from declarai_like._buffers import VendorChunk
-from declarai_like._outcomes import ending_of, finish_reason_of
+from declarai_like._values.buffers import VendorChunk
+from declarai_like._values.outcomes import ending_of, finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.anthropic_blocks import Blocks
 from declarai_like._wire.codecs.anthropic_refusals import learn, read_refusal
@@ -302,10 +302,9 @@ def _join_calls(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Make one entry of all that tell of the same call."""
     calls: dict[int, dict[str, Any]] = {}
     for entry in entries:
-        call = calls.setdefault(entry["index"], {**entry, "function": {"arguments": "", **entry["function"]}})
-        if call["function"] is not entry["function"]:
-            arguments = call["function"]["arguments"] + entry["function"]["arguments"]
-            call["function"] = {**call["function"], "arguments": arguments}
+        function = entry["function"]
+        call = calls.setdefault(entry["index"], {**entry, "function": {**function, "arguments": ""}})
+        call["function"]["arguments"] += function["arguments"]
     return list(calls.values())
 
 

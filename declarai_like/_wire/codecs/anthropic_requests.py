@@ -44,6 +44,8 @@ def encode_request(request: Request, learned: Learned, origin: Origin) -> dict[s
         body["system"] = system
     if request.tools:
         body["tools"] = [_encode_tool(tool) for tool in request.tools]
+    elif body.get("tool_choice", {}).get("type") in {"auto", "none"}:
+        del body["tool_choice"]  # refused where there is nothing to choose from
     _ask_for_type(body, request, choose_format(request, learned))
     if request.stream:
         body["stream"] = True

@@ -311,7 +311,11 @@ def test_parameters_are_spelled_in_the_format():
     ],
 )
 def test_choice_of_tools_is_spelled_in_the_format(params, choice):
-    assert encode(params=params)["tool_choice"] == choice
+    assert encode(params=params, tools=(TOOL,))["tool_choice"] == choice
+
+
+def test_choice_of_tools_is_left_out_where_there_are_none():
+    assert "tool_choice" not in encode(params={"parallel_tool_calls": False})
 
 
 @pytest.mark.parametrize(
