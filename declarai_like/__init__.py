@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from declarai_like._calls.budgets import limits
-    from declarai_like._declarai import Declarai, azure_openai, local, offline, openai
+    from declarai_like._declarai import Declarai, anthropic, azure_openai, local, offline, openai
     from declarai_like._prompting.magic import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
@@ -48,6 +48,7 @@ __all__ = [
     "Request",
     "Result",
     "TaskMiddleware",
+    "anthropic",
     "azure_openai",
     "fallback",
     "limits",
@@ -75,6 +76,7 @@ _HOMES = {
     "Request": "requests",
     "Result": "responses",
     "TaskMiddleware": "middleware",
+    "anthropic": "_declarai",
     "azure_openai": "_declarai",
     "fallback": "middleware",
     "limits": "_calls.budgets",

@@ -184,7 +184,10 @@ class LLMResponse:
 
     @property
     def items(self) -> tuple[Mapping[str, Any], ...]:
-        """The output items of the Responses API that are whole by now, as they came; empty elsewhere."""
+        """What is whole by now beside text, thinking and calls, as it came; empty for chat completions.
+
+        The output items of the Responses API, and the other blocks of Anthropic's, e.g. of tools that it runs itself.
+        """
         return _entries(self._vendor.items)
 
     @property

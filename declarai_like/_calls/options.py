@@ -57,8 +57,8 @@ class TaskOptions(TypedDict, total=False):
     deps: Mapping[str, Any]
 
 
-class ProviderOptions(TypedDict, total=False):
-    """What a provider may be given for all its tasks; time limits are in seconds, `None` is no limit."""
+class HTTPOptions(TypedDict, total=False):
+    """What a provider behind HTTP may be given for all its tasks; time limits are in seconds, `None` is no limit."""
 
     extra_body: Mapping[str, Any]
     llm_params: Mapping[str, Any]
@@ -75,9 +75,14 @@ class ProviderOptions(TypedDict, total=False):
     max_concurrency: int | None
     max_prompt_chars: int | None
     max_answer_bytes: int | None
-    api_key: str | Secret | None
     http_client: Any
     http_async_client: Any
+
+
+class ProviderOptions(HTTPOptions, total=False):
+    """What OpenAI, and its kin, may be given beside: the key by its general name, and the official client."""
+
+    api_key: str | Secret | None
     client: Any
     async_client: Any
     azure_ad_token_provider: Any

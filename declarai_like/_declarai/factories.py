@@ -1,4 +1,4 @@
-"""The providers by their names: `openai()`, `azure_openai()`, `local()`, `offline()`."""
+"""The providers by their names: `openai()`, `azure_openai()`, `anthropic()`, `local()`, `offline()`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from declarai_like._declarai.model import Declarai
 from declarai_like._declarai.opening import (
+    open_anthropic,
     open_azure_openai,
     open_local,
     open_offline,
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from declarai_like._calls.options import LocalOptions, ProviderOptions
+    from declarai_like._calls.options import HTTPOptions, LocalOptions, ProviderOptions
     from declarai_like._declarai.model import StreamingDeclarai
     from declarai_like.providers.base import Secret
     from declarai_like.requests import Headers
 
     KeyArgument: TypeAlias = str | Secret | Callable[[], str | Awaitable[str]]
 
-__all__ = ["azure_openai", "local", "offline", "openai"]
+__all__ = ["anthropic", "azure_openai", "local", "offline", "openai"]
 
 
 @overload
@@ -139,6 +140,48 @@ def azure_openai(
         headers=headers,
         stream=stream,
         **options,
+    )
+    return Declarai.of(*opened)
+
+
+@overload
+def anthropic(
+    model: str,
+    *,
+    stream: Literal[True],
+    api_key: KeyArgument | None = None,
+    base_url: str | None = None,
+    headers: Headers | None = None,
+    **options: Unpack[HTTPOptions],
+) -> StreamingDeclarai: ...
+@overload
+def anthropic(
+    model: str,
+    *,
+    stream: bool | None = None,
+    api_key: KeyArgument | None = None,
+    base_url: str | None = None,
+    headers: Headers | None = None,
+    **options: Unpack[HTTPOptions],
+) -> Declarai: ...
+def anthropic(
+    model: str,
+    *,
+    api_key: KeyArgument | None = None,
+    base_url: str | None = None,
+    headers: Headers | None = None,
+    stream: bool | None = None,
+    **options: Unpack[HTTPOptions],
+) -> Any:
+    """Use a model of Anthropic's, or of any server that speaks its Messages format (`base_url=`).
+
+    The key is `api_key`, else the environment's `ANTHROPIC_API_KEY`, read when it is first needed; the address is
+    `base_url`, else the environment's `ANTHROPIC_BASE_URL`, else Anthropic's own. An answer is cut at 8,192 tokens
+    unless `llm_params` gives `max_tokens`. The other options are those of `openai`, but for an official client.
+    """
+    api_key = seal_key(api_key)
+    opened = open_anthropic(
+        model=model, api_key=api_key, base_url=base_url, headers=headers, stream=stream, **cast("Any", options)
     )
     return Declarai.of(*opened)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Opened: TypeAlias = tuple[Provider, Options]
 
 __all__ = [
+    "open_anthropic",
     "open_azure_openai",
     "open_local",
     "open_offline",
@@ -123,6 +124,36 @@ def open_azure_openai(
     return or_offline(provider), _lay_options(stream, options, _OF_AZURE)
 
 
+def open_anthropic(
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    api_key: Key | str | None = None,
+    base_url: str | None = None,
+    headers: Headers | None = None,
+    stream: bool | None = None,
+    http_client: Any = None,
+    http_async_client: Any = None,
+    **options: Any,
+) -> Opened:
+    """Open Anthropic, or a server that speaks its format."""
+    from declarai_like.providers.anthropic import AnthropicProvider
+
+    if not model:
+        raise ConfigurationError("no model: give model=, as in declarai_like.anthropic('claude-sonnet-4-5')")
+    _refuse_keys(model=model, version=version, base_url=base_url)
+    provider = AnthropicProvider(
+        LLMSettings("anthropic", model, version).model,
+        key=seal_key(api_key),
+        base_url=base_url,
+        headers=headers,
+        streaming=bool(stream),
+        http_client=http_client,
+        http_async_client=http_async_client,
+    )
+    return or_offline(provider), _lay_options(stream, options, _OF_ANTHROPIC)
+
+
 def open_local(*, model: str | None = None, stream: bool | None = None, **options: Any) -> Opened:
     """Open a model that runs in this process."""
     from declarai_like.providers.local import LocalProvider
@@ -180,6 +211,7 @@ _OPENERS: dict[str, Callable[..., Opened]] = {
     "openai": open_openai,
     "azure-openai": open_azure_openai,
     "azure_openai": open_azure_openai,
+    "anthropic": open_anthropic,
     "local": open_local,
 }
 _OF_ALL = ("api_key", "stream", "headers", "http_client", "http_async_client", "client", "async_client")
@@ -192,6 +224,9 @@ _OF_AZURE = (
     "api_version",
     *_OF_ALL,
 )
+_OF_ANTHROPIC = (
+    "model", "version", "api_key", "base_url", "stream", "headers", "http_client", "http_async_client",
+)  # fmt: skip
 _KEYS = frozenset({"openai_token", "azure_openai_key", "api_key"})
 _OF_TASKS = ProviderOptions.__annotations__.keys() - {
     "api_key",

@@ -224,7 +224,10 @@ class ChoiceState:
             except OutputError as error:
                 self.error = error
         elif not progress.refusal and ending == "truncated":
-            self.error = OutputTruncated(f"the token limit was reached before any {output.type_name} was written")
+            spent = "; thinking has used it up: raise it, or let the model think less" if progress.reasoning else ""
+            self.error = OutputTruncated(
+                f"the token limit was reached before any {output.type_name} was written{spent}"
+            )
         return None
 
     def snapshot(self) -> ChoiceSnapshot:

@@ -34,6 +34,8 @@ class Endpoint:
     """A model behind an HTTP address; a subclass names the address, the codec and the key's header."""
 
     name = "http"
+    address_variable = "OPENAI_BASE_URL"
+    """The environment variable that gives the base URL where no argument does."""
     _lost_login = False
     """Whether a login stood in the address of the provider that this one was pickled from."""
 

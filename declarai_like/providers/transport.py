@@ -198,7 +198,7 @@ class HTTPProvider(LearningEndpoint):
         if self._lost_login:
             raise ConfigurationError(
                 f"the login in the address of {self.where} is not pickled: "
-                "set OPENAI_BASE_URL in the environment of the process that needs it"
+                f"set {self.address_variable} in the environment of the process that needs it"
             )
         url = url_of(self.address, message.path)
         content = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -30,6 +30,8 @@ assert_type(streaming_llm, StreamingDeclarai)
 assert_type(declarai.openai(model="m", stream=False), declarai.Declarai)
 assert_type(declarai.azure_openai("d"), declarai.Declarai)
 assert_type(declarai.azure_openai(model="d", stream=True), StreamingDeclarai)
+assert_type(declarai.anthropic("m", api_key="k"), declarai.Declarai)
+assert_type(declarai.anthropic("m", stream=True), StreamingDeclarai)
 assert_type(declarai.local(), declarai.Declarai)
 assert_type(declarai.local(stream=True), StreamingDeclarai)
 

@@ -1,0 +1,56 @@
+"""Anthropic, and every server that speaks its Messages format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from declarai_like._wire.codecs.anthropic import AnthropicCodec
+from declarai_like.errors import ConfigurationError
+from declarai_like.providers.base import Secret
+from declarai_like.providers.openai import environment
+from declarai_like.providers.transport import HTTPProvider
+
+if TYPE_CHECKING:
+    from declarai_like._wire.codecs.base import Codec
+    from declarai_like.requests import Request
+
+__all__ = ["AnthropicProvider"]
+
+_MESSAGES = AnthropicCodec()
+_BASE_URL = "https://api.anthropic.com"
+
+
+class AnthropicProvider(HTTPProvider):
+    """A model of Anthropic's, or of a server that speaks its format."""
+
+    name = "anthropic"
+    address_variable = "ANTHROPIC_BASE_URL"
+
+    @property
+    def address(self) -> str:
+        """The base URL: the argument's, else the environment's `ANTHROPIC_BASE_URL`, else Anthropic's own."""
+        return self._base_url or environment("ANTHROPIC_BASE_URL") or _BASE_URL
+
+    @property
+    def api_key(self) -> Secret:
+        """The key: the argument's, else the environment's. Raises `ConfigurationError` if there is none."""
+        given = None if callable(self._key) else self._key
+        told = given or environment("ANTHROPIC_API_KEY")
+        if told:
+            return Secret(told)
+        if self._base_url or environment("ANTHROPIC_BASE_URL"):
+            return Secret("no-key")  # a server of one's own seldom asks for one
+        raise ConfigurationError("no Anthropic key: set the environment variable ANTHROPIC_API_KEY, or give api_key=")
+
+    def key_headers(self, key: Secret) -> dict[str, str]:
+        """Give the key's header."""
+        return {"x-api-key": key.reveal()}
+
+    def codec_of(self, request: Request) -> Codec:
+        """Give the codec of Messages."""
+        return _MESSAGES
+
+    def path_of(self, codec: Codec, request: Request) -> str:
+        """Give the path; a base URL that ends in `/v1`, as other formats have it, is taken too."""
+        path, base = codec.path(request), self.address.partition("?")[0].rstrip("/")
+        return path.removeprefix("/v1") if base.endswith("/v1") else path
