@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from declarai_like.errors import ProviderError
     from declarai_like.messages import Message
 
-__all__ = ["HangUp", "Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
+__all__ = ["API", "HangUp", "Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
 
 Headers: TypeAlias = "Mapping[str, str] | Callable[[], Mapping[str, str]]"
 """Headers to send, or what gives them, asked before each request."""
+
+API: TypeAlias = Literal["auto", "chat", "responses"]
+"""Which of OpenAI's two formats is spoken; `"auto"` is chat completions until something needs the other."""
 
 Observer: TypeAlias = "Callable[[dict[str, Any]], object]"
 """Called with each chunk as the provider sent it, or as the filters have left it."""
@@ -176,6 +179,7 @@ class Request:
     filters: tuple[Callable[[], TextFilter], ...] = field(default=(), compare=False, repr=False)
     headers: Headers | None = field(default=None, compare=False, repr=False)
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    api: API | None = None
 
     @property
     def task(self) -> str:

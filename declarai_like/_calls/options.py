@@ -10,7 +10,7 @@ from declarai_like._calls.middlewares import TaskMiddleware
 from declarai_like._calls.option_names import describe_unknown, looks_like_key
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
-from declarai_like.requests import Headers, Limits, Request
+from declarai_like.requests import API, Headers, Limits, Request
 
 if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
@@ -24,6 +24,7 @@ Reading = Literal["lenient", "strict"]
 class TaskOptions(TypedDict, total=False):
     """What a task may be given beside `streaming`; time limits are in seconds, `None` is no limit."""
 
+    api: API
     headers: Headers
     extra_body: Mapping[str, Any]
     model: str
@@ -60,6 +61,7 @@ class TaskOptions(TypedDict, total=False):
 class HTTPOptions(TypedDict, total=False):
     """What a provider behind HTTP may be given for all its tasks; time limits are in seconds, `None` is no limit."""
 
+    api: API
     extra_body: Mapping[str, Any]
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
@@ -94,6 +96,7 @@ class LocalOptions(TypedDict, total=False):
     n_ctx: int
     n_parallel: int
     n_gpu_layers: int
+    api: API
     extra_body: Mapping[str, Any]
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
@@ -133,6 +136,7 @@ _READINGS: tuple[Reading, ...] = ("lenient", "strict")
 _FOREVER = 10**9
 """Seconds: some thirty years."""
 _MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
+_APIS: tuple[API, ...] = ("auto", "chat", "responses")
 _RESERVED_PARAMS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
     "model": "give model=",
@@ -162,6 +166,8 @@ class Options:
     """What is sent beside the provider's own headers, or over them."""
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     """Fields that are put into the body as they are."""
+    api: API | None = None
+    """Which of OpenAI's formats is spoken; `None` leaves it to the provider."""
     system: str = ""
     """A task's system prompt; a chat keeps its own."""
     templates: Mapping[str, str] = field(default_factory=dict)
@@ -251,6 +257,7 @@ class Options:
             fixed_format=self.output != "auto",
             headers=self.headers,
             extra_body=self.extra_body,
+            api=self.api,
             **rest,
         )
 
@@ -313,6 +320,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "templates": (_is_mapping, "a mapping of templates by name"),
     "headers": (lambda value: callable(value) or _is_mapping(value), "headers, or a function that gives them"),
     "extra_body": (_is_mapping, "a mapping of fields to put into the body"),
+    "api": (lambda value: value in _APIS, f"one of {', '.join(map(repr, _APIS))}"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
     **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),
 }

@@ -96,7 +96,11 @@ class AzureOpenAIProvider(OpenAIProvider):
     def path_of(self, codec: Codec, request: Request) -> str:
         """Give the path of the deployment; the newer form names it in the body alone."""
         path = codec.path(request)
-        if self._official != (None, None) or self.address.partition("?")[0].endswith("/openai/v1"):
+        if (
+            codec.name == "responses"
+            or self._official != (None, None)
+            or self.address.partition("?")[0].endswith("/openai/v1")
+        ):
             return path
         return f"/deployments/{quote(request.model, safe='')}{path}"
 

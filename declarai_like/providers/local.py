@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from declarai_like._outputs.schemas import Dialect
+    from declarai_like._wire.codecs.base import Codec
+    from declarai_like.requests import Request
 
 __all__ = ["LocalProvider"]
 
@@ -33,6 +35,13 @@ class LocalProvider(OpenAIProvider):
     def of(cls, model: str | None, **settings: Any) -> LocalProvider:
         """Find the model; raises `ConfigurationError` if there is none."""
         return cls(find_model(model), **settings)
+
+    def responses_codec(self, request: Request) -> Codec:
+        """Give the codec of the Responses API; llama.cpp does not say in it that the token limit was reached."""
+        from declarai_like._wire.codecs.responses import ResponsesCodec
+
+        limits = map(request.params.get, ("max_output_tokens", "max_completion_tokens", "max_tokens"))
+        return ResponsesCodec(limit_tokens=next((limit for limit in limits if limit is not None), None))
 
     @property
     def server(self) -> EmbeddedServer:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from declarai_like._wire.codecs.chat import ChatCodec
+from declarai_like._wire.codecs.lessons import CHAT, knows
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers.base import Secret
 from declarai_like.providers.transport import HTTPProvider
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenAIProvider", "environment"]
 
-_CHAT = ChatCodec()
+_CHAT, _CHAT_ONLY = ChatCodec(), ChatCodec(may_switch=False)
+_ONLY_RESPONSES = ("previous_response_id", "background", "reasoning", "include", "conversation", "context_management")
+"""Parameters that chat completions do not have."""
 _BASE_URL = "https://api.openai.com/v1"
 
 
@@ -65,5 +68,22 @@ class OpenAIProvider(HTTPProvider):
         return headers
 
     def codec_of(self, request: Request) -> Codec:
-        """Give the codec of chat completions."""
+        """Give the codec: what was asked for, else Responses where the request or the model needs it."""
+        if request.kind == "completion" or request.api == "chat":
+            return _CHAT_ONLY
+        if request.api == "responses" or _needs_responses(request) or knows(self._learned, request.model, CHAT):
+            return self.responses_codec(request)
         return _CHAT
+
+    def responses_codec(self, request: Request) -> Codec:
+        """Give the codec of the Responses API."""
+        from declarai_like._wire.codecs.responses import ResponsesCodec
+
+        return ResponsesCodec()
+
+
+def _needs_responses(request: Request) -> bool:
+    """Say whether a request asks for what chat completions do not have."""
+    if any(request.params.get(name) is not None for name in _ONLY_RESPONSES):
+        return True
+    return any(tool.get("type") not in ("function", "custom", None) for tool in request.tools)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
 
 from declarai_like._values.outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
+from declarai_like._wire.codecs.base import Lesson
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning
-from declarai_like._wire.codecs.lessons import TEACHING, knows, learn_format, learn_option, schema_key
+from declarai_like._wire.codecs.lessons import CHAT, TEACHING, knows, learn_format, learn_option, schema_key
 from declarai_like._wire.codecs.refusals import read_refusal
 from declarai_like._wire.deltas import choices_of
 from declarai_like._wire.provider_errors import error_in_choice, error_of, is_error_document, is_plain, redact_error
@@ -107,9 +109,15 @@ class ChunkDecoder(StreamDecoder):
 
 
 class ChatCodec:
-    """The format of chat completions, and of the text completions before them; see `base.Codec`."""
+    """The format of chat completions, and of the text completions before them; see `base.Codec`.
+
+    `may_switch` says that a model that is refused here may be asked by the Responses API.
+    """
 
     name = "chat"
+
+    def __init__(self, *, may_switch: bool = True) -> None:
+        self._may_switch = may_switch
 
     def path(self, request: Request) -> str:
         """Give the path below the base URL."""
@@ -155,6 +163,8 @@ class ChatCodec:
         """Give what a refusal teaches that was not known when the request was encoded."""
         if status not in TEACHING:
             return frozenset()
+        if self._may_switch and _is_responses_only(status, refusal):
+            return frozenset({Lesson(request.model, CHAT)})
         lessons: Learned = frozenset()
         if request.stream and not knows(learned, request.model, "stream_options"):
             lessons = learn_option(refusal, request.model, "stream_options")
@@ -162,6 +172,12 @@ class ChatCodec:
         if not lessons and isinstance(form, str) and not request.fixed_format:
             lessons = learn_format(refusal, request, form)
         return lessons
+
+
+def _is_responses_only(status: int, refusal: Refusal) -> bool:
+    """Say whether a refusal names the Responses API as the way to ask this model."""
+    words = refusal.message.lower()
+    return status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND) and "v1/responses" in words
 
 
 def encode_message(message: Message, origin: Origin) -> dict[str, Any]:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from declarai_like.requests import Request
 
-__all__ = ["TEACHING", "knows", "learn_format", "learn_option", "schema_key"]
+__all__ = ["CHAT", "TEACHING", "knows", "learn_format", "learn_option", "schema_key"]
 
+CHAT = "chat completions"
+"""The lesson that a model is asked by the Responses API alone."""
 TEACHING = frozenset({400, 404, 415, 422, 501})
 """The statuses by which a server says that it does not know a field; any other one is a passing trouble."""
 

@@ -1,0 +1,147 @@
+"""Conversations as the input items of the Responses API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._wire.codecs.responses_items import CALLS, reply_text
+from declarai_like._wire.state import state_for
+from declarai_like.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from declarai_like._wire.codecs.base import Origin
+    from declarai_like.messages import Message
+
+__all__ = ["encode_input"]
+
+_HOSTED = frozenset(
+    {
+        "code_interpreter_call",
+        "file_search_call",
+        "image_generation_call",
+        "mcp_approval_request",
+        "mcp_call",
+        "mcp_list_tools",
+        "web_search_call",
+    }
+)
+"""Items of tools that the provider runs itself."""
+_RESULTS = ("output", "outputs", "result", "results", "tools")
+_PARTS = frozenset({"input_text", "input_image", "input_file"})
+
+Item = dict[str, Any]
+
+
+def encode_input(messages: Sequence[Message], origin: Origin, *, stored: bool) -> list[Item]:
+    """Give the items of a conversation; `stored` says that the provider keeps its answers and knows their ids.
+
+    Raises `DefinitionError` for what the format cannot say.
+    """
+    items: list[Item] = []
+    custom: set[Any] = set()
+    for message in messages:
+        for item in _encode_message(message, origin, custom, stored=stored):
+            if item.get("type") == "custom_tool_call":
+                custom.add(item["call_id"])
+            items.append(item)
+    return items
+
+
+def _encode_message(message: Message, origin: Origin, custom: set[Any], *, stored: bool) -> Iterator[Item]:
+    wire = message.wire()
+    role, content = wire["role"], wire.get("content")
+    if role == "function" or wire.get("function_call"):
+        raise DefinitionError('the Responses API has no function_call: use tool_calls, or ask with api="chat"')
+    if role == "tool":
+        call_id = wire.get("tool_call_id")
+        kind = "custom_tool_call_output" if call_id in custom else "function_call_output"
+        yield {"type": kind, "call_id": call_id, "output": _encode_content(content)}
+        return
+    if role != "assistant":
+        yield {"role": role, "content": _encode_content(content)}
+        return
+    calls = [] if message.interrupted else [_encode_call(call) for call in wire.get("tool_calls") or ()]
+    kept = state_for(message, origin).get("items")
+    if isinstance(kept, list) and _holds(kept, message.message, calls):
+        yield from _restore(kept, stored=stored)
+        return
+    if message.message or not calls:
+        yield {"role": "assistant", "content": message.message}
+    yield from calls
+
+
+def _holds(kept: list[Any], text: str, calls: list[Item]) -> bool:
+    """Say whether the items of a reply still hold what the message says, which may have been edited."""
+    known, made = reply_text(kept)
+    told = [(call["call_id"], call["name"], call[CALLS[call["type"]][1]]) for call in calls]
+    return bool(kept) and known.strip() == text.strip() and made == told
+
+
+def _restore(kept: list[Any], *, stored: bool) -> list[Item]:
+    """Give the items of a reply as the provider takes them back: thinking needs an item that it led to."""
+    items: list[Item] = []
+    for item in reversed(kept):
+        spelled = _restore_item(item, stored=stored)
+        if spelled is None or (spelled.get("type") == "reasoning" and not items):
+            continue
+        items.append(spelled)
+    return items[::-1]
+
+
+def _restore_item(item: Mapping[str, Any], *, stored: bool) -> Item | None:
+    """Spell one item; `None` for one that the provider would not know again."""
+    kind = item.get("type")
+    if kind == "reasoning":
+        if not stored and not item.get("encrypted_content"):
+            return None
+        names = ("type", "id", "summary", "encrypted_content")
+        return {"summary": [], **{name: item[name] for name in names if item.get(name) is not None}}
+    if stored:
+        return dict(item)
+    if kind == "message":
+        text, _ = reply_text([{**item, "phase": None}])
+        phase = {"phase": item["phase"]} if item.get("phase") else {}
+        refusals = [part.get("refusal") for part in item.get("content") or () if part.get("type") == "refusal"]
+        return {"role": "assistant", "content": text or "".join(map(str, refusals)), **phase}
+    if kind in CALLS:
+        return {name: value for name, value in item.items() if name not in ("id", "status") and value is not None}
+    if kind in _HOSTED and not any(item.get(name) for name in _RESULTS):
+        return None
+    return dict(item) if kind in _HOSTED else {name: value for name, value in item.items() if name != "id"}
+
+
+def _encode_call(call: Mapping[str, Any]) -> Item:
+    if call.get("type") == "custom":
+        told = call.get("custom") or call.get("function") or {}
+        text = told.get("input", told.get("arguments"))
+        return {"type": "custom_tool_call", "call_id": call.get("id"), "name": told.get("name"), "input": text}
+    function = call["function"]
+    arguments = function.get("arguments") or ""
+    return {"type": "function_call", "call_id": call.get("id"), "name": function.get("name"), "arguments": arguments}
+
+
+def _encode_content(content: Any) -> Any:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return [_encode_part(part) for part in content]
+
+
+def _encode_part(part: Any) -> Item:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text":
+        return {"type": "input_text", "text": part["text"]}
+    if kind == "refusal":
+        return {"type": "input_text", "text": part["refusal"]}
+    if kind == "image_url":
+        told = part["image_url"]
+        told = told if isinstance(told, dict) else {"url": told}
+        return {"type": "input_image", "image_url": told["url"], "detail": told.get("detail") or "auto"}
+    if kind == "file":
+        return {"type": "input_file", **part["file"]}
+    if kind in _PARTS:
+        return dict(part)
+    raise DefinitionError(
+        f'the Responses API takes text, images and files, not a part of the type {kind!r:.40}: ask with api="chat"'
+    )
