@@ -441,7 +441,7 @@ def test_paused_turn_is_not_whole_and_can_be_sent_back(way, server, anthropic, s
         (529, "overloaded_error", ServerError),
     ],
 )
-def test_refused_request_is_our_error(way, server, anthropic, status, kind, expected, streams):
+def test_refused_request_is_our_error(way, server, anthropic, status, kind, expected, streams):  # noqa: PLR0917 - a table
     server.enqueue(refusal(status, kind, "so it is", **{"retry-after": "7"}))
     with pytest.raises(expected, match="so it is") as caught:
         ask(way, anthropic(), "Hi", streams=streams)
