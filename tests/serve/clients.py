@@ -180,7 +180,7 @@ class Direct:
         await eventually(lambda: mark.encode() in self.body)
 
 
-async def eventually(happened, seconds=5.0):
+async def eventually(happened, seconds=15.0):
     """Wait until something is so."""
     ends = time.monotonic() + seconds
     while not happened():
