@@ -271,6 +271,13 @@ def test_counts_are_those_so_far():
     assert (usage.cache_read, usage.cache_write, usage.reasoning) == (None, None, 4)
 
 
+def test_counts_that_are_not_told_are_not_known():
+    usage = read(
+        sse({**START, "message": {"id": "i"}}, TEXT, says("Hi"), {**END, "usage": {"service_tier": "s"}})
+    ).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (None, None, None)
+
+
 # Requests
 
 
