@@ -94,22 +94,29 @@ def _restore_item(item: Mapping[str, Any], *, stored: bool) -> Item | None:
     """Spell one item; `None` for one that the provider would not know again."""
     kind = item.get("type")
     if kind == "reasoning":
-        if not stored and not item.get("encrypted_content"):
-            return None
         names = ("type", "id", "summary", "encrypted_content")
-        return {"summary": [], **{name: item[name] for name in names if item.get(name) is not None}}
+        is_known = stored or item.get("encrypted_content")
+        return (
+            None
+            if not is_known
+            else {"summary": [], **{name: item[name] for name in names if item.get(name) is not None}}
+        )
     if stored:
         return dict(item)
     if kind == "message":
-        text, _ = reply_text([{**item, "phase": None}])
-        phase = {"phase": item["phase"]} if item.get("phase") else {}
-        refusals = [part.get("refusal") for part in item.get("content") or () if part.get("type") == "refusal"]
-        return {"role": "assistant", "content": text or "".join(map(str, refusals)), **phase}
+        return _restore_message(item)
     if kind in CALLS:
         return {name: value for name, value in item.items() if name not in ("id", "status") and value is not None}
     if kind in _HOSTED and not any(item.get(name) for name in _RESULTS):
         return None
     return dict(item) if kind in _HOSTED else {name: value for name, value in item.items() if name != "id"}
+
+
+def _restore_message(item: Mapping[str, Any]) -> Item:
+    text, _ = reply_text([{**item, "phase": None}])
+    phase = {"phase": item["phase"]} if item.get("phase") else {}
+    refusals = [part.get("refusal") for part in item.get("content") or () if part.get("type") == "refusal"]
+    return {"role": "assistant", "content": text or "".join(map(str, refusals)), **phase}
 
 
 def _encode_call(call: Mapping[str, Any]) -> Item:
