@@ -94,21 +94,22 @@ def _restore_item(item: Mapping[str, Any], *, stored: bool) -> Item | None:
     """Spell one item; `None` for one that the provider would not know again."""
     kind = item.get("type")
     if kind == "reasoning":
-        return _restore_reasoning(item) if stored or item.get("encrypted_content") else None
+        names = ("type", "id", "summary", "encrypted_content")
+        is_known = stored or item.get("encrypted_content")
+        return (
+            None
+            if not is_known
+            else {"summary": [], **{name: item[name] for name in names if item.get(name) is not None}}
+        )
     if stored:
         return dict(item)
     if kind == "message":
         return _restore_message(item)
     if kind in CALLS:
         return {name: value for name, value in item.items() if name not in ("id", "status") and value is not None}
-    if kind not in _HOSTED:
-        return {name: value for name, value in item.items() if name != "id"}
-    return dict(item) if any(item.get(name) for name in _RESULTS) else None
-
-
-def _restore_reasoning(item: Mapping[str, Any]) -> Item:
-    names = ("type", "id", "summary", "encrypted_content")
-    return {"summary": [], **{name: item[name] for name in names if item.get(name) is not None}}
+    if kind in _HOSTED and not any(item.get(name) for name in _RESULTS):
+        return None
+    return dict(item) if kind in _HOSTED else {name: value for name, value in item.items() if name != "id"}
 
 
 def _restore_message(item: Mapping[str, Any]) -> Item:
