@@ -34,7 +34,8 @@ def get_weather(city: str) -> int:
     return {"Paris": 18, "Oslo": 4}.get(city, 10)
 
 
-@llm.task(tools=[get_weather], tool_choice="required", llm_params={"temperature": 0, "max_tokens": 60})
+# A tiny model is made to call once, then to answer; a larger one decides for itself.
+@llm.task(tools=[get_weather], max_rounds=1, at_limit="answer", tool_choice="required", llm_params={"temperature": 0})
 def how_warm(city: str) -> int:
     """How warm is it in {city} now, in degrees Celsius?"""
 

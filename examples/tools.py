@@ -16,7 +16,8 @@ def get_weather(city: str) -> int:
     return FORECASTS.get(city, 10)
 
 
-@llm.task(tools=[get_weather], tool_choice="required")
+# A tiny model is made to call once, then to answer; a larger one decides for itself.
+@llm.task(tools=[get_weather], tool_choice="required", max_rounds=1, at_limit="answer")
 def how_warm(city: str) -> int:
     """How warm is it in {city} now, in degrees Celsius?"""
 

@@ -144,6 +144,8 @@ def _params(llama: Any, options: _Options, api_key: str) -> Any:
     params.n_gpu_layers = options.n_gpu_layers
     params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [api_key]
     params.n_threads_http = _HTTP_THREADS
+    # Its threads wait for each other in busy loops, which on a busy machine take the time from the one that works.
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.verbosity = 0  # its log goes to stderr, which belongs to the user
     params.cache_ram_mib = 0  # copies of old prompts: up to 8 GB by default
     params.ui = params.endpoint_slots = False

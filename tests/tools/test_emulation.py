@@ -185,7 +185,7 @@ def test_embedded_model_calls_a_function():
 
     llm = declarai.local(llm_params={"temperature": 0, "max_tokens": 60})
 
-    @llm.task(tools=[get_weather], tool_choice="required")
+    @llm.task(tools=[get_weather], tool_choice="required", max_rounds=1, at_limit="answer")
     def how_warm(city: str) -> int:
         """How warm is it in {city} now, in degrees Celsius?"""
 
