@@ -29,6 +29,7 @@ _BEGIN = len(_TEXT_EVENT)
 _LF, _CR = b"\n\r"  # a byte is found faster by its number
 _HEADS = frozenset({"response.created", "response.queued", "response.in_progress"})
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_UNFINISHED = frozenset({"queued", "in_progress", "cancelled"})
 _ERRORS = frozenset({"error", "response.error"})
 _TEXTS = {
     "response.output_text": ("text", "content_index", "text"),
@@ -210,7 +211,7 @@ def decode_response(body: bytes, redact: Redact, limit_tokens: int | None = None
         shown = show_beginning(body, redact)
         raise InvalidResponse(f"expected a response in the Responses format, got {shown!r}", body=shown)
     status = response.get("status") or "completed"
-    if status not in ("completed", "incomplete", "failed"):
+    if status in _UNFINISHED:
         raise InvalidResponse(f"expected a response that has ended, got one whose status is {status!r:.40}")
     items = OutputItems()
     delta, choice = _ending({**response, "status": status}, items, limit_tokens, redact)

@@ -167,7 +167,9 @@ def test_thinking_is_told_once():
 
 def test_terminal_items_go_over_those_before():
     kept = {"type": "reasoning", "summary": [], "encrypted_content": "E"}
-    response = play(CREATED, finished(kept), finished(message("a"), 1), end({**kept, "encrypted_content": None}, call()))
+    response = play(
+        CREATED, finished(kept), finished(message("a"), 1), end({**kept, "encrypted_content": None}, call())
+    )
     assert [item.get("encrypted_content", item["type"]) for item in response.items] == ["E", "function_call"]
 
 
@@ -367,7 +369,8 @@ def test_files_and_refusals_and_own_parts_are_spelled():
 def test_custom_calls_and_their_results_are_spelled():
     calls = [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]
     sent = encode(
-        {"role": "assistant", "content": "", "tool_calls": calls}, {"role": "tool", "tool_call_id": "c", "content": None}
+        {"role": "assistant", "content": "", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c", "content": None},
     )["input"]
     assert sent == [
         {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "x"},

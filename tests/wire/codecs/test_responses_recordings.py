@@ -120,10 +120,12 @@ def test_whole_answer_is_read(path):
 
 
 def test_no_cut_is_taken_for_success():
-    path = min((path for path in STREAMS if b"function_call_arguments" in body_of(path)), key=lambda p: p.stat().st_size)
+    path = min(
+        (path for path in STREAMS if b"function_call_arguments" in body_of(path)), key=lambda p: p.stat().st_size
+    )
     body = body_of(path)
     whole = told(play([body]))
-    end = max(body.rindex(b"response.completed"), body.rindex(b'"type":"response.completed"'))
+    end = body.rindex(b'"type":"response.completed"')
     for at in range(len(body)):
         try:
             response = play([body[:at]])
@@ -131,6 +133,13 @@ def test_no_cut_is_taken_for_success():
             continue
         assert told(response) == whole
         assert at > end
+
+
+def goes_on(response, accepted):
+    """Say whether a request repeats an answer: some recordings hold conversations that have nothing in common."""
+    told = json.dumps(accepted)
+    calls, text = read_by_hand(response)[2], read_by_hand(response)[0]
+    return any(call_id in told for call_id, _, _ in calls) or bool(text and json.dumps(text) in told)
 
 
 def replayed():
@@ -143,13 +152,17 @@ def replayed():
         first = next((each for each in before if each.exists()), None)
         if entry.get("status", 200) == 200 and first is not None and isinstance(body.get("input"), list):
             response = terminal_of(first) if first.suffix == ".sse" else json.loads(first.read_text())["response"]
-            if response.get("output"):
+            if goes_on(response, body["input"]):
                 yield pytest.param(response, body["input"], id=path.name)
 
 
 def plain(item):
     """Leave out what may differ: ids and statuses, which are for stored answers, and the long form of a message."""
-    item = {name: value for name, value in item.items() if name not in ("id", "status", "content") and value is not None}
+    item = {
+        name: value for name, value in item.items() if name not in ("id", "status", "content") and value is not None
+    }
+    if "call_id" in item:  # the recorder made ids that the service repeats unique, by a prefix
+        item["call_id"] = str(item["call_id"]).rpartition(":")[2]
     return {**item, "type": item.get("type", "message")} if item.get("role") == "assistant" else item
 
 
