@@ -6,7 +6,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from declarai_like.errors import ConfigurationError, EmptyResponse, InvalidResponse
+from declarai_like._wire.codecs.base import Refusal
+from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._endpoints import Endpoint
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LearningEndpoint"]
 
 logger = logging.getLogger("declarai_like")
+_BAD_REQUEST = 400
 
 
 class LearningEndpoint(Endpoint):
@@ -35,6 +37,9 @@ class LearningEndpoint(Endpoint):
 
     def adapts(self, error: ProviderError, request: Request) -> bool:
         """Say whether a refusal has taught something, so that the same request, encoded anew, may succeed."""
+        if not error.lessons and isinstance(error, BadRequestError):  # a recording's or a script's: read it once more
+            words = Refusal(error.message, error.code, error.type, body=error.body)
+            self._learn(self.codec_of(request), words, request, self._learned, error)
         return bool(error.lessons)
 
     def _answer(self, codec: Codec, response: Any, body: bytes, key: Secret | None) -> Chunk:
@@ -75,7 +80,12 @@ class LearningEndpoint(Endpoint):
                 {"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}
             ]}  # fmt: skip
         error = refusal_error(response, refusal, self.where, partial(self._redact, key))
-        lessons = codec.learn(response.status_code, refusal, request, learned)
+        self._learn(codec, refusal, request, learned, error)
+        raise error
+
+    def _learn(self, codec: Codec, refusal: Refusal, request: Request, learned: Learned, error: ProviderError) -> None:
+        """Take the lessons of a refusal, and note on the error that there were some."""
+        lessons = codec.learn(error.status or _BAD_REQUEST, refusal, request, learned)
         for lesson in lessons - self._learned:
             of = "this schema in " if lesson.schema else ""
             logger.warning(
@@ -83,7 +93,6 @@ class LearningEndpoint(Endpoint):
             )
         self._learned |= lessons
         error.lessons = tuple(sorted({lesson.field for lesson in lessons}))
-        raise error
 
     def _translate(
         self, error: Exception, waits: Waits, codec: Codec, request: Request, learned: Learned, *, key: Secret | None

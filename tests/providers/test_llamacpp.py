@@ -253,8 +253,9 @@ def test_demo_streams_and_ranks():
         check=True,
         env={**os.environ, "PYTHONUTF8": "1"},
     )
-    first, *_, rank, urgency, _, figures = done.stdout.splitlines()
+    first, *_, rank, urgency, _, asked, warm, _, figures = done.stdout.splitlines()
     assert (first, rank) == ('say_something_about_movie(movie="Avengers")', 'rank(message="The server is down!")')
     assert isinstance(int(urgency), int)
+    assert (asked, warm) == ('how_warm(city="Paris")', "18, for get_weather({'city': 'Paris'}) gave 18")
     assert figures.startswith("(")
     assert done.stderr == ""

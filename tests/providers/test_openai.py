@@ -357,8 +357,9 @@ def test_headers_that_are_none_are_told(way, server):
 
 def test_extra_body_is_put_into_the_body(way, server):
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
-    for options in ({"extra_body": extra}, {"llm_params": {"extra_body": extra}}):
-        llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, **options)
+    places = ({"extra_body": extra}, {"llm_params": {"extra_body": extra}})
+    llms = [declarai.openai("m", openai_token="sk-test", base_url=server.base_url, **options) for options in places]
+    for llm in llms:
         server.enqueue(text_reply("a"))
         way.do((llm.asend if way.is_async else llm.send)("Hi"))
     assert all(request.body["chat_template_kwargs"] == {"enable_thinking": False} for request in server.requests)
