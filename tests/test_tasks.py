@@ -750,12 +750,13 @@ def test_a_stream_is_not_asked_again(server, llm, way):
 # What a server may refuse to understand
 
 
-def test_a_refused_response_format_is_asked_once_without_and_remembered(server, llm, way):
+def test_a_refused_response_format_is_asked_otherwise_then_without_and_remembered(server, llm, way):
     task = llm.task(way.define(colours))
-    answer = text_reply('{"declarai_result": ["red"]}')
-    server.enqueue(error_reply(400, "unknown field: response_format"), answer, answer)
+    answer, refusal = text_reply('{"declarai_result": ["red"]}'), error_reply(400, "unknown field: response_format")
+    server.enqueue(refusal, refusal, answer, answer)
     assert (way.call(task, "flag"), way.call(task, "flag")) == (["red"], ["red"])
-    assert ["response_format" in request.body for request in server.requests] == [True, False, False]
+    kinds = [request.body.get("response_format", {}).get("type") for request in server.requests]
+    assert kinds == ["json_schema", "json_object", None, None]
 
 
 def test_refused_stream_options_are_asked_once_without_and_remembered(server, llm, way):
