@@ -72,7 +72,8 @@ class ChunkEvent(SharedEvent):
         return f"ChunkEvent(raw={self.raw!r})"
 
     @classmethod
-    def _of(cls, raw: dict[str, Any], response: LLMResponse, snapshot: Completion) -> ChunkEvent:
+    def rebuild(cls, raw: dict[str, Any], response: LLMResponse, snapshot: Completion) -> ChunkEvent:
+        """Make the event again from what it showed."""
         return cls(raw, response, partial(_identity, snapshot))
 
 
@@ -113,7 +114,8 @@ class ContentDeltaEvent(SharedEvent):
         return [] if self._parsed is None else self._parsed.items(self._end)
 
     @classmethod
-    def _of(cls, delta: str, choice: int, snapshot: str, parsed: Any, items: list[Any]) -> ContentDeltaEvent:
+    def rebuild(cls, delta: str, choice: int, snapshot: str, parsed: Any, items: list[Any]) -> ContentDeltaEvent:
+        """Make the event again from what it showed."""
         return cls(delta, choice, GrowingText(snapshot), 1, None if parsed is None else FixedPartial(parsed, items))
 
 
@@ -193,7 +195,8 @@ class FunctionToolCallArgumentsDeltaEvent(SharedEvent):
         return partial_json(self.arguments) if self._strict else None
 
     @classmethod
-    def _of(cls, name: str, index: int, call_id: str | None, arguments: str, *rest: Any) -> Any:
+    def rebuild(cls, name: str, index: int, call_id: str | None, arguments: str, *rest: Any) -> Any:
+        """Make the event again from what it showed."""
         delta, choice, strict = rest
         return cls(name, index, call_id, delta, choice, GrowingText(arguments), 1, strict)
 

@@ -145,6 +145,22 @@ class LLMResponse:
         return state.value if type(state) is Parsed else state.at(self._end)  # type: ignore[union-attr]  # a Partial then
 
     @property
+    def reading(self) -> Parsed | Exception | None:
+        """What the whole answer was read as: its value, or the error that says why it has none."""
+        state = self._parsed
+        return state if isinstance(state, (Parsed, Exception)) else None
+
+    def keep_reading(self, parsed: Parsed) -> None:
+        """Keep the value that the answer was read as, for `parsed` and `repairs`."""
+        self._parsed = parsed
+
+    @property
+    def function_call(self) -> dict[str, str] | None:
+        """The call of a function as the format first had it: its `name` and `arguments`; `None` if there is none."""
+        call = self._progress.function_call
+        return None if call is None else call.data()
+
+    @property
     def repairs(self) -> tuple[str, ...]:
         """The names of the repairs that reading the typed value needed."""
         return self._parsed.repairs if type(self._parsed) is Parsed else ()
@@ -409,7 +425,7 @@ def _rebuild(values: dict[str, Any], repairs: tuple[str, ...]) -> LLMResponse:
     """Make a response again from its fields, when it is unpickled."""
     response = LLMResponse(**values)
     if repairs:
-        response._parsed = Parsed(values["parsed"], repairs)  # noqa: SLF001 - of this very class
+        response.keep_reading(Parsed(values["parsed"], repairs))
     return response
 
 

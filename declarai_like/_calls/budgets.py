@@ -32,34 +32,34 @@ class Spent:
     def __init__(self, most: dict[str, int]) -> None:
         self.most = most
         """The limits, by name."""
-        self._requests = _Counter(most.get("requests", sys.maxsize))
-        self._tool_calls = _Counter(most.get("tool_calls", sys.maxsize))
-        self._tokens = {name: _Counter(sys.maxsize) for name in ("prompt", "completion", "estimated")}
+        self.request_counter = _Counter(most.get("requests", sys.maxsize))
+        self.tool_call_counter = _Counter(most.get("tool_calls", sys.maxsize))
+        self.token_counters = {name: _Counter(sys.maxsize) for name in ("prompt", "completion", "estimated")}
 
     @property
     def requests(self) -> int:
         """What was sent, retries too."""
-        return self._requests.value
+        return self.request_counter.value
 
     @property
     def tool_calls(self) -> int:
         """The tools that were run."""
-        return self._tool_calls.value
+        return self.tool_call_counter.value
 
     @property
     def prompt_tokens(self) -> int:
         """The tokens of prompts."""
-        return self._tokens["prompt"].value
+        return self.token_counters["prompt"].value
 
     @property
     def completion_tokens(self) -> int:
         """The tokens of answers."""
-        return self._tokens["completion"].value
+        return self.token_counters["completion"].value
 
     @property
     def estimated_tokens(self) -> int:
         """How many of all tokens are estimated."""
-        return self._tokens["estimated"].value
+        return self.token_counters["estimated"].value
 
     @property
     def total_tokens(self) -> int:
@@ -119,9 +119,9 @@ def count_request(blocks: tuple[Spent, ...]) -> None:
         if value >= most:
             raise _limit_error(name, most, value)
     for number, block in enumerate(blocks):
-        if not block._requests.take():  # noqa: SLF001 - another thread was faster
+        if not block.request_counter.take():  # another thread was faster
             for other in blocks[:number]:
-                other._requests.give_back()  # noqa: SLF001 - a request is counted in each block or in none
+                other.request_counter.give_back()  # a request is counted in each block or in none
             raise _limit_error("requests", block.most["requests"], block.requests)
 
 
@@ -134,9 +134,9 @@ def _limit_error(name: str, most: int, used: int) -> LimitExceeded:
 def count_tool_call(blocks: tuple[Spent, ...]) -> None:
     """Count a tool that is about to run; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
     for number, block in enumerate(blocks):
-        if not block._tool_calls.take():  # noqa: SLF001 - of this module
+        if not block.tool_call_counter.take():  # of this module
             for other in blocks[:number]:
-                other._tool_calls.give_back()  # noqa: SLF001 - a call is counted in each block or in none
+                other.tool_call_counter.give_back()  # a call is counted in each block or in none
             raise LimitExceeded(
                 f"the limit tool_calls={block.most['tool_calls']} of this `with limits(...)` is reached: "
                 "the tool was not run"
@@ -156,7 +156,7 @@ def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMRespo
         estimated += completion
     for block in blocks:
         for name, tokens in (("prompt", prompt), ("completion", completion), ("estimated", estimated)):
-            block._tokens[name].add(tokens)  # noqa: SLF001 - counted here only
+            block.token_counters[name].add(tokens)  # counted here only
 
 
 @contextmanager

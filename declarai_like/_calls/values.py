@@ -25,7 +25,7 @@ def require_response(response: Any) -> LLMResponse:
 
 def known_error(response: Any) -> OutputError | None:
     """Give what was found wrong with an answer when it was put together; a middleware may have given something else."""
-    known = response._parsed if isinstance(response, LLMResponse) else None  # noqa: SLF001 - read here and by the response itself
+    known = response.reading if isinstance(response, LLMResponse) else None
     return known if isinstance(known, OutputError) else None
 
 
@@ -41,7 +41,7 @@ def value_of(response: LLMResponse, output: Output[T]) -> T:
     Raises `ModelRefusal` if the model declined, and `OutputError` if the answer is not of the declared type.
     """
     raise_known(response)
-    known = response._parsed  # noqa: SLF001 - read here and by the response itself
+    known = response.reading
     if isinstance(known, Parsed):
         return known.value  # type: ignore[no-any-return]  # it was made by this output
     text = response.response
@@ -60,7 +60,7 @@ def value_of(response: LLMResponse, output: Output[T]) -> T:
         raise OutputError(f"expected {output.type_name}, got {got}", response=response)
     cut = response.outcome == "truncated"
     parsed = output.parse(text, finish_reason="length" if cut else response.finish_reason)
-    response._parsed = parsed  # noqa: SLF001 - read once
+    response.keep_reading(parsed)
     return parsed.value  # type: ignore[no-any-return]  # it was made by this output
 
 
@@ -80,9 +80,9 @@ def _asks_for_tools(response: LLMResponse) -> bool:
 def _shown_calls(response: LLMResponse) -> str:
     """Say which tools the model asked for, and what to do about it."""
     names = ", ".join(call.name for call in response.tool_calls)
-    legacy = response._progress.function_call  # noqa: SLF001 - read here and by the completion
+    legacy = response.function_call
     if not names and legacy is not None:
-        names = legacy.name
+        names = legacy["name"]
     if names:
         return f"a call of {names}, which nobody runs: ask without tools, or by send() or stream() and run it yourself"
     return f"no text, and a call of a tool that did not come with it (finish_reason {response.finish_reason!r})"

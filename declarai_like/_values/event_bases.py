@@ -54,14 +54,14 @@ class SharedEvent(AnswerEvent):
         return _restore, (type(self), self._values())
 
     @classmethod
-    def _of(cls, *values: Any) -> Any:
+    def rebuild(cls, *values: Any) -> Any:
         """Make the event again from what it showed."""
         raise NotImplementedError  # pragma: no cover - every event defines it
 
 
 def _restore(kind: type[SharedEvent], values: tuple[Any, ...]) -> Any:
     """Make an event again, when it is unpickled."""
-    return kind._of(*values)  # noqa: SLF001 - of this module
+    return kind.rebuild(*values)
 
 
 class FixedPartial:
@@ -95,7 +95,7 @@ class TextDeltaEvent(SharedEvent):
         return self._text.prefix(self._end)
 
     @classmethod
-    def _of(cls, delta: str, choice: int, snapshot: str) -> Any:
+    def rebuild(cls, delta: str, choice: int, snapshot: str) -> Any:
         return cls(delta, choice, GrowingText(snapshot), 1)
 
 
@@ -113,5 +113,5 @@ class LogprobsDeltaEvent(SharedEvent):
         return list(self._span.tuple())
 
     @classmethod
-    def _of(cls, choice: int, new: list[TokenLogprob], snapshot: list[TokenLogprob]) -> Any:
+    def rebuild(cls, choice: int, new: list[TokenLogprob], snapshot: list[TokenLogprob]) -> Any:
         return cls(choice, tuple(new), ListPrefix(snapshot, len(snapshot)))

@@ -93,7 +93,7 @@ class Sampler:
         flat = [option for option in options if option.get("type") in _FLAT or "enum" in option or "const" in option]
         return self._random.choice(flat if flat and depth >= _DEEP else options)
 
-    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def make_object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         told, required = schema.get("properties", {}), schema.get("required", ())
         made = {name: self._value(told[name], depth + 1) for name in told if name in required or depth < _DEEP}
         if not told and schema.get("additionalProperties", True):
@@ -106,7 +106,7 @@ class Sampler:
             return str(self._random.randint(1, 100))
         return str(self._value(schema.get("propertyNames"), 0))
 
-    def _array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
+    def make_array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
         made = [self._value(item, depth + 1) for item in schema.get("prefixItems", ())]
         if "prefixItems" in schema and not schema.get("items"):
             return made
@@ -124,7 +124,7 @@ class Sampler:
         most = schema.get(f"max{of}", max(least, 3))
         return int(least if depth >= _DEEP else self._random.randint(max(least, min(1, most)), most))
 
-    def _integer(self, schema: Mapping[str, Any], depth: int) -> int:
+    def make_integer(self, schema: Mapping[str, Any], depth: int) -> int:
         low, high = _bounds(schema)
         step = schema.get("multipleOf", 1)
         first, last = ceil(low / step), floor(high / step)
@@ -132,19 +132,19 @@ class Sampler:
         last -= last * step == schema.get("exclusiveMaximum")
         return int(self._random.randint(first, max(first, last)) * step)
 
-    def _number(self, schema: Mapping[str, Any], depth: int) -> float:
+    def make_number(self, schema: Mapping[str, Any], depth: int) -> float:
         if "multipleOf" in schema:
-            return self._integer(schema, depth)
+            return self.make_integer(schema, depth)
         low, high = _bounds(schema)
         return round(low + (high - low) * self._random.uniform(0.05, 0.95), 4)
 
-    def _boolean(self, schema: Mapping[str, Any], depth: int) -> bool:
+    def make_boolean(self, schema: Mapping[str, Any], depth: int) -> bool:
         return self._random.random() < 0.5  # noqa: PLR2004 - either
 
-    def _null(self, schema: Mapping[str, Any], depth: int) -> None:
+    def make_null(self, schema: Mapping[str, Any], depth: int) -> None:
         return None
 
-    def _string(self, schema: Mapping[str, Any], depth: int) -> str:
+    def make_string(self, schema: Mapping[str, Any], depth: int) -> str:
         make = _FORMATS.get(schema.get("format", ""))
         if make is not None:
             return make(self._random)
@@ -170,13 +170,13 @@ def _moment(random: Random) -> datetime:
 
 
 _MAKERS: dict[str, Callable[[Sampler, Mapping[str, Any], int], Any]] = {
-    "object": Sampler._object,  # noqa: SLF001 - the class's own table
-    "array": Sampler._array,  # noqa: SLF001 - the same
-    "integer": Sampler._integer,  # noqa: SLF001 - the same
-    "number": Sampler._number,  # noqa: SLF001 - the same
-    "boolean": Sampler._boolean,  # noqa: SLF001 - the same
-    "null": Sampler._null,  # noqa: SLF001 - the same
-    "string": Sampler._string,  # noqa: SLF001 - the same
+    "object": Sampler.make_object,
+    "array": Sampler.make_array,
+    "integer": Sampler.make_integer,
+    "number": Sampler.make_number,
+    "boolean": Sampler.make_boolean,
+    "null": Sampler.make_null,
+    "string": Sampler.make_string,
 }
 _FLAT = _MAKERS.keys() - {"object", "array"}
 _FORMATS: dict[str, Callable[[Random], str]] = {

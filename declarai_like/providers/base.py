@@ -36,7 +36,7 @@ class Secret:
     __slots__ = ("_redactor", "_value")
 
     def __init__(self, value: str | Secret) -> None:
-        self._value: str = value._value if isinstance(value, Secret) else value.strip()  # noqa: SLF001 - of this very class
+        self._value: str = value.plain() if isinstance(value, Secret) else value.strip()
         self._redactor: Callable[[Any], Any] | None = None
 
     def reveal(self) -> str:
