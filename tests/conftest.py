@@ -10,6 +10,8 @@ from types import FunctionType
 import pytest
 
 import declarai_like as declarai
+
+pytest_plugins = ["declarai_like.testing.plugin"]
 from declarai_like.testing import LLMServer
 
 ONE_CORE = hasattr(os, "sched_setaffinity")

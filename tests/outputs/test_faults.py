@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from outputs.test_partial import MODELS, OUTPUTS, fed, grew
+from outputs.test_partials import MODELS, OUTPUTS, fed, grew
 
 from declarai_like.errors import OutputError
 
