@@ -11,8 +11,9 @@ import pytest
 
 import declarai_like as declarai
 
-pytest_plugins = ["declarai_like.testing.plugin"]
 from declarai_like.testing import LLMServer
+
+pytest_plugins = ["declarai_like.testing.plugin"]
 
 ONE_CORE = hasattr(os, "sched_setaffinity")
 
