@@ -10,7 +10,6 @@ from types import FunctionType
 import pytest
 
 import declarai_like as declarai
-
 from declarai_like.testing import LLMServer
 
 pytest_plugins = ["declarai_like.testing.plugin"]
