@@ -106,7 +106,7 @@ test('a typed value grows while it is written', async (t) => {
 
 test('the form is made from the schema, and gives values of its types', async (t) => {
   const page = await open(t, browser, `${address}/#/tasks/recipe`);
-  assert.match(await page.locator('#signature').textContent(), /^\(dish: string, servings\?: integer, .* → Recipe$/);
+  await page.locator('#signature', { hasText: /^\(dish: string, servings\?: integer, .* → Recipe$/ }).waitFor();
   const sent = () => page.waitForRequest((request) => request.method() === 'POST').then((request) => request.postDataJSON());
   await page.getByLabel('dish').fill('quickly');
   let body = sent();
