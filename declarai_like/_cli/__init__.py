@@ -1,4 +1,4 @@
-"""The command `declarai-like`: fetch the embedded model, look at prompts, lock them, evaluate them, serve them.
+"""The command `declarai-like`: call tasks, talk to chats, look at prompts, lock, evaluate and serve them.
 
 Everything works with the standard library; rich, from the extra `cli`, adds colours and a better bar.
 """
@@ -6,6 +6,7 @@ Everything works with the standard library; rich, from the extra `cli`, adds col
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from declarai_like._cli._parser import argument_parser
@@ -14,11 +15,25 @@ from declarai_like.providers._model_files import MODELS
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from declarai_like.providers._model_files import Model
 
 __all__ = ["main"]
+
+_COMMANDS = {
+    "ask": "_ask:ask",
+    "chat": "_chat:talk",
+    "check": "_lock_commands:check_prompts",
+    "completions": "_completions:print_completions",
+    "eval": "_eval:evaluate_tasks",
+    "lock": "_lock_commands:lock_prompts",
+    "pull": "_pull:pull",
+    "run": "_run:run_task",
+    "serve": "_serve:serve_modules",
+    "show": "_show:show",
+}
+"""Where each command is; its arguments have the names of the function's parameters."""
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
@@ -41,32 +56,18 @@ def main(argv: Sequence[str] | None = None, *, models: Mapping[str, Model] = MOD
 
 
 def _perform(arguments: Namespace, models: Mapping[str, Model]) -> int:
-    """Run the command; each is imported when it is asked for."""
-    if arguments.command == "pull":
-        from declarai_like._cli._pull import pull
+    """Run the command; each is imported when it is asked for. What it returns is the exit code, nothing is 0."""
+    options = vars(arguments)
+    command = options.pop("command")
+    if command == "pull":
+        options["models"] = models
+    return _load(command)(**options) or 0
 
-        pull(arguments.name, models)
-    elif arguments.command == "show":
-        from declarai_like._cli._show import show
 
-        show(arguments.target, arguments.arg, as_json=arguments.json, as_request=arguments.request)
-    elif arguments.command == "eval":
-        from declarai_like._cli._eval import Settings, evaluate_tasks
-
-        options = {name: value for name, value in vars(arguments).items() if name not in ("command", "modules")}
-        return evaluate_tasks(arguments.modules, Settings(**options))
-    elif arguments.command == "serve":
-        from declarai_like._cli import _serve
-
-        options = {name: value for name, value in vars(arguments).items() if name not in ("command", "modules")}
-        _serve.serve_modules(arguments.modules, _serve.Settings(**options))
-    else:
-        from declarai_like._cli._lock_commands import check_prompts, lock_prompts
-
-        if arguments.command == "check":
-            return check_prompts(arguments.modules, arguments.lock_file, update=arguments.update)
-        lock_prompts(arguments.modules, arguments.lock_file)
-    return 0
+def _load(command: str) -> Callable[..., int | None]:
+    module, _, function = _COMMANDS[command].partition(":")
+    found: Callable[..., int | None] = getattr(import_module(f"declarai_like._cli.{module}"), function)
+    return found
 
 
 def _fail(message: str, code: int) -> int:

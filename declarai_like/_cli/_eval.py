@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._cli._console import make_printer, table
+from declarai_like._cli._models import read_model
 from declarai_like._cli._progress import progress_bar
 from declarai_like._cli._targets import declared_in, find, find_function
 from declarai_like.errors import ConfigurationError
@@ -21,7 +22,6 @@ from declarai_like.tasks import BaseTask
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from declarai_like._declarai import Declarai
     from declarai_like.evals._runs import Job, Run
     from declarai_like.evals._summaries import Row
 
@@ -46,12 +46,13 @@ class Settings:
     as_json: bool = False
 
 
-def evaluate_tasks(places: Sequence[str], settings: Settings) -> int:
+def evaluate_tasks(modules: Sequence[str], **options: Any) -> int:
     """Evaluate the tasks of modules, or single ones (`module:task`), and print a table.
 
-    Returns 1 if a model could not be asked, or has a mean score below `min_score`.
+    The options are those of `Settings`. Returns 1 if a model could not be asked, or has a mean score below `min_score`.
     """
-    planned = _plan_jobs(_tasks(places), settings)
+    settings = Settings(**options)
+    planned = _plan_jobs(_tasks(modules), settings)
     with progress_bar("Evaluating", sys.stderr, "calls") as progress:
         runs = asyncio.run(perform(planned, concurrency=settings.concurrency, progress=progress))
     totals = summarise(runs)
@@ -86,7 +87,7 @@ def _plan_jobs(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) ->
     cases = read_cases(settings.cases) if settings.cases else ()
     _refuse_strays(cases, tasks, str(settings.cases))
     scorer = None if settings.scorer is None else find_function(settings.scorer)
-    llms = [_model(text) for text in settings.models]
+    llms = list(map(read_model, settings.models))
     try:
         planned = [
             job
@@ -125,17 +126,6 @@ def _refuse_strays(cases: Iterable[Case], tasks: Iterable[str], where: str) -> N
             raise ConfigurationError(f"{where}: there is no task {case.task!r} among {', '.join(tasks)}")
         if not case.task and len(list(tasks)) > 1:
             raise ConfigurationError(f'{where}: say in each case which "task" is meant: one of {", ".join(tasks)}')
-
-
-def _model(text: str) -> Declarai | str:
-    """Read `provider:model`, the name of a provider, or another model of the task's own provider."""
-    from declarai_like._declarai import Declarai
-    from declarai_like._declarai.opening import provider_names
-    from declarai_like.providers.base import REGISTERED
-
-    provider, _, model = text.partition(":")
-    known = {*provider_names(), *(name for name, _ in REGISTERED)}
-    return Declarai(provider, model or None) if provider in known else text
 
 
 def _explain_low_score(row: Row, least: float | None) -> str:

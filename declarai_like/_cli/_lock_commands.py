@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["check_prompts", "lock_prompts"]
 
 
-def lock_prompts(places: Sequence[str], lock_file: str) -> None:
+def lock_prompts(modules: Sequence[str], lock_file: str) -> None:
     """Write the lock of all that is declared in these modules; a lock that is there is replaced."""
-    current = _current(places)
+    current = _current(modules)
     _write(lock_file, current)
     print(f"{lock_file}: locked {_count(len(current['prompts']))}")
 
 
-def check_prompts(places: Sequence[str], lock_file: str, *, update: bool) -> int:
+def check_prompts(modules: Sequence[str], lock_file: str, *, update: bool) -> int:
     """Print how the prompts differ from the lock; returns 1 if they do, unless the lock is updated.
 
     Without modules those are checked that the lock names.
     """
     locked = _read(lock_file)
-    current = _current(places or locked.get("modules") or ())
+    current = _current(modules or locked.get("modules") or ())
     differences = changes(locked, current)
     if not differences:
         print(f"{lock_file}: {_count(len(current['prompts']))} as locked")

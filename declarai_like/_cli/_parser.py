@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from declarai_like._cli._models import HELP as MODEL_NAMES
 from declarai_like._version import __version__
 from declarai_like.providers._model_files import DEFAULT
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["argument_parser"]
 
 _MODULES = "as in app, app.tasks or app/tasks.py; modules below a package are read too"
+_TARGET = "as in app.tasks:rank or app/tasks.py:rank"
+_SHELLS = ("bash", "zsh", "fish", "powershell", "tcsh")
+_ARGUMENT = "an argument; JSON, or text as it is"
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -25,7 +29,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_pull, _show, _lock, _check, _eval, _serve):
+    for add in (_pull, _ask, _run, _chat, _show, _lock, _check, _eval, _serve, _completions):
         add(commands)
     return parser
 
@@ -42,13 +46,49 @@ def _pull(commands: Any) -> None:
     command.add_argument("name", nargs="?", default=DEFAULT.name, metavar="NAME", help="(default: %(default)s)")
 
 
+def _ask(commands: Any) -> None:
+    command = _command(commands, "ask", "ask a model something, without a program")
+    command.add_argument("question", metavar="QUESTION", help="what is asked; - reads it from stdin")
+    command.add_argument("--model", default="local", metavar="MODEL", help=f"{MODEL_NAMES} (default: %(default)s)")
+    command.add_argument("--system", metavar="TEXT", help="the system prompt")
+    command.add_argument("--json", action="store_true", dest="as_data", help="print the answer as a JSON object")
+
+
+def _run(commands: Any) -> None:
+    command = _command(commands, "run", "call a task, and print its text as it comes, or its value as JSON")
+    command.add_argument("target", metavar="MODULE:TASK", help=_TARGET)
+    _task_arguments(command)
+    command.add_argument("--model", metavar="MODEL", help=f"ask another model: {MODEL_NAMES}")
+    command.add_argument("--json", action="store_true", dest="as_data", help="print value, usage and cost as JSON")
+
+
+def _chat(commands: Any) -> None:
+    command = _command(commands, "chat", "talk to a chat; /help lists the commands, Ctrl-C stops an answer")
+    command.add_argument("target", metavar="MODULE:CHAT", help="as in app.bots:SQLBot or app/bots.py:SQLBot")
+    _task_arguments(command)
+    command.add_argument("--memory", metavar="PATH", help="keep conversations in this SQLite file")
+    command.add_argument("--session", default="default", metavar="NAME", help="which conversation (default: default)")
+    command.add_argument("--json", action="store_true", dest="as_data", help="print each reply as a line of JSON")
+
+
+def _completions(commands: Any) -> None:
+    command = _command(commands, "completions", "print the script that completes this command in a shell")
+    command.add_argument("shell", choices=_SHELLS)
+
+
+def _task_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--arg", action="append", default=[], dest="arguments", metavar="NAME=VALUE", help=_ARGUMENT)
+
+
 def _show(commands: Any) -> None:
     command = _command(commands, "show", "print the messages that a task would send, without sending them")
-    command.add_argument("target", metavar="MODULE:TASK", help="as in app.tasks:rank or app/tasks.py:rank")
-    command.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="an argument of the task")
+    command.add_argument("target", metavar="MODULE:TASK", help=_TARGET)
+    _task_arguments(command)
     form = command.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the messages as they go over the wire")
-    form.add_argument("--request", action="store_true", help="print everything that goes over the wire, as JSON")
+    form.add_argument("--json", action="store_true", dest="as_json", help="print the messages as they go over the wire")
+    form.add_argument(
+        "--request", action="store_true", dest="as_request", help="print everything that goes over the wire, as JSON"
+    )
 
 
 def _lock(commands: Any) -> None:

@@ -38,11 +38,13 @@ class Settings:
     page: bool = True
 
 
-def serve_modules(modules: Sequence[str], settings: Settings) -> None:
+def serve_modules(modules: Sequence[str], **options: Any) -> None:
     """Serve until interrupted; raises `ConfigurationError` if there is nothing to serve, or no token where one must be.
 
-    The token is the environment's `DECLARAI_SERVE_TOKEN`: other users of the machine can read a command line.
+    The options are those of `Settings`. The token is the environment's `DECLARAI_SERVE_TOKEN`: other users of the
+    machine can read a command line.
     """
+    settings = Settings(**options)
     app = make_app(modules, settings)
     try:
         from declarai_like._cli._http_server import serve_forever

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._cli._arguments import HINT, parameters, read_arguments
 from declarai_like._cli._console import make_printer
 from declarai_like._cli._targets import find
 from declarai_like._prompting.texts import compile_messages
@@ -30,39 +30,16 @@ def show(target: str, arguments: Iterable[str], *, as_json: bool = False, as_req
     """
     task = find(target)
     try:
-        given = dict(_argument(text, task) for text in arguments)
+        given = read_arguments(arguments, task)
         messages = compile_messages(task, given)
     except TypeError as exc:
-        raise TypeError(f"{exc} (arguments are given as --arg name=value)") from None
+        raise TypeError(f"{exc} ({HINT})") from None
     if as_request:
         print(_json(_request(task, given, messages)))
     elif as_json:
         print(_json([message.wire() for message in messages]))
     else:
         _print(task, given, messages)
-
-
-def _argument(text: str, task: Any) -> tuple[str, Any]:
-    """Read `name=value`: the value is JSON where it can be, unless the parameter is a `str`."""
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise TypeError(f"expected name=value, not {text!r}")
-    parameter = _parameters(task).get(name)
-    if (parameter is not None and parameter.annotation in (str, "str")) or _is_chat_message(name, task):
-        return name, value
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def _parameters(task: Any) -> Mapping[str, inspect.Parameter]:
-    """Give what a task, a class, or the `compile` of an instance takes."""
-    return inspect.signature(task if callable(task) else task.compile).parameters
-
-
-def _is_chat_message(name: str, task: Any) -> bool:
-    return name == "message" and hasattr(task, "__chat__")
 
 
 def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
@@ -87,7 +64,7 @@ def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -
 
 def _params(task: Any, given: Mapping[str, Any]) -> Any:
     """Give the model's parameters for this call, where the task itself has no parameter of that name."""
-    return {} if "llm_params" in _parameters(task) else given.get("llm_params") or {}
+    return {} if "llm_params" in parameters(task) else given.get("llm_params") or {}
 
 
 def _json(value: Any) -> str:

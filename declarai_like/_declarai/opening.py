@@ -213,6 +213,7 @@ _OPENERS: dict[str, Callable[..., Opened]] = {
     "azure_openai": open_azure_openai,
     "anthropic": open_anthropic,
     "local": open_local,
+    "offline": open_offline,
 }
 _OF_ALL = ("api_key", "stream", "headers", "http_client", "http_async_client", "client", "async_client")
 _OF_OPENAI = ("model", "version", "openai_token", "base_url", *_OF_ALL)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from declarai_like._outputs.output import Output
 from declarai_like._prompting.bodies import check_body
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from declarai_like.providers.base import Provider
 
 __all__ = ["TaskDeclaration", "make_prompt"]
+
+
+class HasProvider(Protocol):
+    """What `declarai.openai(...)` and its like give."""
+
+    llm: Provider
 
 
 class TaskDeclaration(NamedTuple):
@@ -50,6 +57,12 @@ class TaskDeclaration(NamedTuple):
         if _words(options) == _words(self.options):
             return self._replace(options=options)
         return self._replace(options=options, prompt=make_prompt(self.signature, self.output, options))
+
+    def with_model(self, llm: HasProvider | str) -> TaskDeclaration:
+        """Give the same task asked of another model; a `str` is one of the same provider."""
+        if isinstance(llm, str):
+            return self._replace(options=self.options.merge(model=llm))
+        return self._replace(provider=llm.llm, options=replace(self.options, model=None))
 
 
 def make_prompt(signature: Signature, output: Output[Any], options: Options) -> Prompt:

@@ -169,11 +169,7 @@ async def perform(
 
 
 def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer) -> Job:
-    declared = task.declared
-    if isinstance(llm, str):
-        declared = declared._replace(options=declared.options.merge(model=llm))
-    elif llm is not None:
-        declared = declared._replace(provider=llm.llm, options=replace(declared.options, model=None))
+    declared = task.declared if llm is None else task.declared.with_model(llm)
     prompt, bound = hold_out(declared.signature, declared.output, declared.options, case)
     varied = task.with_declaration(declared._replace(prompt=prompt))
     name = declared.signature.name

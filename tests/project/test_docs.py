@@ -136,7 +136,7 @@ def test_commands_of_the_page_exist(page):
     extras = set(re.findall(r"^(\w+) = \[", after.partition("\n[")[0], re.MULTILINE))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for block in blocks_of(page, "console"):
-        for line in re.findall(r"^\$ (.+)$", block.text, re.MULTILINE):
+        for line in re.findall(r"^\$ (.+?)(?: > .+)?$", block.text, re.MULTILINE):
             program, *arguments = [word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=", word)]
             if program == "declarai-like":
                 argument_parser().parse_args([word for word in arguments if word != "MODULE..."])
