@@ -1,8 +1,10 @@
 # `make demo` shows it, `make test` proves it; both set up what they need in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# Many tests wait for servers: one process more than there are cores keeps the cores busy.
+IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
-.PHONY: help demo serve answers test check lint types imports cover faults browser docs bench bench-peers bench-serve matrix build clean
+.PHONY: help demo serve answers test check lint types imports cover soak faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,8 +39,11 @@ imports: .venv/dev
 
 cover: .venv/dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=
+	$(BIN)/python -m pytest -q $(IN_PARALLEL) --cov --cov-report=
 	$(BIN)/coverage report
+
+soak: .venv/dev  ## Run the long tests: growth with size, kill -9, thousands of broken streams
+	$(BIN)/python -m pytest -q --soak -m soak $(IN_PARALLEL)
 
 answers: .venv/dev  ## Read hundreds of answers as models give them, and print what became of them
 	$(BIN)/python tests/outputs/answers.py

@@ -72,7 +72,9 @@ def run():
     """Run the tests of the rows; what pytest says goes to the error output."""
     results = Results()
     with contextlib.redirect_stdout(sys.stderr):
-        pytest.main([str(FOLDER), "-q", "--no-header", "-k", "test_row_", "-p", "no:cacheprovider"], plugins=[results])
+        pytest.main(
+            [str(FOLDER), "--soak", "-q", "--no-header", "-k", "test_row_", "-p", "no:cacheprovider"], plugins=[results]
+        )
     return results
 
 

@@ -442,10 +442,11 @@ def test_row_45_forked_process_shares_no_socket(echo):
 
 # 46: many at a time
 
-THREADS, CALLS, STREAMS, ROUNDS = 32, 100, 500, 3
+ROUNDS = 3
 
 
-def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figures):
+@pytest.mark.parametrize(("threads", "calls"), [(16, 20), pytest.param(32, 100, marks=pytest.mark.soak)])
+def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figures, threads, calls):
     seen = []
 
     class Watch(TaskMiddleware):
@@ -461,12 +462,12 @@ def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figure
     def say(words: str) -> str:
         """<<{words}>>"""
 
-    streamed, barrier = say.with_options(streaming=True), threading.Barrier(THREADS)
+    streamed, barrier = say.with_options(streaming=True), threading.Barrier(threads)
 
     def ask(thread):
         barrier.wait()
-        for call in range(CALLS):
-            number = thread * CALLS + call
+        for call in range(calls):
+            number = thread * calls + call
             if call % 10:
                 result = say.run(f"{number}")
                 response, remembered = result.response, say.llm_response
@@ -476,15 +477,16 @@ def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figure
             assert remembered.response == f"{number}"
 
     started = time.monotonic()
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(ask, range(THREADS)))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(ask, range(threads)))
     took, opened = time.monotonic() - started, len(sockets(echo.port))
-    figures(f"{THREADS} threads of {CALLS} calls in {took:.1f} s over {opened} connections, nothing mixed up")
-    assert sorted(seen) == sorted((str(n), str(n), str(n)) for n in range(THREADS * CALLS))
-    assert opened <= THREADS
+    figures(f"{threads} threads of {calls} calls in {took:.1f} s over {opened} connections, nothing mixed up")
+    assert sorted(seen) == sorted((str(n), str(n), str(n)) for n in range(threads * calls))
+    assert opened <= threads
 
 
-def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures):
+@pytest.mark.parametrize("streams", [100, pytest.param(500, marks=pytest.mark.soak)])
+def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures, streams):
     _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url, max_retries=0))
     streamed, peaks, sizes = asay.with_options(streaming=True), [], []
 
@@ -494,7 +496,7 @@ def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures
         async for step in streamed(f"{number}"):
             if not steps:
                 begun.append(number)
-                all_begun.set() if len(begun) == STREAMS else await all_begun.wait()
+                all_begun.set() if len(begun) == streams else await all_begun.wait()
             steps.append(step)
         assert streamed.llm_response.response == steps[-1].response
         return "".join(step.content for step in steps), steps[-1].response, steps[-1].prompt_tokens
@@ -502,7 +504,7 @@ def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures
     async def main():
         for round_ in range(ROUNDS):
             begun, all_begun = [], asyncio.Event()
-            numbers = range(round_ * STREAMS, (round_ + 1) * STREAMS)
+            numbers = range(round_ * streams, (round_ + 1) * streams)
             reading = asyncio.gather(*(read(number, begun, all_begun) for number in numbers))
             await all_begun.wait()
             peaks.append(len(sockets(echo.port)))
@@ -514,9 +516,9 @@ def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures
     asyncio.run(main())
     took, left = time.monotonic() - started, len(sockets(echo.port))
     shown = ", ".join(f"{size:.0f}" for size in sizes)
-    figures(f"{ROUNDS} times {STREAMS} streams open at once in {took:.1f} s: {max(peaks)} connections, {left} left")
-    figures(f"memory after each {STREAMS} streams: {shown} MB")
-    assert min(peaks) >= STREAMS
+    figures(f"{ROUNDS} times {streams} streams open at once in {took:.1f} s: {max(peaks)} connections, {left} left")
+    figures(f"memory after each {streams} streams: {shown} MB")
+    assert min(peaks) >= streams
     assert left == 0
     assert sizes[-1] - sizes[0] < 20
 

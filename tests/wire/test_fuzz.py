@@ -4,8 +4,11 @@ import pytest
 from wire import fuzz
 
 
-@pytest.mark.parametrize("seed", range(0, 3_000, 300))
-def test_only_our_errors_leave_whatever_comes(seed):
+@pytest.mark.parametrize(
+    ("count", "seed"),
+    [(300, 0), *(pytest.param(1_000, seed, marks=pytest.mark.soak) for seed in range(300, 20_300, 1_000))],
+)
+def test_only_our_errors_leave_whatever_comes(count, seed):
     told = []
-    fuzz.run(300, seed, told.append)
+    fuzz.run(count, seed, told.append)
     assert told == []

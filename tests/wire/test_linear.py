@@ -16,6 +16,8 @@ from declarai_like.errors import ProviderTimeout
 from declarai_like.middleware.hooks import redact
 from declarai_like.requests import Request
 
+pytestmark = pytest.mark.soak
+
 STOP = chunk(finish="stop")
 DATA = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n'
 
