@@ -279,11 +279,18 @@ class LLMResponse:
         return self._metadata.round.tool_results
 
     @property
+    def cached(self) -> bool:
+        """Whether this answer was kept from an equal request, and nothing was sent (`middleware.cache`)."""
+        return self._metadata.cached
+
+    @property
     def cost(self) -> float | None:
-        """What the answer has cost, in US dollars; `None` where that cannot be known.
+        """What the answer has cost, in US dollars; `None` where that cannot be known, 0 if it is `cached`.
 
         It is the `usage` at the list price of the maker of `model`, as the package `genai-prices` has it.
         """
+        if self.cached:
+            return 0.0
         from declarai_like._values.prices import price
 
         return price(None, self.model, [self.usage])
@@ -500,6 +507,8 @@ class Result(Generic[T]):
         from declarai_like._values.prices import price
 
         billed = [attempt.usage for attempt in self.attempts if (getattr(attempt.error, "status", None) or 0) < 400]  # noqa: PLR2004 - HTTP's own border
+        if self.response.cached:
+            return price(None, self.response.model, billed) if billed else 0.0
         return price(None, self.response.model, [*billed, self.usage])
 
     @property

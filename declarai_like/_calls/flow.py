@@ -131,6 +131,8 @@ class Call(Generic[T]):
         number = 1 if self.rounds is None else self.rounds.number
         if number > 1:
             accumulator.metadata = accumulator.metadata._replace(round=Round(number))
+        if getattr(request.provider, "is_cache", False):
+            accumulator.metadata = accumulator.metadata._replace(cached=True)
         self._reader = make_event_builder(accumulator, number) if self.as_events else accumulator
         return add_hooks(self._reader, request) if request.observers or request.filters else self._reader
 
@@ -363,7 +365,8 @@ class Call(Generic[T]):
 
     def _send_once(self, request: Request) -> Flow:
         """Send, count what it costs, and keep what went wrong."""
-        budgets.count_request(self.budgets)
+        spending = () if getattr(request.provider, "is_cache", False) else self.budgets
+        budgets.count_request(spending)
         started = self.clock()
         try:
             response: LLMResponse = yield Send(require_provider(request), request)
@@ -372,6 +375,6 @@ class Call(Generic[T]):
             self._record_attempt(error, error.response)
             raise
         finally:
-            budgets.count_answer(self.budgets, request, self.response)
+            budgets.count_answer(spending, request, self.response)
         self.seconds = self.clock() - started
         return response

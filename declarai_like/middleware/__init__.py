@@ -1,6 +1,7 @@
 """What can stand around a call."""
 
 from declarai_like.middleware.base import Flow, Middleware, Next, TaskMiddleware
+from declarai_like.middleware.cache import CacheStore, InMemoryCache, SQLiteCache, cache
 from declarai_like.middleware.fallback import fallback
 from declarai_like.middleware.hooks import TextFilter, observe, redact, rewrite
 from declarai_like.middleware.logging import LoggingMiddleware
@@ -8,12 +9,16 @@ from declarai_like.middleware.retry import retry
 from declarai_like.middleware.telemetry import telemetry
 
 __all__ = [
+    "CacheStore",
     "Flow",
+    "InMemoryCache",
     "LoggingMiddleware",
     "Middleware",
     "Next",
+    "SQLiteCache",
     "TaskMiddleware",
     "TextFilter",
+    "cache",
     "fallback",
     "observe",
     "redact",
