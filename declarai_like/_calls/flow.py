@@ -385,4 +385,8 @@ class Call(Generic[T]):
         finally:
             budgets.count_answer(spending, request, self.response, self._reservations)
         self.seconds = self.clock() - started
-        return response
+        answered_by: Request | None = getattr(request.provider, "answered_by", None)
+        if answered_by is None:
+            return response
+        self.attempts += getattr(request.provider, "losses", [])
+        return response.of_origin(origin_of(answered_by))

@@ -99,6 +99,10 @@ class Reservation:
             return None
         return f"the limit usd={self._purse.most:g} of this `with limits(...)` is passed, at about {total:.4f}"
 
+    def give_up(self) -> None:
+        """Count a request whose answer nobody reads, by the estimate."""
+        self._purse.settle(self._units, self.estimate)
+
     def settle(self, request: Request, response: LLMResponse | None) -> None:
         """Count what an answer has cost; one that broke off before it told its tokens, by the estimate."""
         cost: float | None = 0.0
