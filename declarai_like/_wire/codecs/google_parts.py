@@ -54,7 +54,7 @@ class Call:
 
     def _lay(self, path: str, value: Any) -> None:
         steps = [int(number) if number else word or quoted for word, number, quoted in _STEP.findall(path)]
-        if 0 < len(steps) <= _MOST_STEPS:
+        if 0 < len(steps) <= _MOST_STEPS and isinstance(steps[0], str):
             self.arguments = _laid(self.arguments, steps, value)
 
     def begin(self, arguments: str) -> dict[str, Any]:
