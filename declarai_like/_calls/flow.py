@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import budgets
 from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next, Operation, Send, Store
+from declarai_like._calls.replies import show_mistake
 from declarai_like._calls.sending import (
     add_hooks,
     add_meter,
@@ -314,7 +315,7 @@ class Call(Generic[T]):
                 if type(error) is not OutputError or not retries or self.reask is None:
                     raise
                 retries -= 1
-                again = self.reask(response.response, error.message)
+                again = show_mistake(self.reask, response, error.message)
                 request = first.replace(messages=(*first.messages, *again))
             else:
                 return self.conclude(value, response, request)

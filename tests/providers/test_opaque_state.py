@@ -72,3 +72,16 @@ def test_conversation_without_its_state_is_refused(strict, form):
     strict.enqueue("again")
     kept = Message(said.response, "assistant", state=said.state)
     assert llm.send([Message("Hi"), kept, Message("again")]).response == "again"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_wrong_answer_is_shown_with_its_state(way, strict, form):
+    """The reply that is shown to the model once more, as a mistake, has to come back whole too."""
+
+    @model(form, strict.url).task(retries=1)
+    @way.define
+    def rank(message: str) -> int:
+        """Rank the severity of the message from 1 to 5"""
+
+    strict.enqueue(reply("I do not know", reasoning="Hm"), '{"rank": 3}')
+    assert way.call(rank, "down") == 3

@@ -29,13 +29,15 @@ __all__ = ["GenerationDecoder", "GoogleCodec", "decode_generation"]
 
 _LF, _CR = b"\n\r"  # a byte is found faster by its number
 _OF_ANSWERS = frozenset({"candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion"})
-_PLAIN_CANDIDATES = (frozenset({"content", "index"}), frozenset({"content"}))
+_WITH_INDEX = 2
+"""How many fields a candidate has that is told with its index."""
+_new = VendorChunk.__new__
 
 
 class GenerationDecoder(StreamDecoder):
     """The chunks of one streamed answer; `choices` is how many candidates were asked for."""
 
-    __slots__ = ("_candidates", "_choices", "_finished", "_first", "_untold")
+    __slots__ = ("_candidates", "_choices", "_finished", "_text", "_untold")
 
     def __init__(
         self,
@@ -48,8 +50,8 @@ class GenerationDecoder(StreamDecoder):
         super().__init__(redact, limit, check_time=check_time)
         self._choices = choices
         self._candidates: dict[int, Parts] = {}
-        self._first: Parts | None = None
-        """The parts of the only candidate, while it is under way."""
+        self._text: dict[str, int] | None = None
+        """The length of the text that the only candidate goes on with, while it does."""
         self._finished: set[int] = set()
         self._untold: dict[str, Any] | None = None
         """The last event whose usage has not been told: it is on every event, and only the last one counts."""
@@ -60,36 +62,45 @@ class GenerationDecoder(StreamDecoder):
         if self._left < 0:
             self.refuse_size()
         # Nearly all reads are one event with a piece of text: two searches prove it.
+        text = self._text
         end = -4 if read[-4:] == b"\r\n\r\n" else -2
         data = read[6:end]
         if (
-            self._first is not None
+            text is not None
             and read[:7] == b"data: {"
-            and (end == -4 or read[-2:] == b"\n\n")  # noqa: PLR2004 - how long the blank line is
+            and read[-1] == _LF
+            and (read[-2] == _LF or end == -4)  # noqa: PLR2004 - how long the blank line is
             and self._events.idle
             and _LF not in data
             and _CR not in data
+            and (chunk := self._read_text(text, data)) is not None
         ):
-            try:
-                event = from_json(data)
-                (candidate,) = event["candidates"]
-                (part,) = candidate["content"]["parts"]
-                text = part["text"]
-                if (
-                    len(part) == 1
-                    and isinstance(text, str)
-                    and text
-                    and candidate.keys() in _PLAIN_CANDIDATES
-                    and candidate.get("index", 0) == 0
-                    and "error" not in event
-                ):
-                    self._first.add_text(text)
-                    self._untold = event
-                    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
-                    return (VendorChunk({"choices": [choice]}, event),)
-            except (AttributeError, KeyError, TypeError, ValueError):
-                pass  # another event
+            return (chunk,)
         return self._feed_any(read)
+
+    def _read_text(self, text: dict[str, int], data: bytes) -> Chunk | None:
+        """Give the chunk of an event that goes on with the text alone; `None` for any other event."""
+        try:
+            event = from_json(data)
+            (candidate,) = event["candidates"]
+            (part,) = candidate["content"]["parts"]
+            piece = part["text"]
+            if (
+                not piece
+                or type(piece) is not str
+                or len(part) > 1
+                or "error" in event
+                or (len(candidate) > 1 and (len(candidate) > _WITH_INDEX or candidate["index"] != 0))
+            ):
+                return None
+        except (KeyError, TypeError, ValueError):
+            return None
+        text["characters"] += len(piece)
+        self._untold = event
+        chunk: VendorChunk = _new(VendorChunk)
+        chunk["choices"] = [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]
+        chunk.sent = event
+        return chunk
 
     def decode_document(self, body: bytes) -> Chunk:
         """Read the JSON document that came in the place of events; raises `InvalidResponse` if it is no answer."""
@@ -97,6 +108,10 @@ class GenerationDecoder(StreamDecoder):
 
     def decode_event(self, name: str, data: bytes) -> Iterator[Chunk]:
         """Give the chunks of an event; the format has none that says that the answer is whole."""
+        text = self._text
+        if text is not None and not name and (chunk := self._read_text(text, data)) is not None:
+            yield chunk
+            return
         if data.startswith(DONE_DATA):  # of gateways: the end of a candidate is its own
             return
         for event in self._read_events(name, data):
@@ -129,7 +144,7 @@ class GenerationDecoder(StreamDecoder):
         self._finished |= {choice["index"] for choice in choices if choice["finish_reason"]}
         self.ended = len(self._finished) >= self._choices
         alone = len(self._candidates) == 1 and not self._finished and self._choices == 1
-        self._first = self._candidates.get(0) if alone else None
+        self._text = self._candidates[0].open_text if alone and 0 in self._candidates else None
         self._untold = None
         return VendorChunk({**_head(event), "choices": choices}, event)
 

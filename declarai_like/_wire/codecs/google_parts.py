@@ -54,7 +54,7 @@ class Call:
 
     def _lay(self, path: str, value: Any) -> None:
         steps = [int(number) if number else word or quoted for word, number, quoted in _STEP.findall(path)]
-        if 0 < len(steps) <= _MOST_STEPS:
+        if 0 < len(steps) <= _MOST_STEPS and isinstance(steps[0], str):
             self.arguments = _laid(self.arguments, steps, value)
 
     def begin(self, arguments: str) -> dict[str, Any]:
@@ -93,13 +93,11 @@ class Parts:
     def _open_call(self) -> Call | None:
         return self._calls[-1] if self._calls and self._calls[-1].is_open else None
 
-    def add_text(self, text: str) -> None:
-        """Take in a piece of text that has nothing beside it."""
-        last = self._kept[-1] if self._kept else None
-        if last is not None and last.keys() == {"characters"}:
-            last["characters"] += len(text)
-        elif text:
-            self._kept.append({"characters": len(text)})
+    @property
+    def open_text(self) -> dict[str, int] | None:
+        """The length of the text that a piece of plain text goes on with; `None` if it would begin one."""
+        last = self._kept[-1] if self._kept else {}
+        return last if last.keys() == {"characters"} else None
 
     def add(self, part: Mapping[str, Any]) -> dict[str, Any]:
         """Take in a part; give what it says."""
@@ -118,8 +116,10 @@ class Parts:
             return {"reasoning_content": text} if text else {}
         if signature:
             self._kept.append({"characters": len(text), **signature})
-        else:
-            self.add_text(text)
+        elif (known := self.open_text) is not None:
+            known["characters"] += len(text)
+        elif text:
+            self._kept.append({"characters": len(text)})
         return {"content": text} if text else {}
 
     def _keep_thought(self, text: str, signature: Mapping[str, Any]) -> None:
