@@ -80,6 +80,8 @@ class Target(Generic[T]):
 
     def coerce(self, data: Any, repairs: Repairs) -> Any:
         """Change plain data into what the type wants; raises `Refused`."""
+        if self._shape.text_fits and isinstance(data, Number):  # alone, it is rather a mistake than the text
+            return data
         return self._shape.coerce(data, repairs)
 
     def validate(self, text: str, *, forbids_extra: bool = False) -> T:
