@@ -64,6 +64,11 @@ def groups() -> list[Group]:
     paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000")
     short = [Row(f"typed partials, 100, {shape}", f"our_partials {shape}-100", 0.35) for shape in SHAPES]
     long = [Row(f"typed partials, 5,000, {shape}", f"our_partials {shape}-5000", 0.30) for shape in SHAPES]
+    vendors = [
+        Row("Google, 1,000 events, to chat's", "our_google text-1000", 1.5),
+        Row("Anthropic, 1,000 events, to chat's", "our_anthropic text-1000", 1.5),
+        Row("Responses, 1,000 events, to chat's", "our_responses text-1000", 1.5),
+    ]
     calls = [
         Row("plain call, str", "our_call str", 0.65),
         Row("plain call, int", "our_call int", 0.75),
@@ -83,6 +88,7 @@ def groups() -> list[Group]:
         Group("us", "raw_stream text-1000", [text, through_one, through_three, observed]),
         Group("us", "raw_stream text-10000", [long_text, read_text]),
         Group("us", "raw_stream paced-text-1000", [paced], turns=3),
+        Group("us", "our_stream text-1000", vendors),
         Group("us", "raw_stream flat-100", short),
         Group("us", "raw_stream flat-5000", long),
         Group("us", "raw_call str", calls, turns=11),

@@ -108,6 +108,44 @@ def our_stream_observed(url: str, model: str) -> Callable[[], Any]:
     return run
 
 
+def our_google(url: str, model: str) -> Callable[[], Any]:
+    """As `our_stream`, in Google's format."""
+    import declarai_like as declarai
+
+    return vendor_stream(declarai.google(model, api_key="k", base_url=url, max_retries=0))
+
+
+def our_anthropic(url: str, model: str) -> Callable[[], Any]:
+    """As `our_stream`, in Anthropic's format."""
+    import declarai_like as declarai
+
+    return vendor_stream(declarai.anthropic(model, api_key="k", base_url=url, max_retries=0))
+
+
+def our_responses(url: str, model: str) -> Callable[[], Any]:
+    """As `our_stream`, by the Responses API."""
+    import declarai_like as declarai
+
+    llm = declarai.openai(model, openai_token="k", base_url=f"{url}/v1", max_retries=0, api="responses")
+    return vendor_stream(llm)
+
+
+def vendor_stream(llm: Any) -> Callable[[], Any]:
+    """As `our_stream`; only chunks with text are counted, and the two others that chat completions have."""
+
+    @llm.task(streaming=True)
+    def about(movie: str) -> str:
+        """Say something short about the following movie"""
+
+    def run() -> Any:
+        pieces = []
+        for response in about(movie="Avengers"):
+            pieces.append(response.content)
+        return len([piece for piece in pieces if piece]) + 2, response.response
+
+    return run
+
+
 def our_stream_with_text(url: str, model: str) -> Callable[[], Any]:
     """As `our_stream`, but the text so far is read at each chunk."""
     about = streaming_task(url, model)
@@ -383,6 +421,9 @@ CASES: dict[str, Callable[[str, str], float]] = {
     "our_stream_through_one": cpu(our_stream_through_one),
     "our_stream_through_three": cpu(our_stream_through_three),
     "our_stream_observed": cpu(our_stream_observed),
+    "our_google": cpu(our_google),
+    "our_anthropic": cpu(our_anthropic),
+    "our_responses": cpu(our_responses),
     "our_stream_with_text": cpu(our_stream_with_text),
     "our_partials": cpu(our_partials),
     "helper_events": cpu(helper_events),

@@ -12,14 +12,15 @@ import sys
 from functools import cache
 
 from payloads import completion_of, events_of
+from vendors import model_of, vendor_events
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @cache
-def stream_of(model: str) -> tuple[bytes, ...]:
+def stream_of(model: str, path: str) -> tuple[bytes, ...]:
     """The writes of a streamed answer: one for all, or one for each event for a paced model."""
-    chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in events_of(model)]
+    chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in vendor_events(path, model) or events_of(model)]
     writes = (STREAM_HEAD, *chunks, b"0\r\n\r\n")
     return writes if model.startswith("paced-") else (b"".join(writes),)
 
@@ -71,16 +72,16 @@ class Connection(asyncio.Protocol):
             count = b"%d" % Connection.accepted
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(count), count))
             return
-        request = json.loads(body)
-        model = request["model"]
+        request, path = json.loads(body), head.split(b" ", 2)[1].decode()
+        model = model_of(path, request.get("model"))
         if request.get("tools") and request["messages"][-1]["role"] != "tool":
             self.transport.write(call_of())
-        elif not request.get("stream"):
+        elif not request.get("stream") and "stream" not in path:
             self.transport.write(answer_of(model))
         elif model.startswith("paced-"):
-            self.pacing = asyncio.ensure_future(self.pace(stream_of(model)))
+            self.pacing = asyncio.ensure_future(self.pace(stream_of(model, path)))
         else:
-            self.transport.write(stream_of(model)[0])
+            self.transport.write(stream_of(model, path)[0])
 
     async def pace(self, writes: tuple[bytes, ...]) -> None:
         for write in writes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from declarai_like._calls.budgets import limits
-    from declarai_like._declarai import Declarai, anthropic, azure_openai, local, offline, openai
+    from declarai_like._declarai import Declarai, anthropic, azure_openai, google, local, offline, openai
     from declarai_like._prompting.magic import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
@@ -51,6 +51,7 @@ __all__ = [
     "anthropic",
     "azure_openai",
     "fallback",
+    "google",
     "limits",
     "local",
     "magic",
@@ -79,6 +80,7 @@ _HOMES = {
     "anthropic": "_declarai",
     "azure_openai": "_declarai",
     "fallback": "middleware",
+    "google": "_declarai",
     "limits": "_calls.budgets",
     "local": "_declarai",
     "magic": "_prompting.magic",

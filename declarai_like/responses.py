@@ -279,11 +279,18 @@ class LLMResponse:
         return self._metadata.round.tool_results
 
     @property
+    def cached(self) -> bool:
+        """Whether this answer was kept from an equal request, and nothing was sent (`middleware.cache`)."""
+        return self._metadata.cached
+
+    @property
     def cost(self) -> float | None:
-        """What the answer has cost, in US dollars; `None` where that cannot be known.
+        """What the answer has cost, in US dollars; `None` where that cannot be known, 0 if it is `cached`.
 
         It is the `usage` at the list price of the maker of `model`, as the package `genai-prices` has it.
         """
+        if self.cached:
+            return 0.0
         from declarai_like._values.prices import price
 
         return price(None, self.model, [self.usage])
@@ -326,12 +333,19 @@ class LLMResponse:
 
     def of_round(self, number: int, *, usage: Usage | None, results: tuple[ToolRun, ...] = ()) -> LLMResponse:
         """Give the same answer as one of several rounds: `usage` is the sum of all, `results` what its calls gave."""
+        own = Round(number, self.round_usage, results)
+        return self._with_metadata(self._metadata._replace(usage=usage, round=own))
+
+    def _with_metadata(self, metadata: AnswerMetadata) -> LLMResponse:
         other = LLMResponse.__new__(LLMResponse)
         for name in LLMResponse.__slots__:
             setattr(other, name, getattr(self, name))
-        own = Round(number, self.round_usage, results)
-        other._metadata = self._metadata._replace(usage=usage, round=own)  # noqa: SLF001 - of this very class
+        other._metadata = metadata  # noqa: SLF001 - of this very class
         return other
+
+    def of_origin(self, origin: Mapping[str, Any] | None) -> LLMResponse:
+        """Give the same answer as one of another provider than the one that was asked first."""
+        return self._with_metadata(self._metadata._replace(origin=origin))
 
     def model_dump(self) -> dict[str, Any]:
         """Give the documented fields as a dict of plain data."""
@@ -500,6 +514,8 @@ class Result(Generic[T]):
         from declarai_like._values.prices import price
 
         billed = [attempt.usage for attempt in self.attempts if (getattr(attempt.error, "status", None) or 0) < 400]  # noqa: PLR2004 - HTTP's own border
+        if self.response.cached:
+            return price(None, self.response.model, billed) if billed else 0.0
         return price(None, self.response.model, [*billed, self.usage])
 
     @property

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from declarai_like.messages import Message, MessageRole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from declarai_like.responses import LLMResponse
 
-__all__ = ["reply_message"]
+__all__ = ["reply_message", "show_mistake"]
 
 
 def reply_message(
@@ -22,3 +22,13 @@ def reply_message(
     fields = {"tool_calls": told} if told else None
     state = None if interrupted else response.state  # a reply that broke off goes back as plain text
     return Message(response.response, MessageRole.assistant, interrupted=interrupted, fields=fields, state=state)
+
+
+def show_mistake(
+    reask: Callable[[str, str], tuple[Message, ...]], response: LLMResponse, error: str
+) -> tuple[Message, ...]:
+    """Give the messages that show the model its answer and what is wrong with it, with what its provider wants back."""
+    return tuple(
+        reply_message(response, ()) if message.role == MessageRole.assistant else message
+        for message in reask(response.response, error)
+    )

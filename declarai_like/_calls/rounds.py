@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from declarai_like._calls.approvals import apply_decisions, find_pending
 from declarai_like._calls.operations import Decide, Journal, Show
-from declarai_like._calls.replies import reply_message
+from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.runs import Run
 from declarai_like._calls.tool_batches import ToolBatch, tell_result
 from declarai_like.completions import Usage
@@ -349,7 +349,7 @@ class Rounds(Run):
         return any(raw is chunk for chunk in self._ended_chunks)
 
     def _show_wrong(self, call: Call[Any], response: LLMResponse, error: OutputError) -> list[Message]:
-        return [] if call.reask is None else list(call.reask(response.response, error.message))
+        return [] if call.reask is None else list(show_mistake(call.reask, response, error.message))
 
     def _conclude(
         self, call: Call[Any], value: Any, response: LLMResponse, request: Request

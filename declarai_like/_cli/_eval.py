@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._cli._console import make_printer, table
+from declarai_like._cli._eval_table import print_low_scores, print_table
+from declarai_like._cli._following import as_json
 from declarai_like._cli._models import read_model
 from declarai_like._cli._progress import progress_bar
 from declarai_like._cli._targets import declared_in, find, find_function
 from declarai_like.errors import ConfigurationError
 from declarai_like.evals._cases import Case, cases_of, read_cases
+from declarai_like.evals._comparison import compare
+from declarai_like.evals._files import read_baseline, write_report
+from declarai_like.evals._judges import Judge
+from declarai_like.evals._reports import (
+    as_html,
+    as_junit,
+    as_markdown,
+    describe_comparison,
+)
 from declarai_like.evals._runs import jobs, perform
 from declarai_like.evals._summaries import summarise
 from declarai_like.tasks import BaseTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from declarai_like.evals._comparison import Comparison
     from declarai_like.evals._runs import Job, Run
     from declarai_like.evals._summaries import Row
 
 __all__ = ["Settings", "evaluate_tasks"]
 
-_HEADING = ("scenario", "model", "runs", "time", "in", "out", "cost", "score")
-_LEFT = 2
-_LONGEST = 500
+_COULD_NOT_RUN = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +52,68 @@ class Settings:
     tolerance: float = 0.0
     min_score: float | None = None
     as_json: bool = False
+    baseline: str | None = None
+    margin: float = 0.0
+    until: float | None = None
+    max_runs: int = 50
+    junit: str | None = None
+    markdown: str | None = None
+    html: str | None = None
 
 
 def evaluate_tasks(modules: Sequence[str], **options: Any) -> int:
     """Evaluate the tasks of modules, or single ones (`module:task`), and print a table.
 
-    The options are those of `Settings`. Returns 1 if a model could not be asked, or has a mean score below `min_score`.
+    The options are those of `Settings`. Returns 1 if a model has a mean score below `min_score` or is worse than in
+    the baseline, 2 if one could not be asked.
     """
     settings = Settings(**options)
-    planned = _plan_jobs(_tasks(modules), settings)
+    baseline = read_baseline(settings.baseline) if settings.baseline else {}
+    once = _plan_jobs(_tasks(modules), settings)
     with progress_bar("Evaluating", sys.stderr, "calls") as progress:
-        runs = asyncio.run(perform(planned, concurrency=settings.concurrency, progress=progress))
+        runs, agreements = asyncio.run(_perform(once, settings, progress))
+    comparisons = compare(runs, baseline, margin=settings.margin) if settings.baseline else []
+    _write_reports(runs, comparisons, baseline, settings)
     totals = summarise(runs)
     least = settings.min_score
     low = [row for row in totals if least is not None and (row.score is None or row.score < least)]
     if settings.as_json:
-        data = {"runs": list(map(_run_data, runs)), "models": list(map(_row_data, totals))}
-        print(json.dumps(data, ensure_ascii=False, indent=2))
+        print(as_json(_data(runs, totals, comparisons, agreements)))
     else:
-        _print(runs, totals, [_explain_low_score(row, least) for row in low])
-    return 1 if low or any(run.is_unanswered for run in runs) else 0
+        print_table(runs, totals, [describe_comparison(one) for one in comparisons], agreements)
+        print_low_scores(low, least)
+    if any(run.is_unanswered for run in runs):
+        return _COULD_NOT_RUN
+    return 1 if low or any(one.verdict == "worse" for one in comparisons) else 0
+
+
+async def _perform(once: Sequence[Job], settings: Settings, progress: Any) -> tuple[list[Run], dict[str, float | None]]:
+    """Make the runs, more of them until the means are known as well as is wanted; ask judges their own examples."""
+    ask = partial(perform, concurrency=settings.concurrency, progress=progress)
+    runs, made = await ask([job for job in once for _ in range(settings.runs)]), settings.runs
+    while settings.until is not None and made < settings.max_runs and _is_uncertain(runs, settings.until):
+        runs += await ask(once)
+        made += 1
+    judges = {job.scorer.name: job.scorer for job in once if isinstance(job.scorer, Judge)}
+    return runs, {name: await judge.agreement() for name, judge in judges.items()}
+
+
+def _is_uncertain(runs: Sequence[Run], until: float) -> bool:
+    intervals = [row.interval for row in summarise(runs)]
+    return any(interval is None or interval.half_width > until for interval in intervals)
+
+
+def _write_reports(
+    runs: Sequence[Run], comparisons: Sequence[Comparison], baseline: Mapping[str, Any], settings: Settings
+) -> None:
+    reports: list[tuple[str | None, Callable[[], str]]] = [
+        (settings.junit, lambda: as_junit(runs)),
+        (settings.markdown, lambda: as_markdown(runs, comparisons)),
+        (settings.html, lambda: as_html(runs, comparisons, baseline)),
+    ]
+    for path, make in reports:
+        if path is not None:
+            write_report(path, make())
 
 
 def _tasks(places: Sequence[str]) -> dict[str, BaseTask[..., Any, Any]]:
@@ -83,7 +133,7 @@ def _is_single(place: str) -> bool:
 
 
 def _plan_jobs(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) -> list[Job]:
-    """Plan the runs of all tasks, the cases of a file among them."""
+    """Plan one run of each case of all tasks, those of a file among them."""
     cases = read_cases(settings.cases) if settings.cases else ()
     _refuse_strays(cases, tasks, str(settings.cases))
     scorer = None if settings.scorer is None else find_function(settings.scorer)
@@ -96,7 +146,6 @@ def _plan_jobs(tasks: dict[str, BaseTask[..., Any, Any]], settings: Settings) ->
                 task,
                 [*cases_of(task), *(case for case in cases if not case.task or case.task in _accepted_names(name))],
                 llms=llms,
-                runs=settings.runs,
                 scorer=scorer,
                 tolerance=settings.tolerance,
             )
@@ -128,61 +177,17 @@ def _refuse_strays(cases: Iterable[Case], tasks: Iterable[str], where: str) -> N
             raise ConfigurationError(f'{where}: say in each case which "task" is meant: one of {", ".join(tasks)}')
 
 
-def _explain_low_score(row: Row, least: float | None) -> str:
-    return f"{row.llm}: a mean score of {_number(row.score, '.2f') or 'none'} is below {least}"
-
-
-def _print(runs: Sequence[Run], totals: Sequence[Row], verdict: Sequence[str]) -> None:
-    print_styled = make_printer()
-    rows = summarise(runs, by_scenario=True)
-    cells = [*map(_cells, rows), *(_cells(replace(row, scenario="all")) for row in totals)]
-    heading, *lines = table(_HEADING, cells, left=_LEFT)
-    print_styled(heading, "bold")
-    for line, row in zip(lines, [*rows, *totals], strict=True):
-        print_styled(line, _style(row))
-    for line, times in Counter(map(_describe_failure, filter(_is_wrong, runs))).items():
-        print_styled(f"\n{line}" + (f" ({times} times)" if times > 1 else ""), "red")
-    for line in verdict:
-        print_styled(f"\n{line}", "bold red")
-
-
-def _style(row: Row) -> str:
-    return "green" if row.score == 1 else "red" if not row.score else "yellow"
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.scenario,
-        row.llm,
-        str(row.runs),
-        f"{row.seconds:.2f} s",
-        _number(row.input_tokens, "d"),
-        _number(row.output_tokens, "d"),
-        _number(row.cost, ".6f", "$"),
-        _number(row.score, ".2f"),
-    )
-
-
-def _number(value: float | None, form: str, unit: str = "") -> str:
-    """Write a number; what is unknown is blank."""
-    return "" if value is None else f"{unit}{value:{form}}"
-
-
-def _is_wrong(run: Run) -> bool:
-    return run.score is None or run.score < 1
-
-
-def _describe_failure(run: Run) -> str:
-    """Tell what a model said in the place of the answer."""
-    where = f"{run.scenario} on {run.llm}"
-    if run.is_unanswered:
-        return f"{where}: could not be asked: {run.error}"
-    outcome = ""
-    if run.error is not None:
-        outcome = f", {type(run.error).__name__}"
-    elif not isinstance(run.value, str):  # a text is its own raw answer
-        outcome = f", got {run.value!r}"
-    return f"{where}: expected {run.expected!r}{outcome} (score {run.score:.2f})\n  {run.text[:_LONGEST]!r}"
+def _data(
+    runs: Sequence[Run],
+    totals: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    agreements: Mapping[str, float | None],
+) -> dict[str, Any]:
+    """Give all as plain data, which is what `--baseline` reads."""
+    data: dict[str, Any] = {"runs": list(map(_run_data, runs)), "models": list(map(_row_data, totals))}
+    if comparisons:
+        data["comparisons"] = list(map(asdict, comparisons))
+    return {**data, "judges": agreements} if agreements else data
 
 
 def _row_data(row: Row) -> dict[str, Any]:
@@ -210,5 +215,7 @@ def _run_data(run: Run) -> Any:
         "input_tokens": run.input_tokens,
         "output_tokens": run.output_tokens,
         "cost": run.cost,
+        "judge": run.judge or None,
+        "judge_cost": run.judge_cost,
     }
     return to_jsonable_python(data, fallback=repr)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "read_model"]
 
-HELP = "openai:gpt-4o-mini, anthropic:claude-sonnet-4-5, local, ..."
+HELP = "openai:gpt-4o-mini, anthropic:claude-sonnet-4-5, google:gemini-2.5-flash, local, ..."
 
 
 def read_model(text: str) -> Declarai | str:

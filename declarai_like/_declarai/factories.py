@@ -1,4 +1,4 @@
-"""The providers by their names: `openai()`, `azure_openai()`, `anthropic()`, `local()`, `offline()`."""
+"""The providers by their names: `openai()`, `azure_openai()`, `anthropic()`, `google()`, `local()`, `offline()`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from declarai_like._declarai.model import Declarai
 from declarai_like._declarai.opening import (
     open_anthropic,
     open_azure_openai,
+    open_google,
     open_local,
     open_offline,
     open_openai,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     KeyArgument: TypeAlias = str | Secret | Callable[[], str | Awaitable[str]]
 
-__all__ = ["anthropic", "azure_openai", "local", "offline", "openai"]
+__all__ = ["anthropic", "azure_openai", "google", "local", "offline", "openai"]
 
 
 @overload
@@ -182,6 +183,58 @@ def anthropic(
     api_key = seal_key(api_key)
     opened = open_anthropic(
         model=model, api_key=api_key, base_url=base_url, headers=headers, stream=stream, **cast("Any", options)
+    )
+    return Declarai.of(*opened)
+
+
+@overload
+def google(
+    model: str,
+    *,
+    stream: Literal[True],
+    api_key: KeyArgument | None = None,
+    base_url: str | None = None,
+    token: KeyArgument | None = None,
+    headers: Headers | None = None,
+    **options: Unpack[HTTPOptions],
+) -> StreamingDeclarai: ...
+@overload
+def google(
+    model: str,
+    *,
+    stream: bool | None = None,
+    api_key: KeyArgument | None = None,
+    base_url: str | None = None,
+    token: KeyArgument | None = None,
+    headers: Headers | None = None,
+    **options: Unpack[HTTPOptions],
+) -> Declarai: ...
+def google(
+    model: str,
+    *,
+    api_key: KeyArgument | None = None,
+    base_url: str | None = None,
+    token: KeyArgument | None = None,
+    headers: Headers | None = None,
+    stream: bool | None = None,
+    **options: Unpack[HTTPOptions],
+) -> Any:
+    """Use a model of Google's, or of any server that speaks `generateContent` (`base_url=`).
+
+    The key is `api_key`, else the environment's `GEMINI_API_KEY`, else its `GOOGLE_API_KEY`, read when it is first
+    needed. `token` is an access token in its place, as Vertex AI takes it; a function is asked before each request.
+    The address is `base_url`, else the environment's `GOOGLE_GEMINI_BASE_URL`, else Google's own. The other options
+    are those of `openai`, but for an official client.
+    """
+    api_key, token = seal_key(api_key), seal_key(token)
+    opened = open_google(
+        model=model,
+        api_key=api_key,
+        base_url=base_url,
+        token=token,
+        headers=headers,
+        stream=stream,
+        **cast("Any", options),
     )
     return Declarai.of(*opened)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "open_anthropic",
     "open_azure_openai",
+    "open_google",
     "open_local",
     "open_offline",
     "open_openai",
@@ -154,6 +155,38 @@ def open_anthropic(
     return or_offline(provider), _lay_options(stream, options, _OF_ANTHROPIC)
 
 
+def open_google(
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    api_key: Key | str | None = None,
+    token: Key | str | None = None,
+    base_url: str | None = None,
+    headers: Headers | None = None,
+    stream: bool | None = None,
+    http_client: Any = None,
+    http_async_client: Any = None,
+    **options: Any,
+) -> Opened:
+    """Open Google, or a server that speaks its format."""
+    from declarai_like.providers.google import GoogleProvider
+
+    if not model:
+        raise ConfigurationError("no model: give model=, as in declarai_like.google('gemini-2.5-flash')")
+    _refuse_keys(model=model, version=version, base_url=base_url)
+    provider = GoogleProvider(
+        LLMSettings("google", model, version).model,
+        key=_only_key("token", token, api_key),
+        is_token=token is not None,
+        base_url=base_url,
+        headers=headers,
+        streaming=bool(stream),
+        http_client=http_client,
+        http_async_client=http_async_client,
+    )
+    return or_offline(provider), _lay_options(stream, options, _OF_GOOGLE)
+
+
 def open_local(*, model: str | None = None, stream: bool | None = None, **options: Any) -> Opened:
     """Open a model that runs in this process."""
     from declarai_like.providers.local import LocalProvider
@@ -212,6 +245,7 @@ _OPENERS: dict[str, Callable[..., Opened]] = {
     "azure-openai": open_azure_openai,
     "azure_openai": open_azure_openai,
     "anthropic": open_anthropic,
+    "google": open_google,
     "local": open_local,
     "offline": open_offline,
 }
@@ -228,7 +262,8 @@ _OF_AZURE = (
 _OF_ANTHROPIC = (
     "model", "version", "api_key", "base_url", "stream", "headers", "http_client", "http_async_client",
 )  # fmt: skip
-_KEYS = frozenset({"openai_token", "azure_openai_key", "api_key"})
+_OF_GOOGLE = (*_OF_ANTHROPIC, "token")
+_KEYS = frozenset({"openai_token", "azure_openai_key", "api_key", "token"})
 _OF_TASKS = ProviderOptions.__annotations__.keys() - {
     "api_key",
     "http_client",

@@ -58,6 +58,11 @@ class TaskDeclaration(NamedTuple):
             return self._replace(options=options)
         return self._replace(options=options, prompt=make_prompt(self.signature, self.output, options))
 
+    @property
+    def model_name(self) -> str:
+        """The model that is asked, after its provider and a colon."""
+        return f"{self.provider.name}:{self.options.model or self.provider.model}"
+
     def with_model(self, llm: HasProvider | str) -> TaskDeclaration:
         """Give the same task asked of another model; a `str` is one of the same provider."""
         if isinstance(llm, str):

@@ -163,6 +163,8 @@ class AnswerMetadata(NamedTuple):
     origin: Mapping[str, Any] | None = None
     """Who answered: `provider`, `base_url` and `model`, as a message's `state` names them."""
     round: Round = FIRST_ROUND
+    cached: bool = False
+    """Whether it was answered before, to an equal request, and kept."""
 
 
 class Progress(NamedTuple):

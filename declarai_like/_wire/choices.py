@@ -205,6 +205,8 @@ class ChoiceState:
         ending = self.progress.outcome or ending_of(reason)
         if output is not None:
             self.parsed = self._read(output, ending)
+        elif ending == "filtered" and not come[0]:
+            self.error = ContentFiltered(f"the provider's content filter let no answer through ({reason})")
         elif strict_tools and ending in _CUTS:
             self.error = _CUTS[ending](f"the answer was cut ({reason}): {self.text.prefix(come[0])!r:.200}")
         calls = () if self.progress.tool_calls is None else self.progress.tool_calls.tuple()

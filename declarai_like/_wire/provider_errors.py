@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._values.outcomes import ending_of
 from declarai_like._wire.deltas import choices_of
+from declarai_like._wire.retry_waits import retry_wait
 from declarai_like.errors import (
     AuthenticationError,
     BadRequestError,
@@ -86,8 +87,10 @@ def error_in_choice(raw: Mapping[str, Any]) -> ProviderError | None:
         if choice.get("error"):
             return _provider_error(choice["error"], raw)
         if reason is not None:
+            told = choice.get("finish_message")
+            words = f": {told}" if isinstance(told, str) else ""
             return ProviderError(
-                f"the provider broke the answer off: its finish_reason is {reason!r}",
+                f"the provider broke the answer off: its finish_reason is {reason!r}{words}",
                 code=reason,
                 phase="stream",
                 body=raw,
@@ -176,6 +179,7 @@ def _provider_error(told: Any, raw: Mapping[str, Any]) -> ProviderError:
         code=status if isinstance(code, str) and status is not None else code,
         type=kind if isinstance(kind, str) else None,
         status=status,
+        retry_after=retry_wait({}, raw, ""),
         phase="stream",
         body=raw,
     )

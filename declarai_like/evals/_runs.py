@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._values.prices import price
 from declarai_like.errors import CallError, DeclaraiError, OutputError
 from declarai_like.evals._cases import Case, cases_of, expected_value, hold_out
-from declarai_like.evals._scores import matches, score_of, scorer_of
+from declarai_like.evals._judges import Judge
+from declarai_like.evals._scores import as_scorer, matches, score_of, scorer_of
+from declarai_like.evals._statistics import sum_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -44,6 +46,9 @@ class Run:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: float | None = None
+    judge: str = ""
+    """The task that judged the answer, with its model; empty where a function scored it."""
+    judge_cost: float | None = None
 
     @property
     def scenario(self) -> str:
@@ -63,7 +68,7 @@ class Job:
     task: BaseTask[..., Any, Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    scorer: Scorer
+    scorer: Scorer | Judge
     run: Run
     """What is known before."""
 
@@ -75,9 +80,19 @@ class Job:
         except CallError as exc:
             return self._record_failure(exc, time.perf_counter() - start)
         seconds = time.perf_counter() - start
-        score = score_of(self.scorer, result.value, self.run.expected, self.run.task)
-        run = replace(self.run, value=result.value, text=result.response.response, score=score, seconds=seconds)
-        return self._add_usage(run, [*(attempt.usage for attempt in result.attempts), result.usage])
+        run = replace(self.run, value=result.value, text=result.response.response, seconds=seconds)
+        run = self._add_usage(run, [*(attempt.usage for attempt in result.attempts), result.usage])
+        return await self._score(run)
+
+    async def _score(self, run: Run) -> Run:
+        """Score an answer; where the judge cannot be asked there is no score."""
+        if not isinstance(self.scorer, Judge):
+            return replace(run, score=score_of(self.scorer, run.value, run.expected, run.task))
+        try:
+            judgement = await self.scorer.judge(run.value, run.expected, run.case.arguments)
+        except CallError as exc:
+            return replace(run, error=exc, judge=self.scorer.name)
+        return replace(run, score=judgement.score, judge=self.scorer.name, judge_cost=judgement.cost)
 
     def _record_failure(self, error: CallError, seconds: float) -> Run:
         """Score words of the wrong type with 0; without words there is no score."""
@@ -90,8 +105,8 @@ class Job:
         provider, _, model = run.llm.partition(":")
         return replace(
             run,
-            input_tokens=_sum_known(usage.prompt_tokens if usage else None for usage in usages),
-            output_tokens=_sum_known(usage.completion_tokens if usage else None for usage in usages),
+            input_tokens=sum_known(usage.prompt_tokens if usage else None for usage in usages),
+            output_tokens=sum_known(usage.completion_tokens if usage else None for usage in usages),
             cost=price(provider, model, usages) if usages else None,
         )
 
@@ -144,7 +159,8 @@ def jobs(
     tolerance: float = 0.0,
 ) -> list[Job]:
     """Plan the runs of a task; the arguments are those of `evaluate`."""
-    chosen = scorer or scorer_of(task) or (lambda value, expected: matches(value, expected, tolerance=tolerance))
+    chosen = as_scorer(scorer) if scorer else scorer_of(task)
+    chosen = chosen or (lambda value, expected: matches(value, expected, tolerance=tolerance))
     chosen_cases = list(cases_of(task) if cases is None else cases)
     once = [_job(task, case, llm, chosen) for llm in llms or (None,) for case in chosen_cases]
     return [job for job in once for _ in range(runs)]
@@ -168,17 +184,11 @@ async def perform(
     return list(await asyncio.gather(*map(make, planned)))
 
 
-def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer) -> Job:
+def _job(task: BaseTask[..., Any, Any], case: Case, llm: Declarai | str | None, scorer: Scorer | Judge) -> Job:
     declared = task.declared if llm is None else task.declared.with_model(llm)
     prompt, bound = hold_out(declared.signature, declared.output, declared.options, case)
     varied = task.with_declaration(declared._replace(prompt=prompt))
     name = declared.signature.name
     expected = expected_value(case, declared.output, name)
-    label = f"{declared.provider.name}:{declared.options.model or declared.provider.model}"
-    return Job(varied, bound.args, bound.kwargs, scorer, Run(task=name, case=case, llm=label, expected=expected))
-
-
-def _sum_known(counts: Iterable[int | None]) -> int | None:
-    """Add up what is known, if all of it is."""
-    known = list(counts)
-    return None if not known or None in known else sum(count or 0 for count in known)
+    run = Run(task=name, case=case, llm=declared.model_name, expected=expected)
+    return Job(varied, bound.args, bound.kwargs, scorer, run)

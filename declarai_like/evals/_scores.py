@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from declarai_like.errors import DefinitionError
+from declarai_like.evals._judges import Judge
+from declarai_like.tasks import BaseTask
 
-__all__ = ["Scorer", "matches", "score_of", "scored_by", "scorer_of"]
+__all__ = ["Scorer", "as_scorer", "matches", "score_of", "scored_by", "scorer_of"]
 
 F = TypeVar("F")
 
@@ -17,20 +19,36 @@ Scorer = Callable[[Any, Any], float]
 _ATTRIBUTE = "__declarai_scorer__"
 
 
-def scored_by(scorer: Scorer) -> Callable[[F], F]:
-    """Say how a task's answers are scored; stands above `@llm.task` or below it."""
+def scored_by(scorer: Scorer, *, scale: Mapping[Any, float] | None = None) -> Callable[[F], F]:
+    """Say how a task's answers are scored; stands above `@llm.task` or below it.
+
+    A scorer that is a task is a judge: it is shown an answer (`value`), what was `expected`, and the arguments of the
+    case, as far as it has parameters of these names; with `first` and `second` it compares the two, and is asked in
+    both orders. It gives a `bool`, a number from 0 to 1, a `Literal` of numbers, or a `Literal` of texts whose scores
+    `scale` tells; or a model whose last field is one of these. Raises `DefinitionError` for another one.
+    """
+    chosen = as_scorer(scorer, scale)
 
     def mark(task: F) -> F:
-        setattr(task, _ATTRIBUTE, scorer)
+        setattr(task, _ATTRIBUTE, chosen)
         return task
 
     return mark
 
 
-def scorer_of(task: Any) -> Scorer | None:
+def scorer_of(task: Any) -> Scorer | Judge | None:
     """Give what `scored_by` said of a task, if anything."""
-    scorer: Scorer | None = getattr(task, _ATTRIBUTE, None)
+    scorer: Scorer | Judge | None = getattr(task, _ATTRIBUTE, None)
     return scorer
+
+
+def as_scorer(scorer: Any, scale: Mapping[Any, float] | None = None) -> Scorer | Judge:
+    """Give a function as it is, and a task as a judge."""
+    if isinstance(scorer, BaseTask):
+        return Judge(scorer, scale or {})
+    if scale is not None:
+        raise DefinitionError("scale= tells the scores of a judge's verdicts, and this scorer is no task")
+    return scorer  # type: ignore[no-any-return]  # a function, or a judge already
 
 
 def matches(value: Any, expected: Any, *, tolerance: float = 0.0) -> bool:

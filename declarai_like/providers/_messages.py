@@ -17,11 +17,12 @@ __all__ = ["Message", "join_url", "official_post", "timeouts_of", "url_of"]
 
 
 class Message(NamedTuple):
-    """One request as it is sent: to this path, with these headers, this body as JSON."""
+    """One request as it is sent: to this path, with these headers, this body as JSON; whether its answer streams."""
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    streams: bool = False
 
     def __repr__(self) -> str:
         return f"Message(path={self.path!r})"  # a report of an error may show it, and the headers hold the key
@@ -57,7 +58,7 @@ def official_post(message: Message, limits: Limits) -> dict[str, Any]:
     """Give the arguments of the official client's `post`; the address and the key are its own."""
     from openai import DefaultHttpxClient, Timeout
 
-    told = timeouts_of(limits, streaming=bool(message.body.get("stream")))
+    told = timeouts_of(limits, streaming=message.streams)
     own = {"accept", "content-type", "user-agent", "authorization", "api-key"}
     return {
         "path": message.path,

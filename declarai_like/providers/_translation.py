@@ -26,6 +26,8 @@ _TOO_LONG = re.compile(
     "maximum context length|context.?length|context.?window|prompt is too long|input is too long"
     "|too many (?:input )?tokens|exceeds? the (?:available |model's )?context"
 )
+_UNAUTHORIZED = 401
+"""What Google's code for a bad key means, whose status is 400."""
 _TIMEOUTS = {"APITimeoutError", "TimeoutException"}
 _WRONG_ADDRESS = {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}
 _NETWORK = {"APIConnectionError", "TransportError", "StreamError", "HTTPError", "InvalidURL", "OSError"}
@@ -107,7 +109,7 @@ def refusal_error(response: Any, refusal: Refusal, where: str, redact: Redact) -
     status, headers = response.status_code, response.headers
     code = "context_length_exceeded" if _is_too_long(status, refusal) else refusal.code
     words = redact(refusal.message) or _show_body(refusal.body, headers, redact)
-    return errors.class_of(status, code)(
+    return errors.class_of(_UNAUTHORIZED if code == "API_KEY_INVALID" else status, code)(
         f"{where} answered {status}{_advice(status, code, headers, redact)}: {words}",
         status=status,
         code=redact(code),

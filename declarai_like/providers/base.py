@@ -291,7 +291,7 @@ def registered(provider: str, model: str, settings: Mapping[str, Any]) -> Provid
     """Build the provider that was registered under this name; raises `ConfigurationError` if none was."""
     factory = REGISTERED.get((provider, model)) or REGISTERED.get((provider, None))
     if factory is None:
-        known = sorted({"anthropic", "openai", "azure-openai", "local", *(name for name, _ in REGISTERED)})
+        known = sorted({"anthropic", "openai", "azure-openai", "google", "local", *(name for name, _ in REGISTERED)})
         raise ConfigurationError(f"unknown provider {provider!r}: expected one of {', '.join(known)}")
     built = factory(model=model, **{name: _opened(value) for name, value in settings.items()})
     if isinstance(built, Provider):

@@ -202,7 +202,7 @@ class HTTPProvider(LearningEndpoint):
             )
         url = url_of(self.address, message.path)
         content = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        extensions = {"timeout": timeouts_of(limits, streaming=bool(message.body.get("stream"))), "trace": trace}
+        extensions = {"timeout": timeouts_of(limits, streaming=message.streams), "trace": trace}
         own = self._http_clients[0] is not client and self._http_clients[1] is not client
         build = http_library().Request if own else client.build_request
         return build("POST", url if own else str(url), headers=message.headers, content=content, extensions=extensions)
@@ -223,4 +223,4 @@ class HTTPProvider(LearningEndpoint):
         if headers:
             given = {name.lower() for name in headers}
             told = {name: value for name, value in told.items() if name.lower() not in given}
-        return Message(path, {**told, **headers}, body)
+        return Message(path, {**told, **headers}, body, request.stream)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-Script: TypeAlias = "Reply | Callable[[RecordedRequest], Reply]"
+    from declarai_like.testing._scripts import ScriptedReply
+
+Script: TypeAlias = "Reply | ScriptedReply | str | Callable[[RecordedRequest], Reply | ScriptedReply | str]"
 
 _POLL = 0.05  # seconds: while a reply waits for its gate, this often it looks whether the client is there
 _LONG = 3600.0
@@ -26,11 +28,20 @@ _JOIN_TIMEOUT = 5.0
 
 
 class LLMServer:
-    """Answers any OpenAI client with the scripted replies, in order, one for each request.
+    """Answers any client with the scripted replies, in order, one for each request.
 
         with LLMServer() as server:
-            server.enqueue(text_reply("Hello"))
+            server.enqueue("Hello", tool_call("search", {"words": "x"}))
             client = OpenAI(base_url=server.base_url, api_key="any")
+
+    A text, and what `reply`, `chunks`, `tool_call` and their kin make, is spelled in the format that the request asks
+    for, streamed or whole: chat completions, Responses, Anthropic's Messages, Google's `generateContent`. A `Reply` is
+    sent byte for byte.
+
+    With `strict` it keeps the rules of those vendors for opaque state: each reply has some, and a later request that
+    does not bring it back with that reply is refused with status 400, as DeepSeek does for `reasoning_content`, OpenAI
+    for reasoning items, Anthropic for the signatures of thinking, Google for thought signatures. The state is made of
+    what the reply says, so any strict server knows it again.
 
     It listens on a free port of 127.0.0.1 in threads of its own, one for each connection, and keeps
     connections alive. When the script is used up `default` answers; without a `default` the
@@ -38,8 +49,9 @@ class LLMServer:
     A reply may be a function of the `RecordedRequest`; it runs in the connection's thread.
     """
 
-    def __init__(self, *replies: Script, default: Script | None = None) -> None:
+    def __init__(self, *replies: Script, default: Script | None = None, strict: bool = False) -> None:
         self.default = default
+        self.strict = strict
         self.requests: list[RecordedRequest] = []
         self._script: deque[Script] = deque(replies)
         self._changed = threading.Condition()
@@ -119,18 +131,36 @@ class LLMServer:
         """Record a request and find the reply to it."""
         with self._changed:
             self.requests.append(request)
+            refused = self._check_state(request) if self.strict else None
+            if refused is not None:
+                self._changed.notify_all()
+                return refused
             script = self._script.popleft() if self._script else self.default
             self._changed.notify_all()
         if script is None:
             return _refusal(
                 f"unexpected request, no reply is left: {request.method} {request.path} {request.raw!r:.500}"
             )
-        if isinstance(script, Reply):
-            return script
         try:
-            return script(request)
+            told = script(request) if callable(script) else script
+            return told if isinstance(told, Reply) else self._play(told, request)
         except Exception as error:
             return _refusal(f"the reply's function failed: {error!r}")
+
+    def _play(self, script: ScriptedReply | str, request: RecordedRequest) -> Reply:
+        """Spell a scripted reply in the format of its request."""
+        from declarai_like.testing._format_choice import play
+
+        return play(script, request, signs=self.strict)
+
+    def _check_state(self, request: RecordedRequest) -> Reply | None:
+        """Give the refusal of a request that does not bring the replies' state back; the script stays as it is."""
+        from declarai_like.testing._format_choice import check_state
+
+        try:
+            return check_state(request)
+        except Exception as error:
+            return _refusal(f"the conversation could not be read: {error!r}")
 
 
 class _Client:

@@ -37,11 +37,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the markers."""
     config.addinivalue_line(
         "markers",
         "llm_cassette(mode='once', timing=False): answer the test's calls from a file beside it, recorded at first",
     )
+    config.addinivalue_line(
+        "markers",
+        "llm_eval(runs=5, at_least=0.8): run the test so often; fail if, with 95 % confidence, too few are good",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests that are marked so run several times."""
+    for item in items:
+        mark = item.get_closest_marker("llm_eval")
+        if mark is not None and isinstance(item, pytest.Function):
+            from declarai_like.testing._repeats import repeated
+
+            options: dict[str, Any] = {"runs": 5, "at_least": 0.8, **mark.kwargs}
+            item.obj = repeated(item.obj, **options)
 
 
 @pytest.hookimpl(wrapper=True)

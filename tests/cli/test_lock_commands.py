@@ -282,8 +282,8 @@ def test_table_compares_models(app, capsys):
     assert main(["eval", "app.jobs:rank", "--model", "fixed:six", "--model", "one", "--runs", "2"]) == 0
     out, err = capsys.readouterr()
     words = [" ".join(line.split()) for line in out.splitlines()]
-    assert words[0] == "scenario model runs time in out cost score"
-    assert [line.split()[-1] for line in words[1:5]] == ["1.00"] * 4
+    assert words[0] == "scenario model runs time in out cost worst score 95 % interval"
+    assert [line.split()[-5:-3] for line in words[1:5]] == [["1.00", "1.00"]] * 4
     assert [line.split(" ")[:2] for line in words[3:5]] == [["all", "fixed:six"], ["all", "fixed:one"]]
     assert [line.split("  ")[0].startswith('rank("server down")') for line in out.splitlines()[1:3]] == [True, True]
     assert err.splitlines()[-1] == "Evaluating: 4 of 4 calls"
@@ -313,12 +313,12 @@ def test_low_score_fails_when_that_is_asked_for(app, capsys):
 
 
 def test_model_that_gives_no_score_is_below_any(app, capsys):
-    assert main(["eval", "app.jobs:rank", "--model", "fixed:broken", "--min-score", "-1"]) == 1
+    assert main(["eval", "app.jobs:rank", "--model", "fixed:broken", "--min-score", "-1"]) == 2
     assert capsys.readouterr().out.endswith("\nfixed:broken: a mean score of none is below -1.0\n")
 
 
 def test_model_that_cannot_be_asked_fails(app, capsys):
-    assert main(["eval", "app.jobs:rank", "--model", "fixed:broken"]) == 1
+    assert main(["eval", "app.jobs:rank", "--model", "fixed:broken"]) == 2
     assert 'rank("server down") on fixed:broken: could not be asked: ' in capsys.readouterr().out
 
 

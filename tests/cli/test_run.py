@@ -57,24 +57,24 @@ class Bot:
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "app.py").write_text(MODULE)
+    (tmp_path / "runnable.py").write_text(MODULE)
 
 
 @pytest.mark.parametrize("name", ["about", "aabout"])
 def test_a_text_is_printed(capsys, name):
-    assert main(["run", f"app.py:{name}", "--arg", "movie=Up"]) == 0
+    assert main(["run", f"runnable.py:{name}", "--arg", "movie=Up"]) == 0
     assert capsys.readouterr() == ("It is a fine film.\n", "")
 
 
 @pytest.mark.parametrize("name", ["rank", "arank"])
 def test_another_value_is_printed_as_json(capsys, name):
-    assert main(["run", f"app.py:{name}", "--arg", "message=down"]) == 0
+    assert main(["run", f"runnable.py:{name}", "--arg", "message=down"]) == 0
     assert json.loads(capsys.readouterr().out) == 4
 
 
 @pytest.mark.parametrize("name", ["rank", "arank"])
 def test_json_tells_all_that_the_call_brought(capsys, name):
-    assert main(["run", f"app.py:{name}", "--arg", "message=down", "--json"]) == 0
+    assert main(["run", f"runnable.py:{name}", "--arg", "message=down", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["value"], told["text"], told["outcome"], told["attempts"], told["calls"]) == (
         4,
@@ -87,7 +87,7 @@ def test_json_tells_all_that_the_call_brought(capsys, name):
 
 
 def test_what_came_of_an_answer_that_broke_off_is_printed_and_the_code_is_1(capsys):
-    assert main(["run", "app.py:broken", "--arg", "movie=Up"]) == 1
+    assert main(["run", "runnable.py:broken", "--arg", "movie=Up"]) == 1
     printed = capsys.readouterr()
     assert printed.out == "It is a f\n"
     assert printed.err.startswith("declarai-like: ")
@@ -95,18 +95,18 @@ def test_what_came_of_an_answer_that_broke_off_is_printed_and_the_code_is_1(caps
 
 
 def test_a_tool_call_is_told_beside_the_answer(capsys):
-    assert main(["run", "app.py:warm", "--arg", "city=Oslo"]) == 0
+    assert main(["run", "runnable.py:warm", "--arg", "city=Oslo"]) == 0
     assert capsys.readouterr() == ("It is 4 degrees.\n", '[weather {"city": "Oslo"}]\n')
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["app.py:rank"], 2, "message"),
-        (["app.py:rank", "--arg", "message=x", "--arg", "massage=y"], 2, "massage"),
-        (["app.py:rank", "--arg", "message"], 2, "expected name=value"),
-        (["app.py:Bot"], 1, "`declarai-like chat` talks to a chat"),
-        (["app.py:nothing"], 1, "there is no 'nothing'"),
+        (["runnable.py:rank"], 2, "message"),
+        (["runnable.py:rank", "--arg", "message=x", "--arg", "massage=y"], 2, "massage"),
+        (["runnable.py:rank", "--arg", "message"], 2, "expected name=value"),
+        (["runnable.py:Bot"], 1, "`declarai-like chat` talks to a chat"),
+        (["runnable.py:nothing"], 1, "there is no 'nothing'"),
         (["rank"], 1, "MODULE:TASK"),
     ],
 )
@@ -118,7 +118,7 @@ def test_what_cannot_be_called_is_one_line(capsys, arguments, code, told):
 
 
 def test_another_model_can_be_asked(capsys):
-    assert main(["run", "app.py:rank", "--arg", "message=x", "--model", "offline", "--json"]) == 0
+    assert main(["run", "runnable.py:rank", "--arg", "message=x", "--model", "offline", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["model"], told["value"] in {1, 2, 3, 4, 5}) == ("offline", True)
 

@@ -237,7 +237,7 @@ def test_full_provider_stands_for_itself():
 
 def test_unknown_provider_is_told_with_the_known_ones():
     register_llm("own", Echo)
-    with pytest.raises(errors.ConfigurationError, match="azure-openai, local, openai, own"):
+    with pytest.raises(errors.ConfigurationError, match="azure-openai, google, local, openai, own"):
         declarai.Declarai(provider="other", model="m")
 
 

@@ -1,5 +1,6 @@
 """The pytest plugin, in test suites of its own."""
 
+import asyncio
 import importlib
 import json
 import subprocess
@@ -290,3 +291,78 @@ def test_plugin_without_pytest_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytest", None)
     with pytest.raises(MissingExtra, match=r'pip install "declarai-like\[testing\]"'):
         importlib.import_module(name)
+
+
+EVAL = """
+import pytest
+from itertools import count
+
+asked = count()
+
+@pytest.mark.llm_eval({options})
+{kind} test_it():
+    number = next(asked)
+    {body}
+"""
+
+
+def evaluated(suite, body, options="runs=20, at_least=0.8", kind="def"):
+    suite.makepyfile(test_it=EVAL.format(options=options, kind=kind, body=body))
+    return outcomes(suite, "-W", "default")
+
+
+def test_eval_passes_if_enough_runs_are_good(suite):
+    assert evaluated(suite, "assert number >= 0")[0] == {"passed": 1}
+    counts, output = evaluated(suite, "assert number != 3", "runs=50, at_least=0.8")
+    assert (counts, "CannotTellWarning" in output) == ({"passed": 1}, False)
+
+
+def test_eval_fails_if_too_few_runs_are_good(suite):
+    counts, output = evaluated(suite, "assert number % 4 == 0, f'run {number} is bad'")
+    assert counts == {"failed": 1}
+    assert (
+        "5 of 20 runs are good: the share is 0.11 to 0.47, which is below 0.8; the first failure: run 1 is bad"
+        in output
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "advice"),
+    [
+        ("assert number >= 0", "", "5 of 5 runs are good: the share is 0.57 to 1.00, and 0.8 is wanted; about 16 runs"),
+        (
+            "assert number % 5",
+            "",
+            "4 of 5 runs are good: the share is 0.38 to 0.96, and 0.8 is wanted; more runs would not",
+        ),
+    ],
+)
+def test_eval_warns_where_so_few_runs_cannot_tell(suite, body, options, advice):
+    counts, output = evaluated(suite, body, options)
+    assert counts == {"passed": 1}
+    assert f"cannot tell: {advice}" in " ".join(output.split())
+
+
+def test_eval_is_no_eval_where_the_model_cannot_be_asked(suite):
+    counts, output = evaluated(suite, "import declarai_like; raise declarai_like.errors.ServerError('it is down')")
+    assert counts == {"failed": 1}
+    assert "ServerError: it is down" in output
+
+
+@pytest.mark.parametrize("options", ["runs=0", "at_least=0", "at_least=2"])
+def test_eval_says_what_it_takes(suite, options):
+    assert "llm_eval takes runs= from 1 and at_least= above 0 and up to 1" in evaluated(suite, "pass", options)[1]
+
+
+def test_eval_of_a_coroutine_function():
+    from declarai_like.testing._repeats import repeated
+
+    asked = []
+
+    async def test(number):
+        asked.append(number)
+        assert len(asked) % 2
+
+    with pytest.raises(AssertionError, match="10 of 20 runs are good"):
+        asyncio.run(repeated(test, runs=20, at_least=0.9)(number=1))
+    assert asked == [1] * 20

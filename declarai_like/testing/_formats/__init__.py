@@ -1,0 +1,3 @@
+"""The wire formats in which a scripted server answers: one module each, and the choice between them."""
+
+from __future__ import annotations

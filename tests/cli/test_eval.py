@@ -1,0 +1,128 @@
+"""`declarai-like eval`: repeats, baselines, judges and reports."""
+
+import json
+
+import pytest
+
+from declarai_like._cli import main
+
+TASKS = '''
+import declarai_like as declarai
+from declarai_like import BaseLLM, LLMResponse, register_llm
+from declarai_like.evals import scored_by
+from declarai_like.testing import FakeLLM
+
+
+@register_llm(provider="scripted")
+class Scripted(BaseLLM):
+    """Knows what is right; as `varying` it is wrong about every third question."""
+
+    asked = 0
+
+    def predict(self, messages, stream=False, **params):
+        Scripted.asked += 1
+        is_right = self.model == "good" or (self.model == "varying" and Scripted.asked % 3)
+        return LLMResponse(response=("5" if "down" in messages[-1].message else "1") if is_right else "2")
+
+
+judge = FakeLLM(["true"] * 500)
+
+
+def rank(message: str) -> int:
+    """Rank the message
+
+    >>> rank("down")
+    5
+    >>> rank("typo")
+    1
+    """
+
+good, bad, varying = (declarai.Declarai("scripted", name).task(rank) for name in ("good", "bad", "varying"))
+
+
+@judge.task
+def is_right(value: int, expected: int) -> bool:
+    """Is {value} right?"""
+
+
+@judge.task
+def is_as_good(value: int, expected: int) -> bool:
+    """Is {value} as good as {expected}?
+
+    >>> is_as_good(1, 1)
+    True
+    >>> is_as_good(2, 5)
+    False
+    """
+
+
+@scored_by(is_as_good)
+@declarai.Declarai("scripted", "bad").task
+def judged(message: str) -> int:
+    """Rank the message
+
+    >>> judged("down")
+    5
+    """
+'''
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evaluated.py").write_text(TASKS)
+    return tmp_path
+
+
+def report(capsys, *arguments):
+    assert main(["eval", *arguments, "--concurrency", "1", "--json"]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_score_never_stands_without_its_interval(capsys):
+    told = json.loads(report(capsys, "evaluated.py:varying", "--runs", "3"))["models"][0]
+    low, high = told["interval"]
+    assert low < told["score"] < high
+    assert (told["worst"], told["best"]) == (0, 1)
+    assert main(["eval", "evaluated.py:good"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("1.00   1.00   0.34 to 1.00")
+
+
+def test_asking_goes_on_until_the_score_is_known_well_enough(capsys):
+    told = json.loads(report(capsys, "evaluated.py:good", "--until", "0.1"))["models"][0]
+    low, high = told["interval"]
+    assert high - low <= 0.2
+    assert told["runs"] == 2 * 8
+    told = json.loads(report(capsys, "evaluated.py:good", "--until", "0.01", "--max-runs", "3"))["models"][0]
+    assert told["runs"] == 6
+
+
+def test_a_baseline_says_whether_it_is_worse(capsys, place):
+    (place / "old.json").write_text(report(capsys, "evaluated.py:good", "--runs", "5"))
+    assert main(["eval", "evaluated.py:bad", "--runs", "5", "--baseline", "old.json"]) == 1
+    assert "worse: 1.00 before, 0.00 now, over 2 cases; the difference is -1.00" in capsys.readouterr().out
+    (place / "bad.json").write_text(report(capsys, "evaluated.py:bad", "--runs", "5"))
+    told = json.loads(report(capsys, "evaluated.py:good", "--runs", "5", "--baseline", "bad.json"))
+    assert [comparison["verdict"] for comparison in told["comparisons"]] == ["better"]
+    assert main(["eval", "evaluated.py:bad", "--runs", "5", "--baseline", "old.json", "--margin", "1"]) == 0
+
+
+def test_reports_are_written(capsys, place):
+    files = ["--junit", "out.xml", "--markdown", "out.md", "--html", "out.html"]
+    assert main(["eval", "evaluated.py:bad", *files]) == 0
+    assert (place / "out.xml").read_text().count("<failure") == 2
+    assert (place / "out.md").read_text().startswith("| model | runs | score | 95 % interval |")
+    assert (place / "out.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_judge_is_named_with_its_cost_and_its_agreement(capsys):
+    assert main(["eval", "evaluated.py:judged"]) == 0
+    assert (
+        "judged by is_as_good on fake:fake: Cohen's kappa on its own examples is 0.00; its cost, which is no part of the "
+        "table, is not known" in capsys.readouterr().out
+    )
+    assert main(["eval", "evaluated.py:bad", "--scorer", "evaluated.py:is_right"]) == 0
+    assert "judged by is_right on fake:fake: it has no examples of its own" in capsys.readouterr().out
+    told = json.loads(report(capsys, "evaluated.py:judged"))
+    assert told["judges"] == {"is_as_good on fake:fake": 0}
+    assert told["runs"][0]["judge"] == "is_as_good on fake:fake"
