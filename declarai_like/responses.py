@@ -333,12 +333,19 @@ class LLMResponse:
 
     def of_round(self, number: int, *, usage: Usage | None, results: tuple[ToolRun, ...] = ()) -> LLMResponse:
         """Give the same answer as one of several rounds: `usage` is the sum of all, `results` what its calls gave."""
+        own = Round(number, self.round_usage, results)
+        return self._with_metadata(self._metadata._replace(usage=usage, round=own))
+
+    def _with_metadata(self, metadata: AnswerMetadata) -> LLMResponse:
         other = LLMResponse.__new__(LLMResponse)
         for name in LLMResponse.__slots__:
             setattr(other, name, getattr(self, name))
-        own = Round(number, self.round_usage, results)
-        other._metadata = self._metadata._replace(usage=usage, round=own)  # noqa: SLF001 - of this very class
+        other._metadata = metadata  # noqa: SLF001 - of this very class
         return other
+
+    def of_origin(self, origin: Mapping[str, Any] | None) -> LLMResponse:
+        """Give the same answer as one of another provider than the one that was asked first."""
+        return self._with_metadata(self._metadata._replace(origin=origin))
 
     def model_dump(self) -> dict[str, Any]:
         """Give the documented fields as a dict of plain data."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import islice
-from operator import length_hint
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from declarai_like._calls.counters import Counter
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import DefinitionError, LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from declarai_like._calls.spending import Purse, Reservation
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
 
@@ -29,12 +28,14 @@ class Spent:
     before it could, has them estimated (four characters make one): `estimated_tokens` says how many of all they are.
     """
 
-    def __init__(self, most: dict[str, int]) -> None:
+    def __init__(self, most: dict[str, int], purse: Purse | None = None) -> None:
         self.most = most
         """The limits, by name."""
-        self.request_counter = _Counter(most.get("requests", sys.maxsize))
-        self.tool_call_counter = _Counter(most.get("tool_calls", sys.maxsize))
-        self.token_counters = {name: _Counter(sys.maxsize) for name in ("prompt", "completion", "estimated")}
+        self.purse = purse
+        """What may be spent in money; `None` without `usd=`."""
+        self.request_counter = Counter(most.get("requests", sys.maxsize))
+        self.tool_call_counter = Counter(most.get("tool_calls", sys.maxsize))
+        self.token_counters = {name: Counter() for name in ("prompt", "completion", "estimated")}
 
     @property
     def requests(self) -> int:
@@ -66,41 +67,13 @@ class Spent:
         """The tokens of prompts and answers."""
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def usd(self) -> float | None:
+        """What the answers have cost in US dollars, by the list price of their models; `None` without `usd=`."""
+        return None if self.purse is None else self.purse.spent
+
     def __repr__(self) -> str:
         return f"Spent(requests={self.requests}, total_tokens={self.total_tokens})"
-
-
-class _Counter:
-    """Counts up to a most, without a lock: each step is a single one of the interpreter, whatever comes between.
-
-    A lock would be taken for ever by an interrupt, by a forked child, or by a stream that the garbage collector closes
-    while this very thread holds it.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._left = iter(range(most))
-        self._given_back: list[int] = []
-
-    @property
-    def value(self) -> int:
-        """What has been counted."""
-        return self._most - length_hint(self._left) - len(self._given_back)
-
-    def take(self) -> bool:
-        """Count one; give `False`, and count nothing, if there are no more."""
-        with suppress(IndexError):
-            self._given_back.pop()
-            return True
-        return next(self._left, None) is not None
-
-    def give_back(self) -> None:
-        """Count one less."""
-        self._given_back.append(1)
-
-    def add(self, number: int) -> None:
-        """Count so many."""
-        deque(islice(self._left, number), maxlen=0)
 
 
 _scopes: ContextVar[tuple[Spent, ...]] = ContextVar("declarai_like_limits", default=())
@@ -111,8 +84,25 @@ def active_budgets() -> tuple[Spent, ...]:
     return _scopes.get()
 
 
-def count_request(blocks: tuple[Spent, ...]) -> None:
-    """Count a request; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
+def count_request(blocks: tuple[Spent, ...], request: Request) -> tuple[Reservation, ...]:
+    """Count a request, and give what is set aside for it in money.
+
+    Raises `LimitExceeded`, and counts nothing, if a limit is reached.
+    """
+    reservations: list[Reservation] = []
+    try:
+        for block in blocks:
+            reservation = block.purse and block.purse.reserve(request)
+            reservations += [reservation] if reservation else []
+        _take_request(blocks)
+    except BaseException:
+        for reservation in reservations:
+            reservation.settle(request, None)
+        raise
+    return tuple(reservations)
+
+
+def _take_request(blocks: tuple[Spent, ...]) -> None:
     used = [(name, most, getattr(block, name)) for block in blocks for name, most in block.most.items()]
     used = [(name, most, value) for name, most, value in used if name != "tool_calls"]
     for name, most, value in used:
@@ -143,8 +133,15 @@ def count_tool_call(blocks: tuple[Spent, ...]) -> None:
             )
 
 
-def count_answer(blocks: tuple[Spent, ...], request: Request, response: LLMResponse | None) -> None:
-    """Count the tokens of an answer; none for a request that brought nothing."""
+def count_answer(
+    blocks: tuple[Spent, ...],
+    request: Request,
+    response: LLMResponse | None,
+    reservations: tuple[Reservation, ...] = (),
+) -> None:
+    """Count the tokens of an answer, and what it has cost; nothing for a request that brought nothing."""
+    for reservation in reservations:
+        reservation.settle(request, response)
     if not blocks or response is None:
         return
     prompt, completion, estimated = response.prompt_tokens, response.completion_tokens, 0
@@ -167,12 +164,21 @@ def limits(
     total_tokens: int | None = None,
     prompt_tokens: int | None = None,
     completion_tokens: int | None = None,
+    usd: float | None = None,
+    unknown: Literal["error", "ignore"] = "error",
 ) -> Iterator[Spent]:
     """Limit what all calls that begin in this block may use together; gives what they have used.
 
     A call that would begin when a limit is reached raises `LimitExceeded`, and nothing is sent. An answer's tokens
     are known when it ends, so the one that passes a limit is still given, and calls that run at the same time may
-    pass it together. Blocks may be nested: each counts. asyncio tasks that are begun inside belong to it; a thread of
+    pass it together.
+
+    `usd` limits what they cost, in US dollars at the list price (the extra `prices`). What a request may cost is set
+    aside before it is sent: its prompt, and `max_tokens` if the task says it. So calls that run at the same time do
+    not pass the limit together; a stream that passes it all the same is closed there. A model whose price is not known
+    is a `DefinitionError` before anything is sent; with `unknown="ignore"` it is not counted.
+
+    Blocks may be nested: each counts. asyncio tasks that are begun inside belong to it; a thread of
     one's own does if it is run in `contextvars.copy_context()`.
     """
     told = {
@@ -186,9 +192,20 @@ def limits(
     for name, value in most.items():
         if value < 0:
             raise DefinitionError(f"expected {name} to be a number that is not negative, got {value!r}")
-    spent = Spent(most)
+    spent = Spent(most, None if usd is None else _purse(usd, unknown))
     token = _scopes.set((*_scopes.get(), spent))
     try:
         yield spent
     finally:
         _scopes.reset(token)
+
+
+def _purse(usd: float, unknown: str) -> Purse:
+    """Make the purse of a block; it takes the list of prices, which most programs need not load."""
+    from declarai_like._calls.spending import Purse
+
+    if not usd >= 0:
+        raise DefinitionError(f"expected usd to be a number of dollars that is not negative, got {usd!r}")
+    if unknown not in {"error", "ignore"}:
+        raise DefinitionError(f"expected unknown to be 'error' or 'ignore', got {unknown!r:.80}")
+    return Purse(usd, ignores_unknown=unknown == "ignore")

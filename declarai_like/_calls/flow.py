@@ -14,6 +14,7 @@ from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next,
 from declarai_like._calls.replies import show_mistake
 from declarai_like._calls.sending import (
     add_hooks,
+    add_meter,
     check_prompt_size,
     make_event_builder,
     origin_of,
@@ -28,6 +29,7 @@ from declarai_like._wire.accumulator import Accumulator
 from declarai_like.errors import (
     HistoryError,
     HistoryWriteError,
+    LimitExceeded,
     OutputError,
     ProviderConnectionError,
     ProviderError,
@@ -39,10 +41,10 @@ from declarai_like.responses import Attempt, LLMResponse, Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from declarai_like._calls.protocols import ConversationTurn, ToolRounds
+    from declarai_like._calls.protocols import ChunkReader, ConversationTurn, ToolRounds
+    from declarai_like._calls.spending import Reservation
     from declarai_like._outputs.output import Output
     from declarai_like._wire.event_builder import EventBuilder
-    from declarai_like._wire.hooks import HookedReader
     from declarai_like.completions import Completion
     from declarai_like.messages import Message
     from declarai_like.requests import Queue, Request
@@ -114,10 +116,12 @@ class Call(Generic[T]):
         self._reader: Accumulator | EventBuilder | None = None
         self._flow: Generator[Operation, Any, Result[T]] | None = None
         self._tickets: list[tuple[Queue, Any]] = []
+        self._reservations: tuple[Reservation, ...] = ()
+        """What is set aside in money for the request that is under way."""
         self._is_left = False
         """Whether the reader of a stream has left it, and what remains to be done is still performed."""
 
-    def begin(self, request: Request) -> Accumulator | EventBuilder | HookedReader:
+    def begin(self, request: Request) -> ChunkReader:
         """Begin to put an answer together; what an earlier try has brought is forgotten."""
         strict = [] if self.rounds else strict_tool_names(request)  # wrong arguments are shown to the model then
         prompts = len(request.prompt) if isinstance(request.prompt, list) else 1
@@ -135,7 +139,8 @@ class Call(Generic[T]):
         if getattr(request.provider, "is_cache", False):
             accumulator.metadata = accumulator.metadata._replace(cached=True)
         self._reader = make_event_builder(accumulator, number) if self.as_events else accumulator
-        return add_hooks(self._reader, request) if request.observers or request.filters else self._reader
+        reader = add_hooks(self._reader, request) if request.observers or request.filters else self._reader
+        return add_meter(reader, self._reservations) if self._reservations else reader
 
     def last(self, response: LLMResponse) -> Any:
         """Give what the reader of a stream gets at its end."""
@@ -367,15 +372,22 @@ class Call(Generic[T]):
     def _send_once(self, request: Request) -> Flow:
         """Send, count what it costs, and keep what went wrong."""
         spending = () if getattr(request.provider, "is_cache", False) else self.budgets
-        budgets.count_request(spending)
+        self._reservations = budgets.count_request(spending, request)
         started = self.clock()
         try:
             response: LLMResponse = yield Send(require_provider(request), request)
+        except LimitExceeded as error:  # its budget was passed while the answer came
+            error.response = self.response
+            raise
         except ProviderError as error:
             self.seconds = self.clock() - started
             self._record_attempt(error, error.response)
             raise
         finally:
-            budgets.count_answer(spending, request, self.response)
+            budgets.count_answer(spending, request, self.response, self._reservations)
         self.seconds = self.clock() - started
-        return response
+        answered_by: Request | None = getattr(request.provider, "answered_by", None)
+        if answered_by is None:
+            return response
+        self.attempts += getattr(request.provider, "losses", [])
+        return response.of_origin(origin_of(answered_by))

@@ -1,4 +1,4 @@
-"""What a call knows of the turn of a chat, and of the rounds of tools, that it belongs to."""
+"""What a call knows of the reader of its chunks, the turn of a chat and the rounds of tools that it belongs to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.requests import Queue, Request
     from declarai_like.responses import LLMResponse, Result
+
+
+class ChunkReader(Protocol):
+    """Puts an answer together, chunk by chunk."""
+
+    def feed(self, raw: dict[str, Any], /) -> Any:
+        """Take in a chunk; give what the reader of a stream is shown, if anything."""
+
+    def finish(self) -> LLMResponse:
+        """Give the whole answer."""
 
 
 class ConversationTurn(Protocol):

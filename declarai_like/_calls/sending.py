@@ -11,6 +11,8 @@ from declarai_like.messages import well_formed
 
 if TYPE_CHECKING:
     from declarai_like._calls.operations import Flow, Middleware, Next
+    from declarai_like._calls.protocols import ChunkReader
+    from declarai_like._calls.spending import MeteredReader, Reservation
     from declarai_like._wire.accumulator import Accumulator
     from declarai_like._wire.event_builder import EventBuilder
     from declarai_like._wire.hooks import HookedReader
@@ -52,6 +54,12 @@ def add_hooks(reader: Accumulator | EventBuilder, request: Request) -> HookedRea
     from declarai_like._wire.hooks import HookedReader  # most calls have none
 
     return HookedReader(reader, request.filters, request.observers)
+
+
+def add_meter(reader: ChunkReader, reservations: tuple[Reservation, ...]) -> MeteredReader:
+    from declarai_like._calls.spending import MeteredReader  # most calls have no budget in money
+
+    return MeteredReader(reader, reservations)
 
 
 def make_event_builder(accumulator: Accumulator, number: int) -> EventBuilder:

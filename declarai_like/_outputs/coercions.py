@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs.numerals import read_number
-from declarai_like._outputs.plain_data import Number
+from declarai_like._outputs.plain_data import JSON_NUMBER, Number, Reworded
 from declarai_like._outputs.refusals import Refused
 from declarai_like._outputs.wordings import Members, read_truth, strip_marks
 
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "coerce_decimal",
+    "coerce_instant",
     "coerce_integer",
     "coerce_moment",
     "coerce_number",
+    "coerce_text",
     "coerce_truth",
     "coerce_within",
     "for_items",
@@ -38,18 +40,23 @@ __all__ = [
     "for_nullable",
     "for_positions",
     "for_record",
-    "keep",
     "nested",
 ]
 
 _MOST_DIGITS = 308
+_THOUSANDS = re.compile(r"\.0{3}\Z")
+# Seconds or milliseconds since 1970, as they are from 2001 on.
+_TIMESTAMP = re.compile(r"\d{10}(?:\.\d+)?|\d{13}")
 _NOTHINGS = frozenset({"none", "null"})
 _LIST_MARKS = re.compile(r"[,;\n|]|\A\s*[-*•]|\A\s*\d+[.)]")
 _MOMENT = re.compile(r".*\d\D+\d|P", re.DOTALL)
 
 
-def keep(data: Any, _: Repairs) -> Any:
-    """Change nothing."""
+def coerce_text(data: Any, repairs: Repairs) -> Any:
+    """Take a number, as it is written, for a text that lacks its quotes."""
+    if isinstance(data, Number) and JSON_NUMBER.fullmatch(data) and not repairs.is_bare:
+        repairs.note("unquoted_texts")
+        return data.written if isinstance(data, Reworded) else "".join(data)
     return data
 
 
@@ -75,6 +82,8 @@ def coerce_decimal(data: Any, repairs: Repairs) -> Any:
 def _numeral(data: Any, repairs: Repairs, *, is_whole: bool) -> Any:
     if isinstance(data, bool):
         raise Refused(f"expected a number, got {str(data).lower()}")
+    if is_whole and isinstance(data, Number) and _THOUSANDS.search(data):
+        raise Refused(f"{data!r} can be read as several numbers")
     if isinstance(data, Number) or not isinstance(data, str):
         return data
     if not repairs.is_bare and not any(mark.isdigit() for mark in data):
@@ -87,9 +96,11 @@ def _numeral(data: Any, repairs: Repairs, *, is_whole: bool) -> Any:
 
 def coerce_truth(data: Any, repairs: Repairs) -> Any:
     """Read a truth value in words."""
-    if isinstance(data, Number) and repairs.is_scalar:
-        raise Refused(f"the number {data}, not a bool")
-    if isinstance(data, Number) or not isinstance(data, str):
+    if not isinstance(data, str):
+        return data
+    if isinstance(data, Number) or data in {"0", "1"}:
+        if repairs.is_scalar:
+            raise Refused(f"the number {data}, not a bool")
         return data
     truth = read_truth(data)
     if data not in {"true", "false"}:
@@ -109,6 +120,14 @@ def coerce_moment(data: Any, repairs: Repairs) -> Any:
             repairs.note("spelling")
         return word
     return data
+
+
+def coerce_instant(data: Any, repairs: Repairs) -> Any:
+    """Take a date with a time; a number only if it can be nothing but a timestamp."""
+    if isinstance(data, str) and _TIMESTAMP.fullmatch(data):
+        repairs.note("timestamp")
+        return data
+    return coerce_moment(data, repairs)
 
 
 def for_members(members: Iterable[tuple[Any, Sequence[str]]]) -> Coercion:

@@ -49,11 +49,6 @@ class Container:
         self.current: Shape | None = None
         self.exact = True
 
-    @property
-    def is_object(self) -> bool:
-        """Whether its children have keys."""
-        return isinstance(self.data, dict)
-
     def expect(self) -> Container:
         """Set `current` for the child under `key`, or for the next item; give who goes on in its place."""
         return self

@@ -38,7 +38,7 @@ def without_fence(text: str) -> str:
 
 def for_object(validate: Callable[..., Any], core_schema: Any) -> Callable[[str], Any]:
     """Build the exact reader of an object with named fields."""
-    return _knowing(validate) if _may_lose_keys(core_schema) else validate
+    return _to_the_letter(validate, may_lose_keys=_may_lose_keys(core_schema))
 
 
 def for_wrapped(validator_of: Callable[[Any], Callable[..., Any]], core_schema: Any, key: str) -> Callable[[str], Any]:
@@ -47,7 +47,7 @@ def for_wrapped(validator_of: Callable[[Any], Callable[..., Any]], core_schema: 
 
     fields = {key: core.typed_dict_field(core_schema)}
     wrapper = validator_of(core.typed_dict_schema(fields))
-    read = _knowing(wrapper) if _may_lose_keys(core_schema) else wrapper
+    read = _to_the_letter(wrapper, may_lose_keys=_may_lose_keys(core_schema))
     if core_schema["type"] not in {"any", "dict"}:
         return lambda text: read(text)[key]
     # In a mapping, a key that comes later is one of its own.
@@ -61,14 +61,16 @@ def for_wrapped(validator_of: Callable[[Any], Callable[..., Any]], core_schema: 
     return exact
 
 
-def _knowing(validate: Callable[..., Any]) -> Callable[[str], Any]:
-    """Let no member be unknown: where fields may be missing, it may be one of them in another spelling."""
+def _to_the_letter(validate: Callable[..., Any], *, may_lose_keys: bool) -> Callable[[str], Any]:
+    """Take no member that is unknown, which may be a field in another spelling, and no truth or year for a number."""
 
     def exact(text: str) -> Any:
         try:
-            return validate(text, extra="forbid")
-        except TypeError:  # an older pydantic cannot tell: the lenient reading looks at the keys
-            raise ValueError("keys that are not known") from None
+            return validate(text, strict=True, extra="forbid")
+        except TypeError:  # an older pydantic cannot forbid them for once
+            if may_lose_keys:
+                raise ValueError("keys that are not known") from None
+            return validate(text, strict=True)
 
     return exact
 

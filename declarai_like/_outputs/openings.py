@@ -10,10 +10,11 @@ from declarai_like._outputs.quoting import CLOSERS, is_key, skip
 __all__ = ["Opening", "find_members", "find_opening"]
 
 _BRACKET = re.compile(r"[{\[]")
-_NUMBER_ITEM = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?=\s*[,\]\n])")
-_NUMBER_BEGUN = re.compile(r"[-+]?[\d.]*(?:[eE][-+]?\d*)?\s*\Z")
+_NUMBER_ITEM = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?=\s*[,\]\n])")
+_NUMBER_BEGUN = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]*|[\d.]*(?:[eE][-+]?\d*)?)\s*\Z")
 _WORD_ITEM = re.compile(r"(?:true|false|null|None|True|False|NaN)(?=\s*[,\]\n])")
 _WORD_BEGUN = re.compile(r"[A-Za-z]{1,5}\s*\Z")
+_BEGUN = re.compile(r"""[\[{\s]*(?:["'“\d]|(?:tr|tru|true|fa|fal|fals|false|nu|nul|null)\Z)""")
 _MEMBER = re.compile(r"""\s*(["'])[^"'\\\n{}\[\]]{1,80}\1\s*:\s*(?=["'\[{\d-]|(?:true|false|null|True|False|None)\b)""")
 _MEMBER_BEGUN = re.compile(
     r"""\s*(?:(["'])(?:[^"'\\\n{}\[\]]{0,80}|[^"'\\\n{}\[\]]{1,80}\1\s*(?::\s*[a-zA-Z]{0,4})?))?\Z"""
@@ -55,7 +56,7 @@ def find_opening(text: str, position: int, before: str, *, is_last: bool) -> Ope
 
 def _is_begun(text: str, start: int) -> bool:
     rest = text[start:].strip()
-    return rest in {"{", "["} or bool(re.match(r"""[\[{\s]*["'“\d]""", rest))
+    return rest in {"{", "["} or _BEGUN.match(rest) is not None
 
 
 def _of_object(text: str, start: int, previous: str) -> Opening:

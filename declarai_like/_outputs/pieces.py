@@ -5,6 +5,7 @@ Text is fed to the step that the last piece ended in. A step that cannot tell ye
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs.quoting import Ambiguous
@@ -30,7 +31,7 @@ class Broken(Exception):
         self.expected = expected
 
 
-class PieceReader:
+class PieceReader(ABC):
     """Reads characters; what they mean for the value is its subclass's business.
 
     `consumed` is how much of the whole text lies before the piece that is read, `before` the last character of it.
@@ -100,9 +101,9 @@ class PieceReader:
 
     # What a subclass does.
 
+    @abstractmethod
     def give_up(self, position: int, expected: str, text: str) -> int:
         """End at a fault; give where to go on."""
-        raise NotImplementedError
 
     @staticmethod
     def ended(_: PieceReader, text: str, _position: int) -> int:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["JSON_NUMBER", "Number", "dump"]
+__all__ = ["JSON_NUMBER", "Number", "Reworded", "dump"]
 
 JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
@@ -15,6 +15,20 @@ class Number(str):
     """A number as it stands in JSON."""
 
     __slots__ = ()
+
+
+class Reworded(Number):
+    """A number that was `written` otherwise than JSON writes it."""
+
+    __slots__ = ("written",)
+    written: str
+
+    @classmethod
+    def of(cls, number: str, written: str) -> Reworded:
+        """Keep both."""
+        made = cls(number)
+        made.written = written
+        return made
 
 
 def dump(data: Any) -> str:

@@ -14,7 +14,7 @@ CLOSERS = {'"': '"', "'": "'", "`": "`", "“": "”“", "„": "“”", "«":
 
 _SPACE = re.compile(r"[\s\ufeff]*")
 _NAME = re.compile(r"[^\W\d][\w$-]{0,80}|\$[\w$-]{0,80}|-?[0-9]{1,20}")
-_ITEM = re.compile(r"""["'“„«‘`\[{(\d]|-[\d.I]|\.\d""")  # noqa: RUF001 - they are meant
+_ITEM = re.compile(r"""["'“„«‘`\[{(\d]|[-+][\d.I]|\.\d""")  # noqa: RUF001 - they are meant
 _WORD_ITEM = re.compile(r"(?:true|false|null|None|True|False|NaN|Infinity)\b")
 _WORD_BEGUN = re.compile(r"[A-Za-z]{0,8}\Z")
 _MOST_COMMENT = 400
@@ -119,4 +119,4 @@ def ends_in_array(text: str, position: int, quote: str, closer: str) -> bool | N
         return None
     if text[found] == closer or text[found] == "," or _ITEM.match(text, found) or _WORD_ITEM.match(text, found):
         return True
-    return None if _WORD_BEGUN.match(text, found) or text[found:] in {"-", "."} else False
+    return None if _WORD_BEGUN.match(text, found) or text[found:] in {"-", "+", "."} else False

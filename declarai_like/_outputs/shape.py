@@ -43,7 +43,7 @@ class Shape:
         "text_fits",
     )
 
-    def __init__(self, compile_validator: Callable[[], Callable[[str], Any]]) -> None:
+    def __init__(self, compile_validator: Callable[[], Callable[..., Any]]) -> None:
         self.validate_with(compile_validator)
         self._bounds: tuple[int, int | None] = (0, None)
         self.opens: Mapping[str, Callable[[Shape], Any]] = {}
@@ -52,16 +52,16 @@ class Shape:
         self.coerce: Callable[[Any, Repairs], Any] = _keep
         self.record: Callable[[], Any] | None = None
 
-    def within(self, compile_validator: Callable[[], Callable[[str], Any]]) -> Shape:
+    def within(self, compile_validator: Callable[[], Callable[..., Any]]) -> Shape:
         """Return the same, validated by a node that stands around it."""
         outer = copy.copy(self)
         outer.validate_with(compile_validator)
         return outer
 
-    def validate_with(self, compile_validator: Callable[[], Callable[[str], Any]]) -> None:
+    def validate_with(self, compile_validator: Callable[[], Callable[..., Any]]) -> None:
         """Build the validator with this when it is first needed."""
         self._compile = compile_validator
-        self._validate: Callable[[str], Any] | None = None
+        self._validate: Callable[..., Any] | None = None
 
     def limit(self, least: int | None, most: int | None) -> None:
         """Let it hold from `least` to `most` children."""
@@ -72,12 +72,12 @@ class Shape:
         least, most = self._bounds
         return self.composable and least <= count and (most is None or count <= most)
 
-    def validated(self, data: Any) -> tuple[Any, bool]:
+    def validated(self, data: Any, *, strict: bool | None = None) -> tuple[Any, bool]:
         """Validate plain data as it stands; give the value and `True`, or anything and `False`."""
         if self._validate is None:
             self._validate = self._compile()
         try:
-            return self._validate(dump(data)), True
+            return self._validate(dump(data), strict=strict), True
         except Exception:  # also a user's validator: the whole text's own reading reports it
             return None, False
 
@@ -87,7 +87,7 @@ class Shape:
 
     def read(self, data: Any) -> tuple[Any, bool]:
         """Validate plain data, coerced if need be; give the value and `True`, or anything and `False`."""
-        value, is_valid = self.validated(data)
+        value, is_valid = self.validated(data, strict=True)
         if is_valid:
             return value, True
         try:

@@ -85,7 +85,7 @@ class _Builder:
         shape.contextual |= node["function"]["type"] == "with-info"
         return shape
 
-    def _validator(self, node: Node, config: Node) -> Callable[[str], Any]:
+    def _validator(self, node: Node, config: Node) -> Callable[..., Any]:
         from pydantic_core import SchemaValidator
 
         if self._definitions and _refers(node):
@@ -95,6 +95,7 @@ class _Builder:
     def read_str(self, shape: Shape, node: Node, config: Node) -> None:
         shape.grows = True
         shape.text_fits = "pattern" not in node
+        shape.coerce = coercions.coerce_text
         shape.text = node.keys() <= _ALONE and is_plain(config)
 
     def read_any(self, shape: Shape, node: Node, config: Node) -> None:
@@ -118,6 +119,9 @@ class _Builder:
 
     def read_moment(self, shape: Shape, node: Node, config: Node) -> None:
         shape.coerce = coercions.coerce_moment
+
+    def read_instant(self, shape: Shape, node: Node, config: Node) -> None:
+        shape.coerce = coercions.coerce_instant
 
     def read_literal(self, shape: Shape, node: Node, config: Node) -> None:
         shape.coerce = coercions.for_members((value, ()) for value in node["expected"])
@@ -253,7 +257,7 @@ _READERS: dict[str, Callable[[_Builder, Shape, Node, Node], None]] = {
     "call": _Builder.read_named_tuple,
     "dataclass": _Builder.read_object,
     "date": _Builder.read_moment,
-    "datetime": _Builder.read_moment,
+    "datetime": _Builder.read_instant,
     "decimal": _Builder.read_decimal,
     "dict": _Builder.read_dict,
     "enum": _Builder.read_enum,

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
-    from declarai_like._outputs.shape import Shape
-
     Form = tuple[Any, str]
 
 __all__ = ["Target", "describe_error"]
@@ -80,11 +78,6 @@ class Target(Generic[T]):
     def _is_rooted_container(schema: Any) -> bool:
         return bool(schema.get("root_model")) and schema["schema"]["type"] in {"list", "dict", "set", "tuple"}
 
-    @property
-    def shape(self) -> Shape:
-        """How the type itself is read."""
-        return self._shape
-
     def coerce(self, data: Any, repairs: Repairs) -> Any:
         """Change plain data into what the type wants; raises `Refused`."""
         return self._shape.coerce(data, repairs)
@@ -111,7 +104,9 @@ class Target(Generic[T]):
             yield data[name], "" if name == self.key else "key_spelling"
             return
         unwrapped = list(self._unwrapped(data)) if is_whole else []
-        is_listed = self.is_list and any(isinstance(inner, list) for inner, _ in unwrapped)
+        is_listed = (
+            self.is_list and "{" not in self._shape.opens and any(isinstance(inner, list) for inner, _ in unwrapped)
+        )
         if not is_listed:
             yield data, "missing_wrapper"
         yield from unwrapped

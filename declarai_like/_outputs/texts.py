@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs import quoting
@@ -37,25 +38,25 @@ class TextReader(PieceReader):
         self._inner_quotes = 0
         self._kept_escape = self._control_letter = False
 
+    @abstractmethod
     def key_ended(self, key: str) -> None:
         """Take a key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leaf_ended(self, data: Any) -> None:
         """Take a text, a number, a truth or nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text_is_item(self) -> bool:
         """Say whether the text stands in an array."""
-        raise NotImplementedError
 
+    @abstractmethod
     def closer(self) -> str:
         """Give the bracket that ends what is open."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count_odd_text(self) -> int:
         """Count a text with an odd number of quotes in it."""
-        raise NotImplementedError
 
     def begin_text(self, quote: str, *, is_key: bool = False, grows: bool = False) -> None:
         """Go into a text."""

@@ -55,14 +55,14 @@ def for_choice(shape: Shape, members: Sequence[Shape], tags: Mapping[str, Shape]
     def coerce(data: Any, repairs: Repairs) -> Any:
         if tags is not None and isinstance(data, dict):
             return _tagged(data, tags, tag, repairs)
-        if shape.accepts(data) and not _may_lose_keys(data, members, repairs):
+        if shape.validated(data, strict=True)[1] and not _may_lose_keys(data, members, repairs):
             return data
         read, refusals = _read_as(members, data, repairs)
         if len(read) > 1:
             raise Refused("it can be read as several of its types")
         if read:
             return read[0]
-        if len(refusals) == 1:
+        if refusals:
             raise refusals[0]
         return data
 
@@ -91,13 +91,16 @@ def _read_as(members: Sequence[Shape], data: Any, repairs: Repairs) -> tuple[lis
         return [], refusals
     fewest = min(count for count, *_ in found)
     best = [each for each in found if each[0] == fewest]
-    if fewest == 0:  # then validation itself tells which of them is meant
-        return [best[0][2]], refusals
-    if any(type(each[1]) is not type(best[0][1]) or each[1] != best[0][1] for each in best):
+    # Of members that take the same data, validation tells which is meant.
+    if fewest and any(each[2] != best[0][2] and not _is_same(each[1], best[0][1]) for each in best):
         return [each[2] for each in best], refusals
     for name in best[0][3].names:
         repairs.note(name)
     return [best[0][2]], refusals
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
 
 
 def _tagged(data: dict[str, Any], tags: Mapping[str, Shape], tag: str, repairs: Repairs) -> Any:

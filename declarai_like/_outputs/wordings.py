@@ -34,7 +34,10 @@ _TURNS = re.compile(
     re.IGNORECASE,
 )
 _TRUTH = re.compile(r"\b(?:(true|yes|correct)|(false)|(no)(?=\s*(?:[.,;:!*`\"'—–)]|-\s|\Z)))", re.IGNORECASE)  # noqa: RUF001 - they are meant
-_TRUTHS = {"true": True, "yes": True, "y": True, "t": True, "false": False, "no": False, "n": False, "f": False}
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "y", "t", "on"), True),
+    **dict.fromkeys(("false", "no", "n", "f", "off"), False),
+}
 _HEAD = re.compile(r"[^\n]*?(?=\s*(?:\n|[.:;,—–(]\s|\s-{1,2}\s|[.!]?\s*\Z))")  # noqa: RUF001 - dashes
 _LONGEST = 20_000
 _SHORT = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from declarai_like._outputs.plain_data import JSON_NUMBER, Number
+from declarai_like._outputs.plain_data import JSON_NUMBER, Number, Reworded
 from declarai_like._outputs.quoting import Ambiguous, is_key, skip
 
 __all__ = ["Word", "read_word"]
@@ -31,12 +31,10 @@ def read_word(text: str, position: int, closer: str, *, is_last: bool) -> Word |
 
     Raises `Ambiguous` for what may mean several things.
     """
-    token = _TOKEN.match(text, position)
-    if token is None:
-        raise Ambiguous("a value")
-    if token.end() == len(text) and not is_last:
+    end = _TOKEN.match(text, position).end()  # type: ignore[union-attr]  # no bracket and no space stands here
+    if end == len(text) and not is_last:
         return None
-    word, end = token[0], token.end()
+    word = text[position:end]
     if word in _NO_NUMBERS:
         return Word(Number(word), end, "python_words")
     if word.lower() in _LITERALS and _ends(text, end):
@@ -60,7 +58,7 @@ def _loose_number(word: str) -> Number | None:
     """Read a number as people and other languages write it."""
     if word.startswith(("0x", "0X")):
         try:
-            return Number(int(word, 16))
+            return Reworded.of(str(int(word, 16)), word)
         except ValueError:
             return None
     loose = _LOOSE_NUMBER.fullmatch(word)
@@ -69,7 +67,7 @@ def _loose_number(word: str) -> Number | None:
     sign, digits, exponent = loose.groups()
     digits = f"0{digits}" if digits.startswith(".") else f"{digits}0" if digits.endswith(".") else digits
     number = f"{sign.replace('+', '')}{digits}{exponent}"
-    return Number(number) if JSON_NUMBER.fullmatch(number) else None
+    return Reworded.of(number, word) if JSON_NUMBER.fullmatch(number) else None
 
 
 def _end_of_text(  # noqa: C901 - one case after the other

@@ -194,4 +194,7 @@ def _answer(value: Any, output: OutputLike) -> str:
         return output.encode(value)
     bare = output.is_scalar or not output.wrapped
     text = json.dumps(value if bare else {output.key: value}, default=to_builtin)
-    return output.encode(output.parse(text).value)
+    read = output.parse(text)
+    if read.repairs:
+        raise ValueError(f"expected {output.type_name}, got {value!r}")
+    return output.encode(read.value)

@@ -3,6 +3,7 @@
 from declarai_like.middleware.base import Flow, Middleware, Next, TaskMiddleware
 from declarai_like.middleware.cache import CacheStore, InMemoryCache, SQLiteCache, cache
 from declarai_like.middleware.fallback import fallback
+from declarai_like.middleware.hedge import hedge
 from declarai_like.middleware.hooks import TextFilter, observe, redact, rewrite
 from declarai_like.middleware.logging import LoggingMiddleware
 from declarai_like.middleware.retry import retry
@@ -20,6 +21,7 @@ __all__ = [
     "TextFilter",
     "cache",
     "fallback",
+    "hedge",
     "observe",
     "redact",
     "retry",

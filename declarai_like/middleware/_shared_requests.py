@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import closing
-from threading import Event, RLock, Thread
+from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
-from declarai_like.errors import ProviderConnectionError, ProviderTimeout
+from declarai_like.errors import ProviderConnectionError
+from declarai_like.middleware._background_requests import (
+    BackgroundRequest,
+    Reader,
+    end_of,
+    seconds_left,
+    timeout_error,
+)
 from declarai_like.middleware._kept_answers import WrappedProvider, load_rows
-from declarai_like.requests import HangUp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
-    from declarai_like.requests import Request
+    from declarai_like.requests import HangUp, Request
 
 __all__ = ["SharedProvider", "SharedRequests"]
 
@@ -26,13 +31,13 @@ class SharedRequests:
     def __init__(self) -> None:
         self._lock = RLock()  # a signal handler, or the garbage collector, may come here while this thread is here
         self._process = os.getpid()
-        self._under_way: dict[str, SharedRequest] = {}
+        self._under_way: dict[str, BackgroundRequest] = {}
 
     def provider(self, key: str, provider: Any, look_up: Callable[[], str | None]) -> SharedProvider:
         """Give a provider whose answers are shared; `look_up` tells what was kept meanwhile."""
         return SharedProvider(self, key, provider, look_up)
 
-    def join(self, key: str, start: Callable[[], SharedRequest], reader: Reader) -> SharedRequest:
+    def join(self, key: str, start: Callable[[], BackgroundRequest], reader: Reader) -> BackgroundRequest:
         """Read along with the request that asks the same, or start it."""
         with self._here():
             request = self._under_way.get(key)
@@ -42,7 +47,7 @@ class SharedRequests:
                 request.begin()
             return request
 
-    def remove(self, key: str, request: SharedRequest | None) -> None:
+    def remove(self, key: str, request: BackgroundRequest | None) -> None:
         """Forget a request: who asks now asks anew."""
         with self._here():
             if self._under_way.get(key) is request:
@@ -55,66 +60,6 @@ class SharedRequests:
         return self._lock
 
 
-class Reader:
-    """Somebody who waits for chunks: `wake` is called whenever there is something new."""
-
-    def __init__(self, wake: Callable[[], object]) -> None:
-        self.wake = wake
-
-
-class SharedRequest:
-    """One request with all who read its answer. It is closed when the last one leaves before its end."""
-
-    def __init__(self, produce: Callable[[HangUp], Any]) -> None:
-        self.rows: list[Any] = []
-        self.error: BaseException | None = None
-        self.is_over = False
-        self.is_claimed = False
-        self._produce = produce
-        self._readers: list[Reader] = []
-        self._hang_up = HangUp()
-        self._lock = RLock()
-
-    def begin(self) -> None:
-        """Ask, in a thread of its own."""
-        Thread(target=self._read, name="declarai-shared-request", daemon=True).start()
-
-    def join(self, reader: Reader) -> bool:
-        """Have somebody read along; give `False` if everybody has left, or it has failed."""
-        with self._lock:
-            if self._hang_up.is_requested or self.error is not None:
-                return False
-            self._readers.append(reader)
-            return True
-
-    def leave(self, reader: Reader) -> bool:
-        """Read no longer; the last one ends the request. Say whether it has come to nothing."""
-        with self._lock:
-            self._readers.remove(reader)
-            is_last = not self._readers and not self.is_over
-        if is_last:
-            self._hang_up.request()
-        return is_last or self.error is not None
-
-    def _read(self) -> None:
-        try:
-            for row in self._produce(self._hang_up):
-                self.rows.append(row)
-                self._wake()
-                if self._hang_up.is_requested:
-                    break
-        except BaseException as error:
-            self.error = error
-        self.is_over = True
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._lock:
-            readers = list(self._readers)
-        for reader in readers:
-            reader.wake()
-
-
 class SharedProvider(WrappedProvider):
     """Gives each caller the whole answer to a request that is made once."""
 
@@ -123,7 +68,7 @@ class SharedProvider(WrappedProvider):
         self._shared = shared
         self._key = key
         self._look_up = look_up
-        self._joined: SharedRequest | None = None
+        self._joined: BackgroundRequest | None = None
 
     @property
     def rows(self) -> list[Any]:
@@ -159,7 +104,7 @@ class SharedProvider(WrappedProvider):
         """Give the chunks as they arrive, from the first one on."""
         news = Event()
         joined, reader = self._join(request, news.set)
-        end, position, own_hang_up = _end_of(request), 0, request.limits.hang_up
+        end, position, own_hang_up = end_of(request), 0, request.limits.hang_up
         if own_hang_up is not None:
             own_hang_up.arm(news.set)
         try:
@@ -169,9 +114,10 @@ class SharedProvider(WrappedProvider):
                     position += 1
                     yield joined.rows[position - 1]
                 if joined.is_over and position == len(joined.rows):
-                    return _raise(joined)
-                if not news.wait(_left(end)):
-                    raise _timeout(request)
+                    joined.raise_error()
+                    return
+                if not news.wait(seconds_left(end)):
+                    raise timeout_error(request)
                 if own_hang_up is not None and own_hang_up.is_requested:
                     raise ProviderConnectionError("the stream was closed")
         finally:
@@ -183,7 +129,7 @@ class SharedProvider(WrappedProvider):
 
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         joined, reader = self._join(request, lambda: loop.call_soon_threadsafe(news.set))
-        end, position = _end_of(request), 0
+        end, position = end_of(request), 0
         try:
             while True:
                 news.clear()
@@ -191,25 +137,25 @@ class SharedProvider(WrappedProvider):
                     position += 1
                     yield joined.rows[position - 1]
                 if joined.is_over and position == len(joined.rows):
-                    _raise(joined)
+                    joined.raise_error()
                     return
                 try:
-                    await asyncio.wait_for(news.wait(), _left(end))
+                    await asyncio.wait_for(news.wait(), seconds_left(end))
                 except asyncio.TimeoutError:
-                    raise _timeout(request) from None
+                    raise timeout_error(request) from None
         finally:
             self._leave(joined, reader)
 
-    def _join(self, request: Request, wake: Callable[[], object]) -> tuple[SharedRequest, Reader]:
+    def _join(self, request: Request, wake: Callable[[], object]) -> tuple[BackgroundRequest, Reader]:
         reader = Reader(wake)
 
-        def start() -> SharedRequest:
-            return SharedRequest(lambda hang_up: self._ask(request, hang_up))
+        def start() -> BackgroundRequest:
+            return BackgroundRequest(lambda hang_up: self._ask(request, hang_up))
 
         self._joined = self._shared.join(self._key, start, reader)
         return self._joined, reader
 
-    def _leave(self, joined: SharedRequest, reader: Reader) -> None:
+    def _leave(self, joined: BackgroundRequest, reader: Reader) -> None:
         if joined.leave(reader):
             self._shared.remove(self._key, joined)
 
@@ -226,23 +172,3 @@ class SharedProvider(WrappedProvider):
             return
         with closing(self.asked.stream(request)) as chunks:
             yield from chunks
-
-
-def _raise(joined: SharedRequest) -> None:
-    """Raise what ended the request, a copy for each who reads along."""
-    if joined.error is not None:
-        import copy
-
-        raise copy.copy(joined.error)
-
-
-def _end_of(request: Request) -> float | None:
-    return None if request.limits.timeout is None else time.monotonic() + request.limits.timeout
-
-
-def _left(end: float | None) -> float | None:
-    return None if end is None else max(0.0, end - time.monotonic())
-
-
-def _timeout(request: Request) -> ProviderTimeout:
-    return ProviderTimeout(f"no answer within timeout={request.limits.timeout:g} s, which was shared with other calls")

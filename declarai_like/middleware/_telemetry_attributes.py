@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from declarai_like._values.prices import detail, price
-from declarai_like.errors import ConfigurationError
+from declarai_like._calls.request_prices import base_url_of, request_price
+from declarai_like._values.prices import detail
 
 if TYPE_CHECKING:
     from declarai_like.completions import Completion, Usage
@@ -102,11 +101,9 @@ def usage_attributes(usage: Usage | None) -> dict[str, int]:
 
 def cost(request: Request, completion: Completion) -> float | None:
     """Give the price of the answer in US dollars; `None` where it cannot be known."""
-    if request.provider is None or completion.usage is None:
+    if completion.usage is None:
         return None
-    name, model = request.provider.name, completion.model or request.model
-    # Behind the format of OpenAI may be anybody's server: its address says whose prices hold.
-    return price(name, model, [completion.usage], base_url=_base_url(request) if name == "openai" else None)
+    return request_price(request, [completion.usage], model=completion.model)
 
 
 def _is_json(request: Request) -> bool:
@@ -116,19 +113,7 @@ def _is_json(request: Request) -> bool:
 
 def _address(request: Request) -> Attributes:
     """Tell the host that is asked, if it is known; a model in this process has none."""
-    url = urlsplit(_base_url(request) or "")
+    url = urlsplit(base_url_of(request) or "")
     if not url.hostname:
         return {}
     return {"server.address": url.hostname, "server.port": url.port or (80 if url.scheme == "http" else 443)}
-
-
-def _base_url(request: Request) -> str | None:
-    """Give the address that is asked; `None` of a model in this process, and where it is not known."""
-    provider = request.provider
-    if provider is None or provider.name == "local" or not hasattr(provider, "base_url"):
-        return None
-    try:
-        endpoint = getattr(provider, "endpoint", None)
-    except ConfigurationError:  # Azure's, that is told nowhere: the call will say so
-        return None
-    return str(endpoint or provider.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.operations import Flow, Middleware, Next
     from declarai_like.requests import Request
 
-__all__ = ["fallback"]
+__all__ = ["fallback", "redirect", "require_models"]
 
 
 class Fallback:
@@ -33,7 +33,7 @@ class Fallback:
                 was_shown = error.response is not None and error.phase == "stream"
                 if was_shown or not (self._when is None or self._when(error)):
                     raise
-            request = _redirect(llm, request)
+            request = redirect(llm, request)
         return (yield from send(request))
 
     def __repr__(self) -> str:
@@ -48,15 +48,20 @@ def fallback(*llms: Any, when: Callable[[ProviderError], bool] | None = None) ->
     parameters over its own, and its own `max_concurrency`; the call's time limits stay as they are. The
     error of the last one is raised; its `attempts` tell all.
     """
-    for llm in llms:
-        if not (hasattr(llm, "llm") and hasattr(llm, "options")):
-            raise DefinitionError(f"expected models, as declarai.openai() or declarai.local() give, got {llm!r:.200}")
+    require_models(*llms)
     if not llms:
         raise DefinitionError("expected at least one model to fall back to, got none")
     return Fallback(llms, when)
 
 
-def _redirect(llm: Any, request: Request) -> Request:
+def require_models(*llms: Any) -> None:
+    """Raise `DefinitionError` for what is no model."""
+    for llm in llms:
+        if not (hasattr(llm, "llm") and hasattr(llm, "options")):
+            raise DefinitionError(f"expected models, as declarai.openai() or declarai.local() give, got {llm!r:.200}")
+
+
+def redirect(llm: Any, request: Request) -> Request:
     """Turn a request to another model."""
     provider, options = llm.llm, llm.options
     return request.replace(

@@ -3,17 +3,28 @@
 import asyncio
 import contextvars
 import pickle
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import declarai_like as declarai
-from declarai_like.errors import DefinitionError, InvalidResponse, LimitExceeded, ProviderTimeout, StreamInterrupted
+from declarai_like.errors import (
+    BadRequestError,
+    DefinitionError,
+    InvalidResponse,
+    LimitExceeded,
+    MissingExtra,
+    ProviderTimeout,
+    StreamInterrupted,
+)
 from declarai_like.testing import (
     FakeLLM,
     broken_off,
     bytes_reply,
+    chunks_reply,
     error_reply,
     json_reply,
     stream_chunks,
@@ -308,3 +319,118 @@ def test_endless_line_is_refused(server, openai, way):
     task = openai(max_answer_bytes=4000, stream=True).task(way.define(slogan))
     with pytest.raises(InvalidResponse, match="longer than 4000 bytes"):
         way.collect(task("x"))
+
+
+# --- money -----------------------------------------------------------------------------------------------------
+
+# gpt-4o: 2.50 dollars for a million tokens of prompts, 10 dollars for a million tokens of answers
+DEAR = {"prompt_tokens": 100_000, "completion_tokens": 25_000, "total_tokens": 125_000}
+
+
+@pytest.fixture
+def ask(openai, way):
+    def made(function=slogan, **options):
+        task = openai(model="gpt-4o").task(**options)(way.define(function))
+        return lambda words="x": way.collect(task(words)) if options.get("streaming") else way.call(task, words)
+
+    return made
+
+
+def test_money_is_spent_as_the_provider_counts_tokens(server, ask):
+    server.enqueue(text_reply("a", usage=DEAR, model="gpt-4o"), repeat=2)
+    call = ask()
+    with declarai.limits(usd=0.6) as spent:
+        assert call() == "a"
+        assert spent.usd == pytest.approx(0.5)
+        with declarai.limits() as inner:
+            call()
+        with pytest.raises(LimitExceeded, match=r"usd=0.6 .* might be passed: 1.0000 is spent, .*: nothing was sent"):
+            call()
+    assert (spent.usd, inner.usd, len(server.requests)) == (pytest.approx(1), None, 2)
+
+
+def test_what_a_request_may_cost_is_set_aside_before_it_is_sent(server, ask):
+    with declarai.limits(usd=1) as spent, pytest.raises(LimitExceeded, match=r"this request may cost 2\.00\d\d"):
+        ask(llm_params={"max_tokens": 100_000, "n": 2})()
+    with declarai.limits(usd=0.01), pytest.raises(LimitExceeded, match="nothing was sent"):
+        ask()("word " * 20_000)
+    assert (spent.usd, spent.requests, len(server.requests)) == (0, 0, 0)
+
+
+def test_calls_at_the_same_time_do_not_pass_the_limit_together(server, openai):
+    gate = threading.Event()
+    server.enqueue(text_reply("a", usage=DEAR, model="gpt-4o", gate=gate, gate_after=0), repeat=8)
+    task = openai(model="gpt-4o").task(llm_params={"max_tokens": 50_000})(slogan)
+
+    def call(_):
+        try:
+            return task("x")
+        except LimitExceeded:
+            return None
+
+    with declarai.limits(usd=1.1) as spent, ThreadPoolExecutor(8) as pool:
+        contexts = [contextvars.copy_context() for _ in range(8)]
+        answers = [pool.submit(context.run, call, number) for number, context in enumerate(contexts)]
+        assert server.wait_requests(2)
+        gate.set()
+        results = [answer.result() for answer in answers]
+    assert results.count("a") == 2
+    assert spent.usd == pytest.approx(1)
+
+
+def test_stream_that_passes_the_limit_is_closed(server, ask):
+    server.enqueue(stream_reply(["four" * 250] * 10_000, model="gpt-4o"))
+    with (
+        declarai.limits(usd=0.05) as spent,
+        pytest.raises(LimitExceeded, match=r"usd=0.05 .* is passed, at about 0.0") as raised,
+    ):
+        ask(streaming=True)()
+    assert server.wait_disconnect()
+    assert 0.05 <= spent.usd < 0.07
+    assert len(raised.value.response.response) == pytest.approx(20_000, rel=0.2)
+    assert server.requests[-1].sent < 10_000
+
+
+def test_events_and_thinking_are_watched_too(server, openai):
+    thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "思考" * 150}, "finish_reason": None}]}
+    server.enqueue(chunks_reply([{"id": "1", "model": "gpt-4o", **thought}] * 1_000))
+    task = openai(model="gpt-4o").task(slogan)
+    with declarai.limits(usd=0.05), task.stream("x") as stream, pytest.raises(LimitExceeded):
+        stream.until_done()
+    assert server.wait_disconnect()
+
+
+def test_what_failed_and_what_was_refused_costs_nothing(server, ask):
+    server.enqueue(error_reply(400))
+    with declarai.limits(usd=1) as spent:
+        with pytest.raises(BadRequestError):
+            ask(llm_params={"max_tokens": 1_000})()
+        assert spent.usd == 0
+    with declarai.limits(usd=1, requests=0) as spent, pytest.raises(LimitExceeded, match="requests=0"):
+        ask()()
+    assert (spent.usd, spent.purse.promised) == (0, 0)
+
+
+def test_price_that_nobody_knows_is_refused_unless_it_is_ignored(server, openai, way):
+    server.enqueue(text_reply("a", usage=DEAR))
+    task = openai(model="my-own-model").task(way.define(slogan))
+    with (
+        declarai.limits(usd=1),
+        pytest.raises(DefinitionError, match="cannot count 'my-own-model': its price is not known"),
+    ):
+        way.call(task, "x")
+    with declarai.limits(usd=1, unknown="ignore") as spent:
+        assert way.call(task, "x") == "a"
+    assert (spent.usd, len(server.requests)) == (0, 1)
+
+
+@pytest.mark.parametrize("options", [{"usd": -1}, {"usd": float("nan")}, {"usd": 1, "unknown": "guess"}])
+def test_what_is_no_sum_of_money_is_refused(options):
+    with pytest.raises(DefinitionError), declarai.limits(**options):
+        pass
+
+
+def test_prices_need_their_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    with pytest.raises(MissingExtra, match=r'pip install "declarai-like\[prices\]"'), declarai.limits(usd=1):
+        pass

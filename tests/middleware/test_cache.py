@@ -14,8 +14,9 @@ import pytest
 import declarai_like as declarai
 from declarai_like.errors import DefinitionError, OutputError, ProviderTimeout, ServerError, StreamInterrupted
 from declarai_like.middleware import InMemoryCache, SQLiteCache, cache
+from declarai_like.middleware._background_requests import BackgroundRequest, Reader
 from declarai_like.middleware._kept_answers import RecordingProvider, dump_rows
-from declarai_like.middleware._shared_requests import Reader, SharedRequest, SharedRequests
+from declarai_like.middleware._shared_requests import SharedRequests
 from declarai_like.testing import Cassette, error_reply, stalled, stream_reply, text_reply
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
@@ -351,14 +352,14 @@ def test_who_comes_too_late_is_not_joined():
         yield from "ab"
 
     first, late = Reader(lambda: None), Reader(lambda: None)
-    request = shared.join("key", lambda: SharedRequest(produce), first)
+    request = shared.join("key", lambda: BackgroundRequest(produce), first)
     assert begun.wait(30)
     assert request.leave(first)
     assert not request.join(late)
-    another = shared.join("key", lambda: SharedRequest(lambda hang_up: iter("c")), late)
+    another = shared.join("key", lambda: BackgroundRequest(lambda hang_up: iter("c")), late)
     assert another is not request
     shared.remove("key", request)
-    assert shared.join("key", lambda: SharedRequest(produce), first) is another
+    assert shared.join("key", lambda: BackgroundRequest(produce), first) is another
     go_on.set()
 
 

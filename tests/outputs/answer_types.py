@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime  # noqa: F401
 from decimal import Decimal  # noqa: F401
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path  # noqa: F401
-from typing import Any, Literal, Optional, Union  # noqa: F401
+from typing import Annotated, Any, Literal, NamedTuple, Optional, Union  # noqa: F401
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import NotRequired, TypedDict
 
 
 class Plant(BaseModel):
@@ -71,6 +72,51 @@ class Bus(BaseModel):
 class Tram(BaseModel):
     kind: Literal["tram"]
     cars: int
+
+
+Vehicle = Annotated[Bus | Tram, Field(discriminator="kind")]
+
+
+class Depot(BaseModel):
+    town: str
+    vehicle: Vehicle
+
+
+class Level(IntEnum):
+    CALM = 1
+    STORM = 2
+
+
+class Sign(Enum):
+    """Two of its members look alike."""
+
+    A = "go"
+    B = "GO"
+    ARROW = "->"
+
+
+class Fix(NamedTuple):
+    lat: float
+    lon: float
+    name: str = "here"
+
+
+class Film(TypedDict):
+    title: str
+    year: NotRequired[int]
+
+
+class Loose(BaseModel):
+    """Keeps what it does not know."""
+
+    model_config = ConfigDict(extra="allow")
+    level: int = 0
+
+
+class Bill(BaseModel):
+    total: float
+    lines: list[str]
+    paid: bool = False
 
 
 @dataclass

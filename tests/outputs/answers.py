@@ -22,11 +22,12 @@ from declarai_like.errors import OutputError
 from declarai_like.testing import FakeLLM, chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
 HERE = Path(__file__).parent
 OWN = HERE / "answers.json"
+LONG = 1000
 VERDICTS = ("right", "error", "wrong")
 
 
@@ -46,9 +47,9 @@ class Case:
         self.checks_partials: bool = told.get("partials", True)
         self.options: dict[str, Any] = {"reading": told["reading"]} if "reading" in told else {}
 
-    def task(self, *, streams: bool = False, waits: bool = False) -> Any:
-        """Declare a task of the type on a model that gives the text, whole or in random pieces."""
-        llm = FakeLLM([chunks(*self._pieces()) if streams else self.text])
+    def task(self, pieces: Sequence[str] = (), *, waits: bool = False) -> Any:
+        """Declare a task of the type on a model that gives the text, whole or in pieces."""
+        llm = FakeLLM([chunks(*pieces) if pieces else self.text])
         if waits:
 
             async def aanswer(question: str) -> Any:
@@ -63,7 +64,8 @@ class Case:
         answer.__annotations__["return"] = self.type
         return llm.task(**self.options)(answer)
 
-    def _pieces(self) -> list[str]:
+    def pieces(self) -> list[str]:
+        """Cut the text at random places."""
         chance, rest, pieces = random.Random(self.id), self.text, []  # noqa: S311 - no secret
         while rest:
             size = chance.choice((1, 2, 5, 30))
@@ -84,7 +86,10 @@ def judge(case: Case) -> tuple[str, str]:
     """Ask a case in every way; give the verdict and what there is to say of it."""
     ends = {"whole": whole(case), "whole, awaited": asyncio.run(awaited(case))}
     shown: list[Any] = []
-    ends["streamed"], seen = streamed(case, shown)
+    ends["streamed"], seen = streamed(case, shown, case.pieces())
+    by_character: list[Any] = []
+    if len(case.text) <= LONG:
+        ends["streamed by character"], _ = streamed(case, by_character, list(case.text) or [""])
     verdicts = {way: verdict(case, end) for way, end in ends.items()}
     if len({(type(end), repr(end)) for end in ends.values() if not isinstance(end, OutputError)}) > 1:
         return "wrong", f"the ways differ: {ends}"
@@ -94,11 +99,11 @@ def judge(case: Case) -> tuple[str, str]:
         return "wrong", seen
     end = ends["streamed"]
     if not isinstance(end, Exception) and case.checks_partials:
-        stages = [*shown, end]
-        bad = next((each for each in pairwise(stages) if not grows(*each)), None)
+        stages = [*pairwise([*shown, end]), *pairwise([*by_character, end])]
+        bad = next((each for each in stages if not grows(*each)), None)
         if bad is not None:
             return "wrong", f"it does not grow: {bad}"
-    if any(hidden in repr(value) for hidden in case.hidden for value in shown):
+    if any(hidden in repr(value) for hidden in case.hidden for value in [*shown, *by_character]):
         return "wrong", "it shows what is hidden"
     return verdicts["whole"], repr(ends["whole"])
 
@@ -126,10 +131,10 @@ async def awaited(case: Case) -> Any:
         return error
 
 
-def streamed(case: Case, shown: list[Any]) -> tuple[Any, str]:
+def streamed(case: Case, shown: list[Any], pieces: Sequence[str]) -> tuple[Any, str]:
     """Stream the answer and keep what is shown; give its end, and what is wrong with its thinking."""
     deltas: list[str] = []
-    stream = case.task(streams=True).stream("?")
+    stream = case.task(pieces).stream("?")
     try:
         with stream:
             for event in stream:

@@ -489,3 +489,17 @@ assert [Output.of(kind).parse("1").value for kind in (int, float, str)] == [1, 1
 assert not {"pydantic", "pydantic_core", "jiter"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", script], check=True)  # noqa: S603 - our own script
+
+
+@pytest.mark.parametrize("kind", ["required", "optional"])
+def test_validator_that_raises_a_type_error_refuses_the_answer(kind):
+    class Picky(BaseModel):
+        name: str = ... if kind == "required" else ""
+
+        @field_validator("name")
+        @classmethod
+        def refuse(cls, name):
+            raise TypeError("not this one")
+
+    with pytest.raises(OutputError, match="not this one"):
+        Output.of(Picky).parse('{"name": "a"}')
