@@ -211,7 +211,7 @@ def decode_generation(body: bytes, redact: Redact) -> Chunk:
         shown = show_beginning(body, redact)
         raise InvalidResponse(f"expected an answer in Google's format, got {shown!r}", body=shown)
     answer = pieces[0] if len(pieces) == 1 else _join(pieces)
-    return VendorChunk({**_head(answer), "object": "chat.completion", "choices": _messages(answer)}, told)
+    return VendorChunk({**_head(answer), "object": "chat.completion", "choices": _messages(answer)}, answer)
 
 
 def _messages(answer: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -62,8 +62,8 @@ def annotations_of(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def spell_error(event: Mapping[str, Any], redact: Redact) -> Chunk:
     """Spell an error as the chunk that says it."""
-    error = event["error"] or {}
-    error = dict(error) if isinstance(error, dict) else {"message": str(error)}
+    told = event["error"] or {}
+    error: dict[str, Any] = {**told} if isinstance(told, dict) else {"message": str(told)}
     error["message"] = error.get("message") or "the provider reported an error without a word"
     error.setdefault("type", error.get("status"))
     if is_too_long(str(error["message"])):
