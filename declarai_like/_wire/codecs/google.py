@@ -277,7 +277,9 @@ def _head(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prefix(event: Mapping[str, Any], index: int) -> str:
     """Give how the ids begin that are made for a candidate's calls; no two answers of a conversation share them."""
-    return "_".join(["call", *filter(None, [event.get("responseId"), str(index or "")]), ""])
+    told = event.get("responseId")
+    parts = [told if isinstance(told, str) else "", str(index or "")]
+    return "_".join(["call", *filter(None, parts), ""])
 
 
 def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -475,6 +475,12 @@ def test_effort_is_spelled_as_the_model_takes_it(model, effort, thinking):
     assert body["generationConfig"]["thinkingConfig"] == thinking
 
 
+@pytest.mark.parametrize("told", [{"candidate_count": 2}, {"generationConfig": {"candidateCount": 2}}])
+def test_number_of_candidates_has_one_name(told):
+    with pytest.raises(DefinitionError, match="give n="):
+        config(**told)
+
+
 @pytest.mark.parametrize("name", ["user", "logit_bias", "parallel_tool_calls"])
 def test_parameters_it_has_no_words_for_are_refused(name):
     with pytest.raises(DefinitionError, match=name):
