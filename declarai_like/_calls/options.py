@@ -21,30 +21,35 @@ OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
 Reading = Literal["lenient", "strict"]
 
 
-class TaskOptions(TypedDict, total=False):
-    """What a task may be given beside `streaming`; time limits are in seconds, `None` is no limit."""
+class CallOptions(TypedDict, total=False):
+    """What every call may be given; time limits are in seconds, `None` is no limit."""
 
-    api: API
-    headers: Headers
     extra_body: Mapping[str, Any]
-    model: str
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]
-    retries: int
-    max_retries: int
-    output: OutputMode
-    system: str
     templates: Mapping[str, str]
     reading: Reading
     reasoning_tags: bool
+    max_retries: int
     timeout: float | None
     request_timeout: float | None
-    connect_timeout: float | None
     first_chunk_timeout: float | None
     idle_timeout: float | None
     max_concurrency: int | None
     max_prompt_chars: int | None
     max_answer_bytes: int | None
+
+
+class TaskOptions(CallOptions, total=False):
+    """What a task may be given beside `streaming`."""
+
+    api: API
+    headers: Headers
+    model: str
+    retries: int
+    output: OutputMode
+    system: str
+    connect_timeout: float | None
     tools: Sequence[Any]
     tool_choice: Any
     max_rounds: int
@@ -58,25 +63,11 @@ class TaskOptions(TypedDict, total=False):
     deps: Mapping[str, Any]
 
 
-class HTTPOptions(TypedDict, total=False):
-    """What a provider behind HTTP may be given for all its tasks; time limits are in seconds, `None` is no limit."""
+class HTTPOptions(CallOptions, total=False):
+    """What a provider behind HTTP may be given for all its tasks."""
 
     api: API
-    extra_body: Mapping[str, Any]
-    llm_params: Mapping[str, Any]
-    middlewares: Sequence[Any]
-    templates: Mapping[str, str]
-    reading: Reading
-    reasoning_tags: bool
-    max_retries: int
-    timeout: float | None
-    request_timeout: float | None
     connect_timeout: float | None
-    first_chunk_timeout: float | None
-    idle_timeout: float | None
-    max_concurrency: int | None
-    max_prompt_chars: int | None
-    max_answer_bytes: int | None
     http_client: Any
     http_async_client: Any
 
@@ -90,27 +81,13 @@ class ProviderOptions(HTTPOptions, total=False):
     azure_ad_token_provider: Any
 
 
-class LocalOptions(TypedDict, total=False):
-    """What the embedded model may be given; time limits are in seconds, `None` is no limit."""
+class LocalOptions(CallOptions, total=False):
+    """What the embedded model may be given."""
 
     n_ctx: int
     n_parallel: int
     n_gpu_layers: int
     api: LocalAPI
-    extra_body: Mapping[str, Any]
-    llm_params: Mapping[str, Any]
-    middlewares: Sequence[Any]
-    templates: Mapping[str, str]
-    reading: Reading
-    reasoning_tags: bool
-    max_retries: int
-    timeout: float | None
-    request_timeout: float | None
-    first_chunk_timeout: float | None
-    idle_timeout: float | None
-    max_concurrency: int | None
-    max_prompt_chars: int | None
-    max_answer_bytes: int | None
 
 
 _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})

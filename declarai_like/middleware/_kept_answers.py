@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from declarai_like.errors import ProviderError
     from declarai_like.requests import Provider, Request
 
-__all__ = ["KeptAnswer", "RecordingProvider", "WrappedProvider", "dump_rows", "load_rows"]
+__all__ = ["KeptAnswer", "RecordingProvider", "StreamingWrapper", "WrappedProvider", "dump_rows", "load_rows"]
 
 _DONE = "[DONE]"
 
@@ -68,6 +69,28 @@ class WrappedProvider:
     def adapts(self, error: ProviderError, request: Request) -> bool:
         """Let the provider learn."""
         return self.provider.adapts(error, request)
+
+
+class StreamingWrapper(WrappedProvider, ABC):
+    """A wrapped provider that gives whole answers as streams of one row too."""
+
+    @abstractmethod
+    def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
+        """Give the chunks, or the whole body."""
+
+    @abstractmethod
+    def astream(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
+        """Do what `stream` does, in an event loop."""
+
+    def send(self, request: Request) -> dict[str, Any]:
+        """Give the whole answer."""
+        with closing(self.stream(request)) as rows:
+            return next(rows)
+
+    async def asend(self, request: Request) -> dict[str, Any]:
+        """Do what `send` does, in an event loop."""
+        async with aclosing(self.astream(request)) as rows:
+            return await anext(rows)
 
 
 class RecordingProvider(WrappedProvider):

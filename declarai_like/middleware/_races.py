@@ -17,7 +17,7 @@ from declarai_like.middleware._background_requests import (
     seconds_left,
     timeout_error,
 )
-from declarai_like.middleware._kept_answers import WrappedProvider
+from declarai_like.middleware._kept_answers import StreamingWrapper
 from declarai_like.providers._stand_ins import stand_in_for
 from declarai_like.responses import Attempt
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from declarai_like.requests import HangUp, Request
 
 
-class HedgedProvider(WrappedProvider):
+class HedgedProvider(StreamingWrapper):
     """Asks one provider, and another one too where the first brings nothing in time."""
 
     def __init__(
@@ -50,19 +50,6 @@ class HedgedProvider(WrappedProvider):
         """The request that was not read on, if there was one."""
         self.answered_by: Request | None = None
         """The request whose answer was read, once that is known."""
-
-    def send(self, request: Request) -> dict[str, Any]:
-        """Give the whole answer that comes first."""
-        with closing(self.stream(request)) as rows:
-            return next(rows)
-
-    async def asend(self, request: Request) -> dict[str, Any]:
-        """Do what `send` does, in an event loop."""
-        rows = self.astream(request)
-        try:
-            return await anext(rows)
-        finally:
-            await rows.aclose()
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Give the chunks of the answer that begins first."""

@@ -15,7 +15,7 @@ from declarai_like.middleware._background_requests import (
     seconds_left,
     timeout_error,
 )
-from declarai_like.middleware._kept_answers import WrappedProvider, load_rows
+from declarai_like.middleware._kept_answers import StreamingWrapper, load_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -60,7 +60,7 @@ class SharedRequests:
         return self._lock
 
 
-class SharedProvider(WrappedProvider):
+class SharedProvider(StreamingWrapper):
     """Gives each caller the whole answer to a request that is made once."""
 
     def __init__(self, shared: SharedRequests, key: str, provider: Any, look_up: Callable[[], str | None]) -> None:
@@ -86,19 +86,6 @@ class SharedProvider(WrappedProvider):
     def forget(self) -> None:
         """Have nobody join any more."""
         self._shared.remove(self._key, self._joined)
-
-    def send(self, request: Request) -> dict[str, Any]:
-        """Give the whole answer."""
-        with closing(self.stream(request)) as rows:
-            return next(rows)
-
-    async def asend(self, request: Request) -> dict[str, Any]:
-        """Do what `send` does, in an event loop."""
-        rows = self.astream(request)
-        try:
-            return await anext(rows)
-        finally:
-            await rows.aclose()
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Give the chunks as they arrive, from the first one on."""
