@@ -1,0 +1,40 @@
+"""The README's program on the model that it names: right in form each time, and as shown."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
+
+
+FORM = re.compile(
+    r"[1-5]\n"  # rank
+    r".+\n"  # about
+    r"(name='.*' age=-?\d+\n){0,3}"  # people
+    r"-?\d+\n"  # how_warm
+    r".+\n2\n"  # the chat
+)
+
+
+def blocks(kind):
+    return [text for found, text in BLOCK.findall(README.read_text("utf-8")) if found == kind]
+
+
+def test_what_the_readme_shows_is_of_the_form_of_what_it_prints():
+    assert FORM.fullmatch("".join(blocks("text")))
+
+
+@pytest.mark.local_model
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("times", [1, pytest.param(30, marks=pytest.mark.soak)])
+def test_program_of_the_readme_is_right_in_form_each_time(times):
+    code = compile("\n".join(blocks("python")), str(README), "exec")
+    for _ in range(times):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, {"__name__": "readme"})  # noqa: S102 - our own page
+        assert FORM.fullmatch(re.sub(r"\n+", "\n", printed.getvalue())), printed.getvalue()
