@@ -46,6 +46,7 @@ class LocalProvider(OpenAIProvider):
     """A GGUF model on llama.cpp inside this process; it is loaded when it is first asked."""
 
     name = "local"
+
     def __init__(self, path: Path, *, streaming: bool = False, api: LocalAPI = "auto", **server: int) -> None:
         super().__init__(path.stem, streaming=streaming)
         self.path = path
