@@ -46,8 +46,6 @@ class LocalProvider(OpenAIProvider):
     """A GGUF model on llama.cpp inside this process; it is loaded when it is first asked."""
 
     name = "local"
-    schema_dialect: Dialect = "full"
-    """llama.cpp holds the model to all that a schema says."""
 
     def __init__(self, path: Path, *, streaming: bool = False, api: LocalAPI = "auto", **server: int) -> None:
         super().__init__(path.stem, streaming=streaming)
@@ -59,6 +57,11 @@ class LocalProvider(OpenAIProvider):
     def of(cls, model: str | None, **settings: Any) -> LocalProvider:
         """Find the model; raises `ConfigurationError` if there is none."""
         return cls(find_model(model), **settings)
+
+    @property
+    def schema_dialect(self) -> Dialect:
+        """What is understood of a schema: llama.cpp holds the model to all that one says."""
+        return "full"
 
     def codec_of(self, request: Request) -> Codec:
         """Give the codec of the format that was asked for; a type's schema is not held in Anthropic's."""
