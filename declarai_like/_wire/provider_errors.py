@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._values.outcomes import ending_of
 from declarai_like._wire.deltas import choices_of
+from declarai_like._wire.error_classes import class_of
 from declarai_like._wire.retry_waits import retry_wait
 from declarai_like.errors import (
     AuthenticationError,
@@ -17,7 +18,6 @@ from declarai_like.errors import (
     ProviderTimeout,
     RateLimited,
     ServerError,
-    class_of,
 )
 
 if TYPE_CHECKING:
