@@ -68,7 +68,7 @@ def _of_object(text: str, start: int, previous: str) -> Opening:
         return Opening(start, "soft")
     if mark in CLOSERS and mark != "`" and previous != ":":
         return Opening(start, "value")
-    key = is_key(text, found) if mark != "`" else False
+    key = is_key(text, found)
     if key is None:
         return Opening(start, "undecided")
     return Opening(start, "value") if key else Opening(start + 1, "prose")

@@ -246,7 +246,7 @@ def _repeats_keys(text: str) -> bool:
     from jiter import from_json
 
     try:
-        from_json(text.encode("utf-8", "surrogatepass"), catch_duplicate_keys=True)
+        from_json(text.encode("utf-8", "surrogatepass"), catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         return "duplicate key" in str(error)
     return False

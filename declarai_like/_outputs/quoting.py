@@ -12,10 +12,11 @@ __all__ = ["CLOSERS", "Ambiguous", "ends_in_array", "ends_in_object", "is_key", 
 CLOSERS = {'"': '"', "'": "'", "`": "`", "“": "”“", "„": "“”", "«": "»", "‘": "’‘"}  # noqa: RUF001 - they are meant
 """What may end a text that begins with a quote."""
 
-_SPACE = re.compile(r"[\s\ufeff]*")
+_SPACE = re.compile(r"[\s\ufeff\u200b]*")
 _NAME = re.compile(r"[^\W\d][\w$-]{0,80}|\$[\w$-]{0,80}|-?[0-9]{1,20}")
 _ITEM = re.compile(r"""["'“„«‘`\[{(\d]|[-+][\d.I]|\.\d""")  # noqa: RUF001 - they are meant
 _WORD_ITEM = re.compile(r"(?:true|false|null|None|True|False|NaN|Infinity)\b")
+_LONE_KEY = re.compile(r"""(["'])[^"'\\\n]{0,80}\1\s*[,}]""")
 _CONCATENATION = re.compile(r"""[+&.]\s*["'`]""")
 _WORD_BEGUN = re.compile(r"[A-Za-z]{0,8}\Z")
 _MOST_COMMENT = 400
@@ -88,9 +89,9 @@ def ends_in_object(text: str, position: int, quote: str) -> bool | None:  # noqa
         return True
     if mark == ",":
         found = skip(text, found + 1, quote=quote, even=True)
-        if found is None:
-            return None
-        return text[found] in "}," or is_key(text, found)
+        return None if found is None else _is_member(text, found)
+    if mark in "/#":
+        return _ends_after_comment(text, found, "}")
     if mark == ":" or _CONCATENATION.match(text, found):
         raise Ambiguous("a comma or } after a text")
     if mark in CLOSERS:
@@ -103,7 +104,25 @@ def ends_in_object(text: str, position: int, quote: str) -> bool | None:  # noqa
     return False
 
 
-def ends_in_array(text: str, position: int, quote: str, closer: str) -> bool | None:
+def _is_member(text: str, position: int) -> bool | None:
+    """Say whether a member, or the object's end, stands behind a comma after a quote."""
+    if text[position] in "},":
+        return True
+    key = is_key(text, position)
+    if key is False and (text[position] == ":" or _LONE_KEY.match(text, position)):
+        raise Ambiguous("a key with its value, or each quote within the text before it escaped")
+    return key
+
+
+def _ends_after_comment(text: str, position: int, closer: str) -> bool | None:
+    """Say whether an object or array goes on behind what may be a comment with a quote in it, or a part of a text."""
+    found = skip(text, position)
+    if found is not None and found > position and text[found] in {closer, ","}:
+        raise Ambiguous("no quotes in a comment, or each quote within the text before it escaped")
+    return None if found is None else False
+
+
+def ends_in_array(text: str, position: int, quote: str, closer: str) -> bool | None:  # noqa: PLR0911 - one case after the other
     """Say whether a quote before this position ends a text that is an item."""
     found = skip(text, position, quote=quote)
     if found is None:
@@ -113,6 +132,8 @@ def ends_in_array(text: str, position: int, quote: str, closer: str) -> bool | N
         return True
     if (mark in CLOSERS and (found > position or mark == quote)) or _CONCATENATION.match(text, found):
         raise Ambiguous("a comma or ] after a text")
+    if mark in "/#":
+        return _ends_after_comment(text, found, closer)
     if mark != ",":
         return False
     found = skip(text, found + 1, quote=quote, even=True)

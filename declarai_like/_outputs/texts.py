@@ -24,6 +24,7 @@ _CONTROL_LETTERS = "bfnrt"
 _STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]") for quote, ends in quoting.CLOSERS.items()}
 _MEMBER_ENDS = re.compile(r'[ \t\n\r]*(?:\}|,[ \t\n\r]*"[^"\\\n]{0,60}"[ \t\n\r]*:)')
 _ITEM_ENDS = re.compile(r'[ \t\n\r]*(?:\]|,[ \t\n\r]*")')
+_ESCAPED_IN_BLOCK = re.compile(r"\\[\\\"'/bfnrtu\n]")
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
 
 
@@ -200,5 +201,7 @@ class TextReader(PieceReader):
         if self._quote == "`":
             block = _LANGUAGE.sub("", block, count=1) if _LANGUAGE.match(block) else block
             block = block.removesuffix("\n")
+        elif _ESCAPED_IN_BLOCK.search(block):  # Python would read it, other block texts are raw
+            raise Broken(end, "no backslashes in a text in three quotes")
         self.leaf_ended(block)
         return end + 3

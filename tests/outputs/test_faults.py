@@ -81,6 +81,20 @@ class CurlyQuotes(Writer):
         return json.dumps(text) if re.search("[“”]", text) else f"“{inner}”"
 
 
+class TripleQuotes(Writer):
+    def key(self, key):
+        return json.dumps(key)
+
+    def text(self, text):
+        return json.dumps(text) if '"' in text else f'""{json.dumps(text, ensure_ascii=False)}""'
+
+
+class Backticks(Writer):
+    def text(self, text):
+        inner = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
+        return json.dumps(text) if "`" in text else f"`{inner}`"
+
+
 class BareKeys(Writer):
     def key(self, key):
         return key if IDENTIFIER.fullmatch(key) else json.dumps(key)
