@@ -103,7 +103,7 @@ class LearningEndpoint(Endpoint):
         response = getattr(error, "response", None)
         if response is not None and isinstance(getattr(error, "status_code", None), int):  # the official client's
             try:
-                self._refuse(codec, request, learned, response, _content_of(response), key=key)
+                self._refuse(codec, request, learned, response, response.content, key=key)
             except Exception as refusal:
                 error = refusal
         try:
@@ -111,14 +111,6 @@ class LearningEndpoint(Endpoint):
         except ConfigurationError as missing:
             return missing.with_traceback(None)
         return translate_error(error, where=where, redact=partial(self._redact, key), waits=waits).with_traceback(None)
-
-
-def _content_of(response: Any) -> bytes:
-    """Give the body of a refusal that the official client has read."""
-    try:
-        return bytes(response.content)
-    except Exception:
-        return b""
 
 
 def _kind(response: Any, redact: Redact) -> str:

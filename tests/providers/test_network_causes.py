@@ -11,7 +11,7 @@ from declarai_like.providers._http_library import http_library, keep_alive
 from declarai_like.providers._secrets import address_secrets, header_secrets
 from declarai_like.providers._translation import translate_error
 from declarai_like.providers._waits import Waits
-from declarai_like.requests import Limits
+from declarai_like.requests import HangUp, Limits
 
 httpx = http_library()
 
@@ -96,6 +96,19 @@ def test_connect_after_the_whole_time_names_the_call():
     error = translate_error(httpx.ConnectTimeout("x"), where="h", redact=str, waits=waits)
     assert "timeout=" in str(error)
     assert error.phase == "connect"
+
+
+def test_time_of_the_whole_call_ends_work_that_waits_for_nothing():
+    Waits(Limits(timeout=600), streaming=True).check()
+    with pytest.raises(errors.ProviderTimeout, match="raise timeout="):
+        Waits(Limits(timeout=1e-9), streaming=True).check()
+
+
+def test_connection_that_shows_no_socket_is_not_cut():
+    hang_up = HangUp()
+    Waits(Limits(hang_up=hang_up), streaming=True).reads_from(Connection(None))
+    hang_up.request()
+    assert hang_up.is_requested
 
 
 class Connection:
