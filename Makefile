@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Many tests wait for servers: one process more than there are cores keeps the cores busy.
 IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
-.PHONY: help demo serve answers test check lint types imports cover soak faults browser docs bench bench-peers bench-serve matrix build clean
+.PHONY: help demo serve answers growth test check lint types imports cover soak faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ soak: .venv/dev  ## Run the long tests: growth with size, kill -9, thousands of 
 
 answers: .venv/dev  ## Read hundreds of answers as models give them, and print what became of them
 	$(BIN)/python tests/outputs/answers.py
+
+growth: .venv/dev  ## Measure what twice the text costs, for each fault of JSON: about ten minutes
+	PYTHONPATH=tests $(BIN)/python tests/outputs/growth.py
 
 faults: .venv/dev  ## Inject every fault of the table in docs/faults.md, and print it
 	$(BIN)/python tests/faults/table.py

@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import copy
 import inspect
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
-from weakref import ref
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from declarai_like._calls import runner
-from declarai_like._calls.flow import Call
+from declarai_like._conversations.chat_calls import ChatCalls
+from declarai_like._conversations.class_properties import ClassProperty, Declared
 from declarai_like._conversations.conversation import (
-    ChatState,
-    Conversation,
     with_greeting,
     without_empty_replies,
 )
 from declarai_like._conversations.declarations import ChatDeclaration, declare, placeholders_of, sending, sharing
+from declarai_like._conversations.starting import start_async_turn, start_turn
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
-from declarai_like._prompting.instructions import output_instructions, reask
-from declarai_like._prompting.rendering import version_of
 from declarai_like.errors import DefinitionError
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import as_memory
 from declarai_like.messages import Message, MessageRole
-from declarai_like.middleware.base import build_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from declarai_like._calls.rounds import Rounds
+    from declarai_like._calls.flow import Call
     from declarai_like.memory.base import HistoryLike
-    from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse, Result
     from declarai_like.streams import AsyncStream, Stream
     from declarai_like.tools.run_stores import RunStore
-    from declarai_like.tools.settings import ToolSettings
 
 __all__ = ["Chat", "LastTurns", "Summarise", "TokenBudget"]
 
@@ -45,29 +38,7 @@ _OF_TOOLS = ("deps", "runs", "run_id", "pending")
 """What a `send` takes for its tools, unless the system prompt asks for such a name."""
 
 
-class _ClassProperty(Generic[T]):
-    """A property that the class answers too: with what was declared, where an instance has a value of its own."""
-
-    def __init__(self, of_class: Callable[[Any], T], of_instance: Callable[[Any], T], assign: Any = None) -> None:
-        self._of_class = of_class
-        self._of_instance = of_instance
-        self._assign = assign
-
-    def __get__(self, chat: Any, owner: Any) -> T:
-        return self._of_class(owner) if chat is None else self._of_instance(chat)
-
-    def __set__(self, chat: Any, text: str | None) -> None:
-        self._assign(chat, inspect.cleandoc(text or ""))
-
-
-class _Declared:
-    """What the rest of this package reads of a chat, a class or an instance."""
-
-    def __get__(self, chat: Chat | None, owner: type[Chat]) -> ChatDeclaration:
-        return owner.__chat__
-
-
-class Chat:
+class Chat(ChatCalls):
     """A conversation with a model: `class Bot(Chat, llm=llm)`, or a plain class under `@llm.chat`.
 
     The docstring is the system prompt, unless `system` is given: as a class attribute, to the decorator, or to the
@@ -144,10 +115,10 @@ class Chat:
     def _write_greeting(self, text: str) -> None:
         self._session.greeting = text
 
-    declared = _Declared()
-    system = _ClassProperty[str](lambda owner: owner.__chat__.system, _read_system, _write_system)
+    declared = Declared()
+    system = ClassProperty[str](lambda owner: owner.__chat__.system, _read_system, _write_system)
     """The system prompt: of the class as declared, of an instance with its values; to be set on an instance."""
-    greeting = _ClassProperty["str | None"](
+    greeting = ClassProperty["str | None"](
         lambda owner: owner.__chat__.greeting or None, _read_greeting, _write_greeting
     )
     """What the assistant says first, or `None`; to be set on an instance."""
@@ -222,7 +193,7 @@ class Chat:
     def asend(self, *args: Any, **kwargs: Any) -> Any:
         """Do what `send` does, in an event loop: await it, or iterate it on a streaming chat."""
         _require_instance(self, "asend")
-        return _start_async_turn(self.prepare_turn(*self._split_arguments(args, kwargs)))
+        return start_async_turn(self.prepare_turn(*self._split_arguments(args, kwargs)))
 
     def resume(
         self,
@@ -288,7 +259,7 @@ class Chat:
     def aregenerate(self, *, llm_params: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """Do what `regenerate` does, in an event loop."""
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.aregenerate")
-        return _start_async_turn(self.prepare_turn(None, values, llm_params))
+        return start_async_turn(self.prepare_turn(None, values, llm_params))
 
     def fork(self) -> Any:
         """Give a second conversation that begins with a copy of this one, kept in memory."""
@@ -298,13 +269,8 @@ class Chat:
         vars(other)["_session"] = self._session.fork(memory)
         return other
 
-    @cached_property
-    def _session(self) -> ChatState:
-        declared = self.__chat__
-        return ChatState(InMemoryMessageHistory(), declared.keep_partial, declared.window)
-
     def _answer(self, call: Call[Any]) -> Any:
-        return _start_async_turn(call) if self.__chat__.is_async else _start_turn(call)
+        return start_async_turn(call) if self.__chat__.is_async else start_turn(call)
 
     def _split_arguments(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -323,137 +289,6 @@ class Chat:
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.send")
         return given[0], values, llm_params, told
 
-    def prepare_turn(
-        self,
-        message: str | None,
-        values: Mapping[str, Any],
-        llm_params: Mapping[str, Any] | None,
-        told: Mapping[str, Any] | None = None,
-        *,
-        streaming: bool | None = None,
-        as_events: bool = False,
-    ) -> Call[Any]:
-        """Put one turn together, the last one again without a message, to be made by somebody else.
-
-        `told` is what is said of its tools: `deps`, `runs`, `run_id`, and `pending="deny"`. Raises `TypeError` if the
-        system prompt lacks a value.
-        """
-        declared = self.__chat__
-        streaming = declared.options.streaming if streaming is None else streaming
-        system = self._system_prompt()
-        prompt = system.refill(values) if message is None else system.fill(values)
-        messages = (*self._opening(system.render(prompt)), Message(message or ""))
-        request = self._make_request(messages, llm_params, version_of(prompt.template), streaming=streaming)
-        given = {name: value for name, value in (told or {}).items() if value is not None}
-        pending = given.pop("pending", "error")
-        if pending not in {"error", "deny"}:
-            raise TypeError(f"{self.__name__}.send() takes pending='error' or 'deny', got {pending!r:.80}")
-        tools = self._tools()
-        rounds = None
-        if tools is not None:
-            from declarai_like._calls.tool_use import use_tools
-
-            request, rounds = use_tools(tools, request, **given)
-        elif given:
-            raise TypeError(f"{self.__name__}.send() takes {', '.join(sorted(given))} with tools, and it has none")
-        conversation = Conversation(
-            self._session, self.greeting, prompt, again=message is None, denies=pending == "deny"
-        )
-        arguments = values if message is None else {declared.reply_to: message, **values}
-        return self._make_call(request, arguments, conversation, rounds, as_events=as_events)
-
-    def prepare_resume(
-        self,
-        run: str,
-        decisions: Mapping[str, Any],
-        *,
-        runs: RunStore | None = None,
-        deps: Mapping[str, Any] | None = None,
-    ) -> Call[Any]:
-        """Put the rest of a turn together that waits for decisions; nothing is sent yet."""
-        from declarai_like._calls.tool_use import resumed_rounds
-
-        prompt = self._system_prompt().fill({})
-        request = self._make_request((), None, version_of(prompt.template), streaming=False)
-        told = {name: value for name, value in (("runs", runs), ("deps", deps)) if value is not None}
-        rounds = resumed_rounds(self._tools(), request, run, decisions, **told)
-        return self._make_call(request, {}, Conversation(self._session, self.greeting, prompt), rounds, as_events=False)
-
-    def _make_request(
-        self, messages: tuple[Message, ...], llm_params: Mapping[str, Any] | None, version: str, *, streaming: bool
-    ) -> Request:
-        declared = self.__chat__
-        provider = declared.require_provider()
-        return declared.options.request(
-            provider,
-            llm_params,
-            streaming=streaming,
-            messages=messages,
-            response_format=declared.options.response_format(declared.output, provider),
-            name=self.__name__,
-            prompt_version=version,
-            conversation=getattr(self._session.memory, "session_id", None),
-            output=declared.output,
-        )
-
-    def _make_call(
-        self,
-        request: Request,
-        arguments: Mapping[str, Any],
-        conversation: Conversation,
-        rounds: Rounds | None,
-        *,
-        as_events: bool,
-    ) -> Call[Any]:
-        options, output = self.__chat__.options, self.__chat__.output
-        return Call(
-            request,
-            output,
-            middlewares=build_stack(options, self, arguments),
-            retries=options.retries,
-            reask=partial(reask, output=output, templates=options.templates),
-            as_events=as_events,
-            conversation=conversation,
-            rounds=rounds,
-        )
-
-    def _tools(self) -> ToolSettings | None:
-        """Give what is said of tools, the methods of this instance that are tools among them."""
-        declared = self.__chat__
-        if not declared.tool_names:
-            return declared.options.tools
-        from declarai_like.tools.settings import ToolSettings
-
-        settings = declared.options.tools or ToolSettings()
-        return settings.with_more(getattr(self, name) for name in declared.tool_names)
-
-    def _opening(self, system: str) -> list[Message]:
-        """Write the system message: the prompt, and how the reply must look."""
-        declared = self.__chat__
-        options = declared.options
-        instructions = output_instructions(
-            declared.output, chat=True, templates=options.templates, shows_schema=options.shows_schema
-        )
-        text = "\n".join(filter(None, [system, instructions]))
-        return [Message(text, MessageRole.system)] if text else []
-
-    def _apply_window(self, history: list[Message], rest: list[Message]) -> list[Message]:
-        """Leave out what the window would, if it can tell without asking a model."""
-        window = self._session.window
-        if window is None:
-            return history
-        try:
-            next(window.fit(history, rest, dict(self._session.notes)))
-        except StopIteration as done:
-            history = done.value
-        return history
-
-    def _system_prompt(self) -> SystemPrompt:
-        """Give the system prompt as it was written, with what the instance knows of its values."""
-        own = self._session.system
-        template = self.__chat__.system if own is None else own
-        return SystemPrompt(template, self, self.__chat__, self._session.prompts.last)
-
 
 def _require_instance(chat: Any, method: str) -> None:
     """Raise `DefinitionError` for a method that was called on the class: there is no conversation."""
@@ -462,28 +297,6 @@ def _require_instance(chat: Any, method: str) -> None:
             f"{method}() was called on the class, not on a conversation: make one first, as in `bot = Bot()`, "
             f"and call `bot.{method}({chat!r:.40})`"
         )
-
-
-def _start_turn(call: Call[Any]) -> Any:
-    """Make a turn: give its value, or the generator of its responses."""
-    if not call.request.stream:
-        return runner.run(call).value
-    steps = runner.stream(call)
-    call.answer.stream = ref(steps)
-    return steps
-
-
-def _start_async_turn(call: Call[Any]) -> Any:
-    """Make a turn in an event loop: give the coroutine of its value, or the async generator of its responses."""
-    if not call.request.stream:
-        return _await_value(call)
-    steps = runner.astream(call)
-    call.answer.stream = ref(steps)
-    return steps
-
-
-async def _await_value(call: Call[Any]) -> Any:
-    return (await runner.arun(call)).value
 
 
 def make_chat(cls: type, llm: Any, options: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 from declarai_like._values.buffers import GrowingText, partial_json
 from declarai_like._values.event_bases import AnswerEvent, FixedPartial, LogprobsDeltaEvent, SharedEvent, TextDeltaEvent
-from declarai_like.responses import typed
+from declarai_like.responses._typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

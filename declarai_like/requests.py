@@ -20,6 +20,9 @@ Headers: TypeAlias = "Mapping[str, str] | Callable[[], Mapping[str, str]]"
 API: TypeAlias = Literal["auto", "chat", "responses"]
 """Which of OpenAI's two formats is spoken; `"auto"` is chat completions until something needs the other."""
 
+LocalAPI: TypeAlias = Literal["auto", "chat", "responses", "anthropic"]
+"""In which format the embedded server is asked; `"auto"` is chat completions."""
+
 Observer: TypeAlias = "Callable[[dict[str, Any]], object]"
 """Called with each chunk as the provider sent it, or as the filters have left it."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like._calls import runner
 from declarai_like._calls.stream_state import HeldStep, StreamState, new_items, new_partial
+from declarai_like._calls.waking import wake_reader, was_woken
 from declarai_like.errors import DefinitionError, OutputError, ProviderError
 from declarai_like.events import ContentDeltaEvent, StreamEvent
 
@@ -236,7 +237,7 @@ class AsyncStream(StreamState[T]):
             self._end()
             return False
         except BaseException as error:
-            if self._hang_up.is_requested and _was_woken(error, self._reader):
+            if self._hang_up.is_requested and was_woken(error, self._reader):
                 raise self._closed_error() from None
             self._end(error)
             raise
@@ -259,7 +260,7 @@ class AsyncStream(StreamState[T]):
         Who is reading the stream in another task is woken, and gets the error of a stream that was closed.
         """
         if self._reader is not None:
-            self._hang_up.arm(partial(_wake, self._reader))
+            self._hang_up.arm(partial(wake_reader, self._reader))
             self._hang_up.request()
         elif self._steps is not None:
             await self._steps.aclose()
@@ -336,19 +337,3 @@ class AsyncStream(StreamState[T]):
                 yield sentence
         for sentence in buffer.close():
             yield sentence
-
-
-def _wake(reader: Task[Any]) -> None:
-    """Have a task stop waiting, whatever loop or thread it runs in."""
-    reader.get_loop().call_soon_threadsafe(reader.cancel)
-
-
-def _was_woken(error: BaseException, reader: Task[Any] | None) -> bool:
-    """Say whether it was us who stopped a task, and nobody else beside us; it is not cancelled then."""
-    from asyncio import CancelledError
-
-    if isinstance(error, Exception):
-        return True
-    if reader is None or not isinstance(error, CancelledError):
-        return False
-    return not hasattr(reader, "uncancel") or reader.uncancel() == 0

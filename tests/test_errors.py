@@ -20,6 +20,7 @@ from wire_format import ask
 
 import declarai_like as declarai
 from declarai_like import errors
+from declarai_like._wire.error_classes import class_of
 from declarai_like._wire.retry_waits import retry_wait
 from declarai_like.completions import Choice, Completion, CompletionMessage
 from declarai_like.responses import Attempt, LLMResponse
@@ -238,7 +239,7 @@ def test_every_error_is_drawn_in_the_tree():
     ],
 )
 def test_class_is_found_by_status_or_code(status, code, kind):
-    assert errors.class_of(status, code) is kind
+    assert class_of(status, code) is kind
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ def test_cost_of_an_answer_is_its_usage_at_the_list_price(usage, expected):
     assert cost == (None if expected is None else pytest.approx(expected))
 
 
+def test_cost_of_googles_and_anthropics_models_is_known():
+    assert price("google", "gemini-2.5-flash", [Usage(1_000_000, 0)]) == pytest.approx(0.3)
+    assert price("anthropic", "claude-sonnet-4-5", [Usage(100_000, 0)]) == pytest.approx(0.3)
+
+
 @pytest.mark.parametrize("model", ["SmolLM2-135M-Instruct.Q4_1", "no-such-model", "", None])
 def test_cost_of_a_model_without_a_price_is_unknown_and_not_zero(model):
     assert LLMResponse(response="a", model=model, usage=Usage(1000, 100)).cost is None

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import budgets
-from declarai_like._calls.operations import Enter, Flow, Load, Middleware, Next, Operation, Send, Store
+from declarai_like._calls.operations import Enter, Flow, Middleware, Next, Operation, Send
 from declarai_like._calls.replies import show_mistake
 from declarai_like._calls.sending import (
     add_hooks,
@@ -23,18 +23,16 @@ from declarai_like._calls.sending import (
     well_formed_request,
     wrap_middleware,
 )
+from declarai_like._calls.turns import take_turn
 from declarai_like._calls.values import has_no_value, raise_known, require_response, value_of
 from declarai_like._values.buffers import Round
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.errors import (
-    HistoryError,
-    HistoryWriteError,
     LimitExceeded,
     OutputError,
     ProviderConnectionError,
     ProviderError,
     ProviderTimeout,
-    RunError,
 )
 from declarai_like.responses import Attempt, LLMResponse, Result
 
@@ -118,7 +116,7 @@ class Call(Generic[T]):
         self._tickets: list[tuple[Queue, Any]] = []
         self._reservations: tuple[Reservation, ...] = ()
         """What is set aside in money for the request that is under way."""
-        self._is_left = False
+        self.is_left = False
         """Whether the reader of a stream has left it, and what remains to be done is still performed."""
 
     def begin(self, request: Request) -> ChunkReader:
@@ -199,7 +197,7 @@ class Call(Generic[T]):
 
     def interrupt(self, error: BaseException) -> BaseException:
         """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
-        self._is_left = isinstance(error, GeneratorExit)
+        self.is_left = isinstance(error, GeneratorExit)
         accumulator = self.answer.accumulator
         return error if accumulator is None else accumulator.interrupt(error)
 
@@ -233,75 +231,15 @@ class Call(Generic[T]):
 
     def take(self, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask, within a conversation if there is one."""
-        return self._ask(self.request, send) if self.conversation is None else self._take_turn(self.conversation, send)
+        return self.ask(self.request, send) if self.conversation is None else take_turn(self, self.conversation, send)
 
-    def _take_turn(self, conversation: ConversationTurn, send: Next) -> Generator[Operation, Any, Result[T]]:
-        """Ask within a conversation: the turn enters its history whole, or not at all."""
-        ticket = self._ticket(conversation.queue)
-        try:
-            yield Enter(conversation.queue, ticket)
-            history = yield Load(conversation.memory)
-            request = yield from conversation.compose(self, history)
-            try:
-                result = yield from self._ask(request, send)
-            except BaseException as error:
-                if isinstance(error, RunError):
-                    conversation.wait(error)
-                elif self._is_left or not isinstance(error, GeneratorExit):  # else nobody performs this any more
-                    yield from self._store_partial(conversation, request)
-                raise
-            return (yield from self._store(conversation, request, result))
-        finally:
-            conversation.queue.leave(ticket)
-
-    def _ticket(self, queue: Queue) -> Any:
+    def ticket(self, queue: Queue) -> Any:
         """Make a ticket of a queue; `close` gives it back, should an interrupt come before we do."""
         ticket = queue.ticket(self.answer.stream)
         self._tickets.append((queue, ticket))
         return ticket
 
-    def _store(
-        self, conversation: ConversationTurn, request: Request, result: Result[T]
-    ) -> Generator[Operation, Any, Result[T]]:
-        """Store a turn that is whole."""
-        turn = self._record(conversation, request, result.response)
-        try:
-            yield Store(conversation.memory, turn, conversation.replaces)
-        except HistoryError as error:
-            raise HistoryWriteError(
-                f"the answer came but could not be stored, it is in `response` and `value`: {error.message}",
-                response=result.response,
-                value=result.value,
-            ).with_cause(error) from None
-        conversation.keep_values()
-        return result
-
-    def _store_partial(self, conversation: ConversationTurn, request: Request) -> Generator[Operation, Any, None]:
-        """Store what had come of a turn that broke off, if that is wanted; what broke it is told, whatever happens."""
-        response = self.response
-        if self.rounds is not None and response is None:
-            response = LLMResponse()  # what came before this round is whole
-        if not conversation.keep_partial or response is None or not (response.response or self.rounds):
-            return
-        turn = self._record(conversation, request, response, interrupted=True)
-        if not turn:
-            return
-        try:
-            yield Store(conversation.memory, turn, conversation.replaces)
-        except HistoryError as error:
-            logger.warning("a turn that broke off could not be stored: %s", error)
-        else:
-            conversation.keep_values()
-
-    def _record(
-        self, conversation: ConversationTurn, request: Request, response: LLMResponse, *, interrupted: bool = False
-    ) -> list[Message]:
-        """Give what is to be stored of the turn, with the calls and results of its rounds."""
-        if self.rounds is None:
-            return conversation.record(request, response, interrupted=interrupted)
-        return self.rounds.record(conversation, request, response, interrupted=interrupted)
-
-    def _ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[T]]:
+    def ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[T]]:
         """Ask, and ask again while the answer is not of its type."""
         if self.rounds is not None:
             return (yield from self.rounds.ask(self, first, send))
@@ -353,7 +291,7 @@ class Call(Generic[T]):
         slots = request.limits.slots
         if slots is None:
             return (yield from self._send_adapting(request))
-        ticket = self._ticket(slots)
+        ticket = self.ticket(slots)
         try:
             yield Enter(slots, ticket)
             return (yield from self._send_adapting(request))

@@ -10,7 +10,7 @@ from declarai_like._calls.middlewares import TaskMiddleware
 from declarai_like._calls.option_names import describe_unknown, looks_like_key
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
-from declarai_like.requests import API, Headers, Limits, Request
+from declarai_like.requests import API, Headers, Limits, LocalAPI, Request
 
 if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
@@ -96,7 +96,7 @@ class LocalOptions(TypedDict, total=False):
     n_ctx: int
     n_parallel: int
     n_gpu_layers: int
-    api: API
+    api: LocalAPI
     extra_body: Mapping[str, Any]
     llm_params: Mapping[str, Any]
     middlewares: Sequence[Any]

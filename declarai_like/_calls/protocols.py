@@ -25,6 +25,28 @@ class ChunkReader(Protocol):
         """Give the whole answer."""
 
 
+class AskingCall(Protocol):
+    """A call, as far as the turn of a chat needs it."""
+
+    @property
+    def rounds(self) -> ToolRounds | None:
+        """What runs the tools that the model asks for."""
+
+    @property
+    def response(self) -> LLMResponse | None:
+        """The answer so far."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the reader of a stream has left it, and what remains to be done is still performed."""
+
+    def ticket(self, queue: Queue) -> Any:
+        """Make a ticket of a queue."""
+
+    def ask(self, first: Request, send: Next) -> Generator[Operation, Any, Result[Any]]:
+        """Ask, and ask again while the answer is not of its type."""
+
+
 class ConversationTurn(Protocol):
     """A turn of a chat: what is sent with a message, and what is stored of it and its reply."""
 

@@ -15,27 +15,24 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from declarai_like._calls.closing import aclosing
 from declarai_like._calls.deadlines import Deadline
+from declarai_like._calls.histories import aload, astore, load, store
 from declarai_like._calls.operations import Ask, Enter, Load, Operation, Send, Show, Sleep, Store, ToolOperation
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import DefinitionError, OutputError, ProviderError
 from declarai_like.providers._stand_ins import stand_in_for
 
 if TYPE_CHECKING:
-    from asyncio import Task
-    from collections.abc import AsyncGenerator, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Generator
     from concurrent.futures import Future
 
     from typing_extensions import Self
 
     from declarai_like._calls.flow import Call
-    from declarai_like.memory import MessageHistory
-    from declarai_like.messages import Message
     from declarai_like.responses import Result
 
 T = TypeVar("T")
-
-_STORING = 1.0  # seconds in any case: an answer that came in time is not lost because its time is over now
 
 
 class _Outcome:
@@ -131,9 +128,9 @@ def _perform_local(operation: Operation, deadline: Deadline) -> Any:
         time.sleep(operation.seconds)
         return True
     if isinstance(operation, Load):
-        return _load(operation.memory, deadline)
+        return load(operation.memory, deadline)
     if isinstance(operation, Store):
-        return _store(operation, deadline)
+        return store(operation, deadline)
     if not isinstance(operation, Enter):
         return _perform_seldom(operation, deadline)
     operation.queue.enter(operation.ticket)
@@ -161,9 +158,9 @@ async def _aperform_local(operation: Operation, deadline: Deadline) -> Any:
         await _async_sleep(operation.seconds)
         return True
     if isinstance(operation, Load):
-        return await _aload(operation.memory, deadline)
+        return await aload(operation.memory, deadline)
     if isinstance(operation, Store):
-        return await _astore(operation, deadline)
+        return await astore(operation, deadline)
     if not isinstance(operation, Enter):
         return await _aperform_seldom(operation, deadline)
     operation.queue.aenter(operation.ticket)
@@ -201,51 +198,6 @@ async def _await_ticket(ticket: Future[None], deadline: Deadline) -> None:
     if not done:
         future.cancel()
         raise deadline.error(", spent on waiting for its turn")
-
-
-def _load(memory: MessageHistory, deadline: Deadline) -> list[Message]:
-    return deadline.run(lambda: memory.history)
-
-
-async def _aload(memory: MessageHistory, deadline: Deadline) -> list[Message]:
-    if deadline.left is None:
-        return await memory.ahistory()
-    return await deadline.run(lambda: _start(memory.ahistory()))
-
-
-def _store(operation: Store, deadline: Deadline) -> None:
-    memory, messages, replaced = operation.memory, operation.messages, operation.replaces
-    if replaced is None:
-        deadline.run(lambda: memory.add_messages(messages), least=_STORING)
-    else:
-        deadline.run(lambda: memory.compare_and_replace(replaced, messages), least=_STORING)
-
-
-async def _astore(operation: Store, deadline: Deadline) -> None:
-    memory, messages, replaced = operation.memory, operation.messages, operation.replaces
-    if replaced is None:
-        writing = deadline.run(lambda: _start(memory.aadd_messages(messages)), least=_STORING)
-    else:
-        writing = deadline.run(lambda: _start(memory.acompare_and_replace(replaced, messages)), least=_STORING)
-    await _await_to_the_end(writing)
-
-
-def _start(work: Coroutine[Any, Any, T]) -> Task[T]:
-    """Begin a task, in a copy of the context that holds here."""
-    from asyncio import create_task
-
-    return create_task(work)
-
-
-async def _await_to_the_end(writing: Task[None]) -> None:
-    """Await what a thread does and nobody can stop: who is cancelled meanwhile leaves when it is done."""
-    from asyncio import CancelledError, shield, wait
-
-    try:
-        await shield(writing)
-    except CancelledError:
-        await wait([writing])
-        raise
 
 
 async def _async_sleep(seconds: float) -> None:
@@ -296,33 +248,6 @@ def stream(call: Call[Any]) -> Generator[Any, None, None]:
             raise
         finally:
             resume = None  # an error holds this frame: the frame must not hold the error
-
-
-class aclosing:  # noqa: N801 - it takes the place of the standard library's
-    """Closes an async generator at the end of the block, and holds it until then.
-
-    When a forgotten stream is part of a reference cycle, the garbage collector would close it and the generator inside
-    of it at the same time, which they do not bear. The inner one is held here: only the outer one is garbage, and it
-    closes the inner one.
-    """
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, chunks: AsyncGenerator[Any, None]) -> None:
-        self._chunks = chunks
-
-    async def __aenter__(self) -> AsyncGenerator[Any, None]:
-        _held.add(self._chunks)
-        return self._chunks
-
-    async def __aexit__(self, *_exc: object) -> None:
-        try:
-            await self._chunks.aclose()
-        finally:
-            _held.discard(self._chunks)
-
-
-_held: set[AsyncGenerator[Any, None]] = set()
 
 
 async def astream(call: Call[Any]) -> AsyncGenerator[Any, None]:

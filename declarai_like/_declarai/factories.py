@@ -248,9 +248,11 @@ def local(model: str | None = None, *, stream: bool | None = None, **options: Un
 
     `model` is the path of a GGUF file, else the environment's `DECLARAI_LOCAL_MODEL`, else the model that
     `declarai-like pull` has fetched. `n_ctx` is how many tokens a conversation may have, `n_parallel` how many
-    calls are computed at a time. Raises `ConfigurationError` if there is no such model; it is loaded at the first
-    call, which raises `MissingExtra` if `declarai-like[local]` is not installed. A small model may not find its end,
-    so an answer is cut at 1,024 tokens unless `llm_params` says otherwise.
+    calls are computed at a time. `api` is the format in which the embedded server is asked: `"chat"`, `"responses"`,
+    or `"anthropic"`, in which typed answers go by chat completions, for there llama.cpp holds them to no schema.
+    Raises `ConfigurationError` if there is no such model; it is loaded at the first call, which raises `MissingExtra`
+    if `declarai-like[local]` is not installed. A small model may not find its end, so an answer is cut at 1,024 tokens
+    unless `llm_params` says otherwise.
     """
     return Declarai.of(*open_local(model=model, stream=stream, **options))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.option_names import looks_like_key
 from declarai_like._calls.options import Options, ProviderOptions
-from declarai_like.errors import ConfigurationError
+from declarai_like.errors import ConfigurationError, DefinitionError
 from declarai_like.providers.azure import AzureOpenAIProvider
 from declarai_like.providers.base import LLMSettings, Secret, registered
 from declarai_like.providers.offline import OfflineProvider, is_offline, or_offline
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from declarai_like.providers._endpoints import Key
     from declarai_like.providers.base import Provider
-    from declarai_like.requests import Headers
+    from declarai_like.requests import Headers, LocalAPI
 
     Opened: TypeAlias = tuple[Provider, Options]
 
@@ -187,15 +187,22 @@ def open_google(
     return or_offline(provider), _lay_options(stream, options, _OF_GOOGLE)
 
 
-def open_local(*, model: str | None = None, stream: bool | None = None, **options: Any) -> Opened:
+def open_local(
+    *, model: str | None = None, stream: bool | None = None, api: LocalAPI = "auto", **options: Any
+) -> Opened:
     """Open a model that runs in this process."""
     from declarai_like.providers.local import LocalProvider
+
+    if api not in _LOCAL_APIS:
+        raise DefinitionError(f"api: expected one of {', '.join(map(repr, _LOCAL_APIS))}, got {api!r:.80}")
 
     options["llm_params"] = {"max_tokens": 1024, **(options.get("llm_params") or {})}
     server = {name: options.pop(name) for name in ("n_ctx", "n_parallel", "n_gpu_layers") if name in options}
     if is_offline():
         return OfflineProvider(name="local", model=model or "offline"), _lay_options(stream, options)
-    return LocalProvider.of(model, streaming=bool(stream), **server), _lay_options(stream, options, ("model", "stream"))
+    return LocalProvider.of(model, streaming=bool(stream), api=api, **server), _lay_options(
+        stream, options, ("model", "stream")
+    )
 
 
 def open_offline(*, seed: int = 0, stream: bool | None = None, **options: Any) -> Opened:
@@ -262,6 +269,7 @@ _OF_AZURE = (
 _OF_ANTHROPIC = (
     "model", "version", "api_key", "base_url", "stream", "headers", "http_client", "http_async_client",
 )  # fmt: skip
+_LOCAL_APIS = ("auto", "chat", "responses", "anthropic")
 _OF_GOOGLE = (*_OF_ANTHROPIC, "token")
 _KEYS = frozenset({"openai_token", "azure_openai_key", "api_key", "token"})
 _OF_TASKS = ProviderOptions.__annotations__.keys() - {

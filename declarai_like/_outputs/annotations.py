@@ -1,14 +1,18 @@
-"""Return types that would be read too late: what is iterated lazily is never validated."""
+"""Return types as they are declared: their names, those of JSON alone, and those that would be read too late."""
 
 from __future__ import annotations
 
+import types
 import typing
 from collections import abc
 from typing import Any
 
 from declarai_like.errors import DefinitionError
 
-__all__ = ["refuse_lazy_fields", "replace_iterables"]
+__all__ = ["SCALARS", "is_plain", "name_of", "refuse_lazy_fields", "replace_iterables"]
+
+SCALARS = (int, float, bool)
+"""What is asked for bare."""
 
 _EAGER = frozenset({abc.Iterable, abc.Collection, abc.Reversible, abc.Container})
 _LAZY = frozenset(
@@ -74,3 +78,36 @@ def _annotate(kind: Any, metadata: tuple[Any, ...]) -> Any:
 
 def _is_union(annotation: Any) -> bool:
     return type(annotation).__name__ in {"UnionType", "_UnionGenericAlias", "Union"}
+
+
+def is_plain(annotation: Any) -> bool:
+    """Whether a type is made of JSON's own types only: then nothing can be wrong with it."""
+    if annotation in (None, type(None), str, *SCALARS):
+        return True
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return all(isinstance(arg, str) for arg in args)
+    if origin is dict and args[0] not in {str, int}:
+        return False
+    return origin in _CONTAINERS and bool(args) and all(is_plain(arg) for arg in args if arg is not ...)
+
+
+_CONTAINERS = (list, dict, tuple, set, frozenset, typing.Union, types.UnionType)
+
+
+def name_of(annotation: Any) -> str:
+    """Return the annotation as one would write it, without the modules' names."""
+    if annotation is None or annotation is type(None):
+        return "None"
+    if annotation is ...:
+        return "..."
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return name_of(args[0])
+    if origin is typing.Literal:
+        return f"Literal[{', '.join(map(repr, args))}]"
+    names = [name_of(arg) for arg in args]
+    if origin in {typing.Union, types.UnionType}:
+        return " | ".join(names)
+    name: str = getattr(annotation, "__name__", None) or repr(annotation).removeprefix("typing.")
+    return f"{name}[{', '.join(names)}]" if origin and "[" not in name else name

@@ -11,11 +11,11 @@ from declarai_like._outputs.refusals import Refused, Repairs
 __all__ = ["read_number"]
 
 _SIGNS = str.maketrans({"−": "-", "－": "-", "﹣": "-", "＋": "+", "\u00a0": " ", "\u202f": " ", "\u2009": " "})  # noqa: RUF001 - they are meant
-_MARKUP = str.maketrans("", "", "*`\"'“”_")
+_MARKUP = re.compile(r"(?<![0-9*`\"'“”_])[*`\"'“”_]+|[*`\"'“”_]+(?![0-9*`\"'“”_])")
 # A run of digits with all that may belong to it; whether it is a number is for the forms below to say.
-_RUN = re.compile(r"[0-9](?:[0-9.,'’ ]*[0-9])?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?")  # noqa: RUF001 - an apostrophe
+_RUN = re.compile(r"[0-9](?:[0-9.,'’_*`\" ]*[0-9])?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?")  # noqa: RUF001 - an apostrophe
 _FORM = re.compile(
-    r"(?P<groups>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+)(?P<rest>\.[0-9]+)?"
+    r"(?P<groups>[0-9]{1,3}(?P<gap>[, '’_])[0-9]{3}(?:(?P=gap)[0-9]{3})*)(?P<rest>\.[0-9]+)?"  # noqa: RUF001 - an apostrophe
     r"|(?P<plain>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 )
 _CURRENCY = "$€£¥₹₽₩¢"
@@ -34,15 +34,14 @@ _SCALES = frozenset(
 _DOUBTS = re.compile(
     r"\b(?:not|no|never|neither|nor|none|nothing|without|cannot|can't|unknown|unclear|unsure|uncertain|unable|impossible"
     r"|minus|negative|below|less|fewer|more|least|most|over|under|above|between|range|ranging|up\sto|maximum|minimum"
-    r"|max|min|at\sleast|at\smost|except|instead|rather|either|or|versus|vs|half|quarter|third|double|twice|squared|half"
+    r"|max|(?<![0-9]\s)(?<![0-9])min|at\sleast|at\smost|except|instead|rather|either|or|versus|vs|half|quarter|third|double|twice|squared|half"
     r"|section|page|chapter|figure|table|paragraph|footnote|appendix|version|plus|and\sa|if|unless|depends|guess"
     r"|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
     r"|hundreds?|thousands?|millions?|billions?|trillions?|dozens?|lakhs?|crores?|mio|mrd|debit|loss|owed)\b"
     r"|n't\b|n’t\b",  # noqa: RUF001 - an apostrophe
     re.IGNORECASE,
 )
-_STRANGE = re.compile(r"[±×÷^~<>≤≥≈/=|‰‱°#–—‒]")  # noqa: RUF001 - they are meant
-_ABOUT = re.compile(r"~(?=\s?[-+$€£]?[0-9.])|≈")
+_STRANGE = re.compile(r"[±×÷^~<>≤≥≈≠/|‰‱°#–—‒]|=(?!\s*[-+$€£]?[.0-9])|(?<=[!:=])=")  # noqa: RUF001 - they are meant
 _LONGEST = 10_000
 _LARGEST_EXPONENT = 300
 
@@ -54,7 +53,7 @@ def read_number(text: str, *, is_whole: bool, repairs: Repairs) -> Number:
     """
     if len(text) > _LONGEST:
         raise Refused("too long a text for a number")
-    plain = text.translate(_SIGNS).translate(_MARKUP).strip()
+    plain = _MARKUP.sub("", text.translate(_SIGNS)).strip()
     if any(mark.isnumeric() and not mark.isascii() for mark in plain):
         raise Refused("digits that are none of 0 to 9")
     runs = list(_RUN.finditer(plain))
@@ -83,7 +82,9 @@ def _number_of(text: str, run: re.Match[str]) -> str:
     _check_after(after)
     if around and before[: around.start()].rstrip().endswith("(") and after.lstrip(_CURRENCY + " %").startswith(")"):
         raise Refused("a number in brackets, which may mean a negative one")
-    digits = form["plain"] or form["groups"].replace(",", "").replace(" ", "") + (form["rest"] or "")
+    if form["gap"] == " " and around and "+" in around[0]:
+        raise Refused(f"{run[0]!r} may be a telephone number")
+    digits = form["plain"] or form["groups"].replace(form["gap"], "") + (form["rest"] or "")
     whole, point, fraction = digits.partition(".")
     number = f"{sign}{whole.lstrip('0') or '0'}{point}{fraction}"
     if not JSON_NUMBER.fullmatch(number):

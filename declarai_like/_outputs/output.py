@@ -6,11 +6,10 @@ import functools
 import inspect
 import json
 import re
-import types
-import typing
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from declarai_like._outputs.annotations import refuse_lazy_fields, replace_iterables
+from declarai_like._outputs.annotations import SCALARS, is_plain, name_of, refuse_lazy_fields, replace_iterables
+from declarai_like._outputs.explanations import condense, shorten
 from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
 from declarai_like.responses import Parsed
 
@@ -27,9 +26,6 @@ __all__ = ["Output"]
 
 T = TypeVar("T")
 
-_LONGEST_REASON = 420
-_SCALARS = (int, float, bool)
-_MOST_SHOWN = 400
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -47,8 +43,8 @@ class Output(Generic[T]):
         self.key = key
         self.description = description
         self.is_text = annotation is str
-        self.is_scalar = any(annotation is scalar for scalar in _SCALARS)
-        self.type_name = _name_of(annotation)
+        self.is_scalar = any(annotation is scalar for scalar in SCALARS)
+        self.type_name = name_of(annotation)
         self._where = where
 
     @classmethod
@@ -61,7 +57,7 @@ class Output(Generic[T]):
         """
         annotation = str if annotation is inspect.Parameter.empty else replace_iterables(annotation, where)
         output: Output[Any] = Output(annotation, key=key, description=description, where=where)
-        if not _is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
+        if not is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
             output._define()
         return output
 
@@ -79,7 +75,7 @@ class Output(Generic[T]):
             _ = self._adapter.validator, self.schema
         except Exception as error:
             place = f"{self._where}: " if self._where else ""
-            reason = _condense(error)
+            reason = condense(error)
             raise DefinitionError(
                 f"{place}the return type {self.type_name} has no JSON Schema; "
                 f"return a type that pydantic can describe ({reason})"
@@ -200,7 +196,7 @@ class Output(Generic[T]):
         partials.feed(text)
         return OutputTruncated(
             f"the response was cut at the token limit before the {self.type_name} was complete, "
-            f"got {_shorten(text)}; raise max_tokens or ask for less",
+            f"got {shorten(text)}; raise max_tokens or ask for less",
             partial=partials.value,
         )
 
@@ -212,21 +208,21 @@ class Output(Generic[T]):
             return Parsed(*read_leniently(self._target, text, error))
         except Unreadable as failure:
             reason = failure.args[0]
-            raise OutputError(f"expected {self.type_name}, got {_shorten(text)}: {reason}").with_cause(
+            raise OutputError(f"expected {self.type_name}, got {shorten(text)}: {reason}").with_cause(
                 failure.__cause__
             ) from None
 
     def _strict(self, text: str) -> Parsed:
         """Take the JSON of the type to the letter, in a code fence at most."""
         from declarai_like._outputs.exact import without_fence
-        from declarai_like._outputs.targets import describe_error
+        from declarai_like._outputs.explanations import describe_error
 
         bare = without_fence(text)
         try:
             return Parsed(self._target.strict(bare), () if bare == text else ("fence",))
         except Exception as error:
             raise OutputError(
-                f"expected {self.type_name} as exact JSON, as reading='strict' says, got {_shorten(text)}: "
+                f"expected {self.type_name} as exact JSON, as reading='strict' says, got {shorten(text)}: "
                 f"{describe_error(error)}"
             ).with_cause(error) from None
 
@@ -254,48 +250,3 @@ def _repeats_keys(text: str) -> bool:
     except ValueError as error:
         return "duplicate key" in str(error)
     return False
-
-
-def _shorten(text: str) -> str:
-    """Return the text for an error message, cut at a sensible length."""
-    return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}... ({len(text)} characters)"
-
-
-def _condense(error: Exception) -> str:
-    """Give what an error says in one line, without the links below it."""
-    lines = (line.strip() for line in str(error).splitlines())
-    text = " ".join(line for line in lines if line and not line.startswith("For further information"))
-    return text if len(text) <= _LONGEST_REASON else f"{text[:150]} ... {text[-250:]}"
-
-
-def _is_plain(annotation: Any) -> bool:
-    """Whether a type is made of JSON's own types only: then nothing can be wrong with it."""
-    if annotation in (None, type(None), str, *_SCALARS):
-        return True
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Literal:
-        return all(isinstance(arg, str) for arg in args)
-    if origin is dict and args[0] not in {str, int}:
-        return False
-    return origin in _CONTAINERS and bool(args) and all(_is_plain(arg) for arg in args if arg is not ...)
-
-
-_CONTAINERS = (list, dict, tuple, set, frozenset, typing.Union, types.UnionType)
-
-
-def _name_of(annotation: Any) -> str:
-    """Return the annotation as one would write it, without the modules' names."""
-    if annotation is None or annotation is type(None):
-        return "None"
-    if annotation is ...:
-        return "..."
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _name_of(args[0])
-    if origin is typing.Literal:
-        return f"Literal[{', '.join(map(repr, args))}]"
-    names = [_name_of(arg) for arg in args]
-    if origin in {typing.Union, types.UnionType}:
-        return " | ".join(names)
-    name: str = getattr(annotation, "__name__", None) or repr(annotation).removeprefix("typing.")
-    return f"{name}[{', '.join(names)}]" if origin and "[" not in name else name

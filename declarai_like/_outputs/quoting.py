@@ -16,6 +16,7 @@ _SPACE = re.compile(r"[\s\ufeff]*")
 _NAME = re.compile(r"[^\W\d][\w$-]{0,80}|\$[\w$-]{0,80}|-?[0-9]{1,20}")
 _ITEM = re.compile(r"""["'“„«‘`\[{(\d]|[-+][\d.I]|\.\d""")  # noqa: RUF001 - they are meant
 _WORD_ITEM = re.compile(r"(?:true|false|null|None|True|False|NaN|Infinity)\b")
+_CONCATENATION = re.compile(r"""[+&.]\s*["'`]""")
 _WORD_BEGUN = re.compile(r"[A-Za-z]{0,8}\Z")
 _MOST_COMMENT = 400
 _MOST_KEY = 2000
@@ -90,7 +91,7 @@ def ends_in_object(text: str, position: int, quote: str) -> bool | None:  # noqa
         if found is None:
             return None
         return text[found] in "}," or is_key(text, found)
-    if mark == ":":
+    if mark == ":" or _CONCATENATION.match(text, found):
         raise Ambiguous("a comma or } after a text")
     if mark in CLOSERS:
         key = is_key(text, found)
@@ -110,7 +111,7 @@ def ends_in_array(text: str, position: int, quote: str, closer: str) -> bool | N
     mark = text[found]
     if mark == closer:
         return True
-    if mark in CLOSERS and (found > position or mark == quote):
+    if (mark in CLOSERS and (found > position or mark == quote)) or _CONCATENATION.match(text, found):
         raise Ambiguous("a comma or ] after a text")
     if mark != ",":
         return False

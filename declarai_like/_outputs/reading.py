@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from declarai_like._outputs.explanations import describe_error
 from declarai_like._outputs.growth import grows_into
 from declarai_like._outputs.partials import JsonPartials
 from declarai_like._outputs.plain_data import dump
@@ -14,12 +15,12 @@ from declarai_like._outputs.reader import Reader
 from declarai_like._outputs.reasoning import ReasoningSplitter
 from declarai_like._outputs.refusals import Refused, Repairs
 from declarai_like._outputs.surrogates import join_surrogates
-from declarai_like._outputs.targets import Target, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from declarai_like._outputs.documents import Document
+    from declarai_like._outputs.targets import Target
 
 __all__ = ["Unreadable", "read_leniently"]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._outputs.pieces import Broken
 from declarai_like._outputs.plain_data import JSON_NUMBER, Number
 from declarai_like._outputs.texts import TextReader
-from declarai_like._outputs.words import read_word
+from declarai_like._outputs.words import has_unit, read_text, read_word
 
 if TYPE_CHECKING:
     from declarai_like._outputs.pieces import Step
+    from declarai_like._outputs.words import Word
 
 __all__ = ["SPACE", "Broken", "Scanner"]
 
@@ -36,12 +37,24 @@ class Scanner(TextReader):
             end = len(text) if stop is None else stop.start()
             word = text[position:end]
             if JSON_NUMBER.fullmatch(word):
-                self.leaf_ended(Number(word))
-                return end
+                return self._read_number(text, position, end, closer)
             if word in _LITERALS:
                 self.leaf_ended(_LITERALS[word])
                 return end
-        read = read_word(text, position, closer, is_last=self.is_last)
+        return self._take_word(read_word(text, position, closer, is_last=self.is_last))
+
+    def _read_number(self, text: str, position: int, end: int, closer: str) -> int:
+        """Take a number, with the unit that follows it if one does."""
+        if text[end : end + 1] in {" ", "\t"}:
+            followed = has_unit(text, end, is_last=self.is_last)
+            if followed is None:
+                return -1
+            if followed:
+                return self._take_word(read_text(text, position, closer, is_last=self.is_last))
+        self.leaf_ended(Number(text[position:end]))
+        return end
+
+    def _take_word(self, read: Word | None) -> int:
         if read is None:
             return -1
         self.note(read.repair)

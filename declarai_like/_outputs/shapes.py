@@ -6,20 +6,14 @@ closed; then pydantic validates its text. So whatever pydantic adds is shown lat
 
 from __future__ import annotations
 
-import copy
 import functools
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs import coercions
-from declarai_like._outputs.containers import (
-    ListContainer,
-    MapContainer,
-    RecordContainer,
-    RootContainer,
-    SetContainer,
-    TupleContainer,
-)
-from declarai_like._outputs.fields import Record, is_plain, keys_of
+from declarai_like._outputs.containers import MapContainer, RecordContainer
+from declarai_like._outputs.fields import Record, keys_of
+from declarai_like._outputs.leaves import LEAVES
+from declarai_like._outputs.sequences import ListContainer, SetContainer, TupleContainer
 from declarai_like._outputs.shape import Shape
 from declarai_like._outputs.unions import for_choice, open_choice
 
@@ -28,9 +22,8 @@ if TYPE_CHECKING:
 
     Node = Mapping[str, Any]
 
-__all__ = ["shape_of", "under_key"]
+__all__ = ["shape_of"]
 
-_ALONE = frozenset({"metadata", "ref", "serialization", "type"})
 _FUNCTIONS = frozenset({"function-after", "function-before", "function-wrap"})
 _AROUND = _FUNCTIONS | {"nullable"}
 _TRANSPARENT = {"default": "schema", "definitions": "schema", "json-or-python": "json_schema"}
@@ -72,7 +65,9 @@ class _Builder:
         shape = Shape(compiled)
         if "ref" in node:
             self._built[node["ref"]] = shape
-        if kind in _READERS:
+        if kind in LEAVES:
+            LEAVES[kind](shape, node, config)
+        elif kind in _READERS:
             _READERS[kind](self, shape, node, config)
         return shape
 
@@ -92,46 +87,12 @@ class _Builder:
             node = {"type": "definitions", "schema": node, "definitions": list(self._definitions.values())}
         return SchemaValidator(node, config).validate_json  # type: ignore[arg-type]  # pydantic's own schema
 
-    def read_str(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.grows = True
-        shape.text_fits = "pattern" not in node
-        shape.coerce = coercions.coerce_text
-        shape.text = node.keys() <= _ALONE and is_plain(config)
-
     def read_any(self, shape: Shape, node: Node, config: Node) -> None:
         shape.grows = shape.text = shape.text_fits = True
         shape.opens = {
             "{": lambda outer: MapContainer(outer, None, shape),
             "[": lambda outer: ListContainer(outer, shape),
         }
-
-    def read_int(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.coerce_integer
-
-    def read_number(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.coerce_number
-
-    def read_decimal(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.coerce_decimal
-
-    def read_bool(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.coerce_truth
-
-    def read_moment(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.coerce_moment
-
-    def read_instant(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.coerce_instant
-
-    def read_literal(self, shape: Shape, node: Node, config: Node) -> None:
-        shape.coerce = coercions.for_members((value, ()) for value in node["expected"])
-
-    def read_enum(self, shape: Shape, node: Node, config: Node) -> None:
-        described = node["cls"].__doc__
-        shape.coerce = coercions.for_members(
-            (each.value, [each.name, *([each.__doc__] if each.__doc__ not in {None, described} else [])])
-            for each in node["members"]
-        )
 
     def read_list(self, shape: Shape, node: Node, config: Node) -> None:
         items = self._items(shape, node, config)
@@ -253,25 +214,15 @@ class _Builder:
 
 _READERS: dict[str, Callable[[_Builder, Shape, Node, Node], None]] = {
     "any": _Builder.read_any,
-    "bool": _Builder.read_bool,
     "call": _Builder.read_named_tuple,
     "dataclass": _Builder.read_object,
-    "date": _Builder.read_moment,
-    "datetime": _Builder.read_instant,
-    "decimal": _Builder.read_decimal,
     "dict": _Builder.read_dict,
-    "enum": _Builder.read_enum,
-    "float": _Builder.read_number,
     "frozenset": _Builder.read_set,
-    "int": _Builder.read_int,
     "list": _Builder.read_list,
-    "literal": _Builder.read_literal,
     "model": _Builder.read_object,
     "named-tuple": _Builder.read_named_tuple,
     "set": _Builder.read_set,
-    "str": _Builder.read_str,
     "tagged-union": _Builder.read_union,
-    "time": _Builder.read_moment,
     "tuple": _Builder.read_tuple,
     "typed-dict": _Builder.read_object,
     "union": _Builder.read_union,
@@ -284,15 +235,6 @@ def shape_of(schema: Node) -> Shape:
     shape = builder.shape(schema, {})
     builder.open_choices()
     return shape
-
-
-def under_key(inner: Shape, key: str) -> Shape:
-    """Return the shape of a type that stands under a key in an object, or bare."""
-    root = copy.copy(inner)
-    root.opens = {"{": lambda _: RootContainer(inner, key, inner)}
-    if "[" in inner.opens:
-        root.opens["["] = lambda _: inner.opens["["](inner)
-    return root
 
 
 def _refers(node: Any) -> bool:

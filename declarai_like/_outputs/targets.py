@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._outputs import exact
+from declarai_like._outputs.containers import RootContainer
 from declarai_like._outputs.plain_data import JSON_NUMBER, Number
 from declarai_like._outputs.refusals import Refused, Repairs
-from declarai_like._outputs.shapes import shape_of, under_key
+from declarai_like._outputs.shapes import shape_of
 from declarai_like._outputs.wordings import strip_marks
 
 if TYPE_CHECKING:
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
+    from declarai_like._outputs.shape import Shape
+
     Form = tuple[Any, str]
 
-__all__ = ["Target", "describe_error"]
+__all__ = ["Target"]
 
 T = TypeVar("T")
 
-_MOST_ERRORS = 10
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 _WRAPPERS = 2
 
@@ -43,7 +46,7 @@ class Target(Generic[T]):
         self._shape = shape_of(adapter.core_schema)
         self.is_wrapped = is_wrapped
         self._type_name = type_name
-        self.root = under_key(self._shape, key) if is_wrapped else self._shape
+        self.root = _under_key(self._shape, key) if is_wrapped else self._shape
         self.is_scalar = is_scalar
         self.is_list = "[" in self._shape.opens
         self.is_container = bool(self._shape.opens) or self._is_rooted_container(adapter.core_schema)
@@ -80,6 +83,8 @@ class Target(Generic[T]):
 
     def coerce(self, data: Any, repairs: Repairs) -> Any:
         """Change plain data into what the type wants; raises `Refused`."""
+        if self._shape.text_fits and isinstance(data, Number):  # alone, it is rather a mistake than the text
+            return data
         return self._shape.coerce(data, repairs)
 
     def validate(self, text: str, *, forbids_extra: bool = False) -> T:
@@ -215,24 +220,10 @@ def validate_known(validator: Any, text: str) -> Any:
         return validator.validate_json(text)
 
 
-def describe_error(error: Exception, place: tuple[str, ...] = ()) -> str:
-    """Tell each validation error with its path from `place`, or the error itself if it is another one."""
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return (
-            str(error)
-            if isinstance(error, Refused) or type(error) is ValueError
-            else f"{type(error).__name__}: {error}"
-        )
-    errors = error.errors(include_url=False, include_context=False)
-    told = [
-        f"{_path((*place, *each['loc']))}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]
-    ]
-    more = len(errors) - len(told)
-    return "; ".join([*told, f"and {more} more"] if more else told)
-
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
-    return f"{path.removeprefix('.')}: " if path else ""
+def _under_key(inner: Shape, key: str) -> Shape:
+    """Return the shape of a type that stands under a key in an object, or bare."""
+    root = copy.copy(inner)
+    root.opens = {"{": lambda _: RootContainer(inner, key, inner)}
+    if "[" in inner.opens:
+        root.opens["["] = lambda _: inner.opens["["](inner)
+    return root

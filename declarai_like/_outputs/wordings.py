@@ -33,7 +33,10 @@ _TURNS = re.compile(
     r"|n't\b|n’t\b|\?|-{1,2}>|→",  # noqa: RUF001 - they are meant
     re.IGNORECASE,
 )
-_TRUTH = re.compile(r"\b(?:(true|yes|correct)|(false)|(no)(?=\s*(?:[.,;:!*`\"'—–)]|-\s|\Z)))", re.IGNORECASE)  # noqa: RUF001 - they are meant
+_TRUTH = re.compile(
+    r"(?<![\w-])(?:(true|yes|correct)(?!-?\w)|(false)(?!-?\w)|(no)(?=\s*(?:[.,;:!*`\"'—–)]|-\s|\Z)))",  # noqa: RUF001 - they are meant
+    re.IGNORECASE,
+)
 _TRUTHS = {
     **dict.fromkeys(("true", "yes", "y", "t", "on"), True),
     **dict.fromkeys(("false", "no", "n", "f", "off"), False),
@@ -142,7 +145,7 @@ def _patterns(form: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
         pattern = re.compile(rf"(?<![\w-]){words}(?![\w-]|'[a-z])", re.IGNORECASE)
         return pattern, pattern
     marked = rf"(?<=[\"'(\[*`“‘]){words}(?=[\"')\]*`”’])"  # noqa: RUF001 - they are meant
-    at_ends = rf"(?<![\w'-]){words}(?=[.!]?\s*\Z)|\A\W*{words}(?=[.,;:!)\n])"
+    at_ends = rf"(?<![\w'-])(?<![0-9][.,]){words}(?=[.!]?\s*\Z)|\A\W*{words}(?=[.,;:!)\n])(?![.,:][0-9])"
     return re.compile(f"{marked}|{at_ends}"), re.compile(rf"(?<![\w'-]){words}(?![\w'-])")
 
 

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from declarai_like._outputs.plain_data import JSON_NUMBER, Number, Reworded
 from declarai_like._outputs.quoting import Ambiguous, is_key, skip
 
-__all__ = ["Word", "read_word"]
+__all__ = ["Word", "has_unit", "read_text", "read_word"]
 
 _TOKEN = re.compile(r"[^\s,\]})]+")
 _TEXT_END = re.compile(r"""[,}\])\n\r"'`{\[]|:\s|:\Z|/[/*]|\s\#""")
 _LOOSE_NUMBER = re.compile(r"([-+]?)(\d+\.?\d*|\.\d+)((?:[eE][-+]?\d+)?)")
+_SPACES = re.compile(r"[ \t]*")
+_UNIT = re.compile(r"[^\W\d_]|[%$€£°]")
 _LITERALS = {"true": True, "false": False, "null": None, "none": None}
 _NO_NUMBERS = {"NaN": "NaN", "Infinity": "Infinity", "-Infinity": "-Infinity"}
 _NOTHINGS = frozenset({"undefined", "nil", "nan", "inf", "-inf", "+inf", "infinity", "-infinity"})
@@ -44,8 +46,24 @@ def read_word(text: str, position: int, closer: str, *, is_last: bool) -> Word |
         return Word(number, end, "numbers")
     if word.lower() in _NOTHINGS or not (word[0].isalnum() or word[0] in "$€£"):
         raise Ambiguous("a value")
-    end_of_text = _end_of_text(text, position, closer, is_last=is_last)
-    return None if end_of_text is None else Word(text[position:end_of_text].strip(), end_of_text, "unquoted_texts")
+    return read_text(text, position, closer, is_last=is_last)
+
+
+def has_unit(text: str, end: int, *, is_last: bool) -> bool | None:
+    """Say whether a number that ends here goes on with words in its line, which are no key; `None` to wait for more."""
+    start = _SPACES.match(text, end).end()  # type: ignore[union-attr]  # it always matches
+    if start == len(text):
+        return False if is_last else None
+    if not _UNIT.match(text, start):
+        return False
+    key = is_key(text, start)
+    return not key if key is not None or is_last else None
+
+
+def read_text(text: str, position: int, closer: str, *, is_last: bool) -> Word | None:
+    """Read a text without quotes; `None` to wait for more."""
+    end = _end_of_text(text, position, closer, is_last=is_last)
+    return None if end is None else Word(text[position:end].strip(), end, "unquoted_texts")
 
 
 def _ends(text: str, end: int) -> bool:

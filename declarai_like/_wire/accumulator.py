@@ -16,7 +16,7 @@ from declarai_like._values.outcomes import outcome_of
 from declarai_like._wire.choices import ChoiceState, Step
 from declarai_like._wire.deltas import choices_of, delta_of, text_of
 from declarai_like._wire.metadata import update_metadata
-from declarai_like._wire.provider_errors import error_in_choice, error_of
+from declarai_like._wire.provider_errors import error_in_choice, error_of, refused_answer
 from declarai_like._wire.snapshots import completion_of
 from declarai_like.errors import (
     EmptyResponse,
@@ -150,12 +150,13 @@ class Accumulator:
             self.done = True
             return []
         error = error_of(raw)
-        if error is not None:
+        answer = raw if error is None else refused_answer(raw, self._text_so_far())
+        if error is not None and answer is raw:
             raise error
-        self.failure = error_in_choice(raw)
+        self.failure = error_in_choice(answer)
         is_first, self._raw = not self._states, raw
-        self.metadata = update_metadata(self.metadata, raw)
-        steps = [self._absorb_choice(index, choice) for index, choice in choices_of(raw)]
+        self.metadata = update_metadata(self.metadata, answer)
+        steps = [self._absorb_choice(index, choice) for index, choice in choices_of(answer)]
         if not steps:
             self._without_choices = self._without_choices or raw
         self._content = "".join(step.content for step in steps if step.state.index == 0)
@@ -179,6 +180,10 @@ class Accumulator:
     def _first(self) -> ChoiceState:
         """The first choice; an empty one before it has appeared."""
         return self._states.get(0) or self._new_state(0)
+
+    def _text_so_far(self) -> str:
+        text = self._first.text
+        return text.prefix(len(text.pieces))
 
     def _find_steady(self) -> ChoiceState | None:
         first = self._states.get(0)

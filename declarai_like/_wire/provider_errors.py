@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._values.outcomes import ending_of
 from declarai_like._wire.deltas import choices_of
+from declarai_like._wire.error_classes import class_of
 from declarai_like._wire.retry_waits import retry_wait
 from declarai_like.errors import (
     AuthenticationError,
@@ -17,13 +18,27 @@ from declarai_like.errors import (
     ProviderTimeout,
     RateLimited,
     ServerError,
-    class_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["code_of", "error_in_choice", "error_of", "is_error_document", "is_plain", "message_of", "redact_error"]
+__all__ = [
+    "REFUSED_JSON",
+    "code_of",
+    "error_in_choice",
+    "error_of",
+    "is_error_document",
+    "is_plain",
+    "message_of",
+    "redact_error",
+    "refused_answer",
+]
+
+Chunk = dict[str, Any]
+
+REFUSED_JSON = "json_validate_failed"
+"""The code of a server that read what the model said, and would not hand it out."""
 
 _MESSAGES = (
     "message",
@@ -82,6 +97,20 @@ def error_in_choice(raw: Mapping[str, Any]) -> ProviderError | None:
                 retryable=True,
             )
     return None
+
+
+def refused_answer(raw: Chunk, text: str) -> Chunk:
+    """Give the answer whose JSON the other side has refused, as a chunk; any other error is given back as it is.
+
+    `text` is what has come of the answer: the refusal tells the whole of it once more.
+    """
+    facts = _find_facts(raw)
+    if not isinstance(facts, dict) or code_of(facts) != REFUSED_JSON:
+        return raw
+    told = facts.get("failed_generation")
+    words = told if isinstance(told, str) and told else message_of(facts)
+    delta = {"role": "assistant", "content": words.removeprefix(text)}
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]}
 
 
 def is_error_document(body: Mapping[str, Any]) -> bool:

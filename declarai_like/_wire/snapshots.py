@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like.completions import Choice, Completion, CompletionMessage
-from declarai_like.responses import logprobs_of
+from declarai_like.responses._fields import logprobs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

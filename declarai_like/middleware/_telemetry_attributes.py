@@ -26,7 +26,7 @@ COMMON = (
 """The attributes of a request that its metrics have too."""
 
 _OPERATIONS = {"chat": "chat", "completion": "text_completion"}
-_PROVIDERS = {"azure-openai": "azure.ai.openai", "local": "llama_cpp"}
+_PROVIDERS = {"azure-openai": "azure.ai.openai", "google": "gcp.gemini", "local": "llama_cpp"}
 """Names of providers that differ from ours; another one keeps its own."""
 _PARAMS: dict[str, tuple[str, type]] = {
     "frequency_penalty": ("gen_ai.request.frequency_penalty", float),

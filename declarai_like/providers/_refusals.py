@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.base import Refusal
+from declarai_like._wire.provider_errors import REFUSED_JSON
 from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._endpoints import Endpoint
@@ -74,7 +75,7 @@ class LearningEndpoint(Endpoint):
         from declarai_like.providers._translation import refusal_error
 
         refusal = codec.read_refusal(response.status_code, response.headers, body)
-        if refusal.code == "json_validate_failed":  # the server read what the model said, and would not hand it out
+        if refusal.code == REFUSED_JSON:
             words = refusal.failed_generation or refusal.message
             return {"model": request.model, "choices": [
                 {"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}

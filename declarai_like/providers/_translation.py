@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from declarai_like import errors
+from declarai_like._wire.error_classes import class_of
 from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._causes import cause_of
 
@@ -109,7 +110,7 @@ def refusal_error(response: Any, refusal: Refusal, where: str, redact: Redact) -
     status, headers = response.status_code, response.headers
     code = "context_length_exceeded" if _is_too_long(status, refusal) else refusal.code
     words = redact(refusal.message) or _show_body(refusal.body, headers, redact)
-    return errors.class_of(_UNAUTHORIZED if code == "API_KEY_INVALID" else status, code)(
+    return class_of(_UNAUTHORIZED if code == "API_KEY_INVALID" else status, code)(
         f"{where} answered {status}{_advice(status, code, headers, redact)}: {words}",
         status=status,
         code=redact(code),

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["ChunkFrames", "TextFrames", "completion_body"]
 
 
+_OPENAI_WORDS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_WORDS_OF = {"calls": "tool_calls", "truncated": "length", "filtered": "content_filter"}
+"""What an outcome is in OpenAI's words; any other one is a stop."""
+_OPAQUE = frozenset({"state", "items", "final_items"})
+"""What a message has in its vendor's own form: clients of OpenAI's format know nothing of it."""
+
+
 class _Chunks:
     """What both kinds of chunks have in common; `is_passed` gives a model's own choices as they are."""
 
@@ -43,9 +50,9 @@ class _Chunks:
     def _chunk(self, choices: str) -> str:
         return f"{self._head}{choices}{self._tail}"
 
-    def _passed_choices(self, raw: Mapping[str, Any]) -> Iterable[str]:
+    def _passed_choices(self, response: LLMResponse) -> Iterable[str]:
         """Give the choices of a chunk as the model gave them."""
-        choices = raw.get("choices")
+        choices = _choices_of(response)
         return (self._chunk(encode(to_json_data(choices))[1:-1]),) if choices else ()
 
     def _final_chunks(self, response: LLMResponse) -> Iterable[str]:
@@ -74,7 +81,7 @@ class ChunkFrames(_Chunks):
     def step(self, response: LLMResponse) -> Iterable[str]:
         """Spell what a step brought."""
         if self._is_passed:
-            return self._passed_choices(response.raw_response)
+            return self._passed_choices(response)
         delta = response.content
         # Most steps bring text and nothing else, which is spelled by hand.
         text_chunk = f'{self._text}{encode(delta)}}},"finish_reason":null}}{self._tail}' if delta else ""
@@ -99,7 +106,7 @@ class ChunkFrames(_Chunks):
         """Spell why the answer ended, what it cost if that was asked for, and that it is whole."""
         response = _finished_response(call)
         if not self._is_passed:
-            yield self._delta("", encode(response.finish_reason or "stop"))
+            yield self._delta("", encode(_openai_word(response)))
         yield from self._final_chunks(response)
 
     def _delta(self, delta: str, finish: str = "null") -> str:
@@ -115,14 +122,14 @@ class TextFrames(_Chunks):
     def step(self, response: LLMResponse) -> Iterable[str]:
         """Spell what a step brought."""
         if self._is_passed and _has_texts(response.raw_response):
-            return self._passed_choices(response.raw_response)
+            return self._passed_choices(response)
         return (self._text(response.content),) if response.content else ()
 
     def end(self, call: Call[Any]) -> Iterable[str]:
         """Spell why the answer ended, what it cost if that was asked for, and that it is whole."""
         response = _finished_response(call)
         if not (self._is_passed and _has_texts(response.raw_response)):
-            yield self._text("", encode(response.finish_reason or "stop"))
+            yield self._text("", encode(_openai_word(response)))
         yield from self._final_chunks(response)
 
     def _text(self, text: str, finish: str = "null") -> str:
@@ -132,11 +139,11 @@ class TextFrames(_Chunks):
 def completion_body(call: Call[Any], model: str, *, is_text: bool, is_passed: bool) -> dict[str, Any]:
     """Give a whole answer as one body."""
     response = _finished_response(call)
-    raw = response.raw_response.get("choices")
+    raw = _choices_of(response)
     if is_passed and raw and (_has_texts(response.raw_response) == is_text):
         choices = to_json_data(raw)
     else:
-        choices = [{"index": 0, "finish_reason": response.finish_reason or "stop", "logprobs": None}]
+        choices = [{"index": 0, "finish_reason": _openai_word(response), "logprobs": None}]
         choices[0] |= {"text": response.response} if is_text else {"message": _assistant_message(response)}
     return {
         "id": f"{'cmpl' if is_text else 'chatcmpl'}-{token_hex(8)}",
@@ -151,6 +158,24 @@ def completion_body(call: Call[Any], model: str, *, is_text: bool, is_passed: bo
 def _assistant_message(response: LLMResponse) -> dict[str, Any]:
     data: dict[str, Any] = {"role": "assistant", "content": response.response, "refusal": response.refusal}
     return data if response.reasoning is None else {**data, "reasoning_content": response.reasoning}
+
+
+def _choices_of(response: LLMResponse) -> list[Any]:
+    """Give the choices of a step: those that were sent, or the view of them where another format was."""
+    if "choices" in response.raw_response:
+        return response.raw_response["choices"] or []
+    choices = [choice.model_dump(mode="json", exclude_unset=True) for choice in response.choices]
+    for choice in choices:
+        said = "message" if "message" in choice else "delta"
+        choice[said] = {name: value for name, value in choice[said].items() if name not in _OPAQUE}
+        choice["finish_reason"] = choice["finish_reason"] and _openai_word(response)
+    return choices
+
+
+def _openai_word(response: LLMResponse) -> str:
+    """Say why an answer ended in OpenAI's words, whatever format its provider speaks."""
+    told = response.finish_reason
+    return told if told in _OPENAI_WORDS else _WORDS_OF.get(response.outcome, "stop")
 
 
 def _finished_response(call: Call[Any]) -> LLMResponse:

@@ -219,7 +219,8 @@ class _Client:
             self._watch(reply.pause_between if number else 0.0)
             while reply.gate is not None and number >= reply.gate_after and not _wait_for_gate(reply.gate):
                 self._watch(0.0)
-            self._socket.sendall(http_chunk(data) if chunked else data)
+            if data:  # an empty chunk would end the body
+                self._socket.sendall(http_chunk(data) if chunked else data)
             request.sent += 1
         self._finish(reply, chunked=chunked)
 

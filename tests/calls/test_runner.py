@@ -32,7 +32,7 @@ TWINS = {
     r"\b(?<!crew\.)_?a(?=(?:perform|perform_local|perform_seldom)\b)": "_",
     r"\b_async_sleep\b": "_sleep",
     r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
-    r"\b_a(?=(?:load|store)\b)": "_",
+    r"\ba(?=(?:load|store)\b)": "",
     r"\ba(?=(?:iter_body|iter_bytes|read_body|read_refusal_body|trace_connection)\b)": "",
     r"\b(_ask_key|_ask_headers|_post|build)_async\b": r"\1",
     r"\bbuild_async_client\b": "build_client",

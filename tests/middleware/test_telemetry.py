@@ -601,6 +601,10 @@ def test_azure_is_told_by_its_name_and_endpoint():
     assert (told["gen_ai.provider.name"], told["server.address"]) == ("azure.ai.openai", "mine.openai.azure.com")
 
 
+def test_google_is_told_by_the_name_of_the_conventions():
+    assert attributes_of(declarai.google("m", api_key="k"))["gen_ai.provider.name"] == "gcp.gemini"
+
+
 def test_azure_without_an_endpoint_has_no_address(monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/")
     request = declarai.azure_openai(deployment_name="d", azure_openai_key="k").task(slogan).request("soap")

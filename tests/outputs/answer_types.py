@@ -106,6 +106,20 @@ class Film(TypedDict):
     year: NotRequired[int]
 
 
+class Kind(Enum):
+    BUG = "bug_report"
+    FEATURE = "feature-request"
+    QUESTION = "Question"
+    CAFE = "café"
+
+
+class Ticket(BaseModel):
+    kind: Kind
+    urgent: bool
+    due: date | None = None
+    tags: list[str] = []
+
+
 class Loose(BaseModel):
     """Keeps what it does not know."""
 

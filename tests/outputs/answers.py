@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 OWN = HERE / "answers.json"
 LONG = 1000
+DECLARED: dict[Any, tuple[FakeLLM, Any, Any]] = {}
 VERDICTS = ("right", "error", "wrong")
 
 
@@ -45,24 +46,29 @@ class Case:
         self.reasoning: str | None = told.get("reasoning")
         self.hidden: list[str] = told.get("hidden", [])
         self.checks_partials: bool = told.get("partials", True)
+        self._key = (types, told["type"], told.get("reading"))
         self.options: dict[str, Any] = {"reading": told["reading"]} if "reading" in told else {}
 
     def task(self, pieces: Sequence[str] = (), *, waits: bool = False) -> Any:
-        """Declare a task of the type on a model that gives the text, whole or in pieces."""
-        llm = FakeLLM([chunks(*pieces) if pieces else self.text])
-        if waits:
+        """Give a task of the type, on a model that gives the text, whole or in pieces."""
+        llm, task, atask = self._declared()
+        llm.enqueue(chunks(*pieces) if pieces else self.text)
+        return atask if waits else task
+
+    def _declared(self) -> tuple[FakeLLM, Any, Any]:
+        """Declare the tasks, once for all cases of a type."""
+        if self._key not in DECLARED:
+
+            def answer(question: str) -> Any:
+                """Answer the question"""
 
             async def aanswer(question: str) -> Any:
                 """Answer the question"""
 
-            aanswer.__annotations__["return"] = self.type
-            return llm.task(**self.options)(aanswer)
-
-        def answer(question: str) -> Any:
-            """Answer the question"""
-
-        answer.__annotations__["return"] = self.type
-        return llm.task(**self.options)(answer)
+            answer.__annotations__["return"] = aanswer.__annotations__["return"] = self.type
+            llm = FakeLLM()
+            DECLARED[self._key] = llm, llm.task(**self.options)(answer), llm.task(**self.options)(aanswer)
+        return DECLARED[self._key]
 
     def pieces(self) -> list[str]:
         """Cut the text at random places."""

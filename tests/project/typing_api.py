@@ -32,7 +32,10 @@ assert_type(declarai.azure_openai("d"), declarai.Declarai)
 assert_type(declarai.azure_openai(model="d", stream=True), StreamingDeclarai)
 assert_type(declarai.anthropic("m", api_key="k"), declarai.Declarai)
 assert_type(declarai.anthropic("m", stream=True), StreamingDeclarai)
+assert_type(declarai.google("m", api_key="k", token=None), declarai.Declarai)
+assert_type(declarai.google("m", stream=True), StreamingDeclarai)
 assert_type(declarai.local(), declarai.Declarai)
+assert_type(declarai.local(api="anthropic"), declarai.Declarai)
 assert_type(declarai.local(stream=True), StreamingDeclarai)
 
 

@@ -34,6 +34,7 @@ from declarai_like.testing import (
     json_reply,
     keep_alive_reply,
     stalled,
+    stream_chunks,
     stream_reply,
     text_reply,
 )
@@ -297,6 +298,29 @@ def test_answer_that_the_server_could_not_read_is_read_here(way, openai, server)
     with pytest.raises(errors.OutputError) as caught:
         way.do(ask("Hi", output_type=int))
     assert caught.value.response.response == "Failed to generate JSON."
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("pieces", [[], ['{"declarai_', 'result": 4']])
+def test_answer_that_the_server_could_not_read_is_read_out_of_a_stream_too(way, openai, server, pieces, done):
+    told = {"message": "Failed to generate JSON.", "code": "json_validate_failed"}
+    given = {"error": {**told, "failed_generation": '{"declarai_result": 4,}'}}
+    begun = list(stream_chunks(pieces, finish_reason=None))
+    server.enqueue(chunks_reply([*begun, given], done=done), chunks_reply([*begun, {"error": told}], done=done))
+    llm = openai()
+
+    def number(text: str) -> int:
+        """Find the number"""
+
+    async def anumber(text: str) -> int:
+        """Find the number"""
+
+    task = llm.task(anumber if way.is_async else number)
+
+    assert way.result(task.stream("?")) == 4
+    with pytest.raises(errors.OutputError) as caught:
+        way.result(task.stream("?"))
+    assert caught.value.response.response == "".join(pieces) + "Failed to generate JSON."
 
 
 # Keys and headers that change

@@ -1,13 +1,14 @@
 """The official clients, unchanged, against served tasks, chats and models."""
 
 import asyncio
+import contextlib
 import json
 
 import openai
 import pytest
 
 from declarai_like import serve
-from declarai_like.testing import FakeLLM, chunks, cut, refusal, reply, tool_call, truncated
+from declarai_like.testing import FakeLLM, LLMServer, chunks, cut, refusal, reply, tool_call, truncated
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 JAWS = [{"role": "user", "content": "Jaws"}]
@@ -313,6 +314,34 @@ def test_a_listed_model_is_passed_through_with_tools_and_its_own_choices(client)
     assert [message.message for message in llm.requests[0].messages] == ["Be short.", "Jaws"]
     assert llm.requests[0].tools == tuple(TOOLS)
     assert last.usage.total_tokens == 12
+
+
+@pytest.mark.parametrize("form", ["responses", "anthropic", "google"])
+def test_a_model_of_another_format_is_passed_through_in_openais(client, form):
+    import declarai_like as declarai
+
+    with LLMServer() as vendor:
+        made = {
+            "responses": lambda: declarai.openai("m", base_url=vendor.base_url, openai_token="k", api="responses"),
+            "anthropic": lambda: declarai.anthropic("m", base_url=vendor.url, api_key="k"),
+            "google": lambda: declarai.google("m", base_url=vendor.url, api_key="k"),
+        }
+        api = client(providers={"raw": made[form]()})
+        vendor.enqueue(chunks("Hel", "lo", reasoning="Hm"), tool_call("look", {"a": 1}), truncated("He"), repeat=2)
+        whole = [ask(api, model="raw", tools=TOOLS) for _ in range(3)]
+        streamed = []
+        for _ in range(3):
+            with api.chat.completions.stream(model="raw", messages=JAWS, tools=TOOLS) as stream:
+                with contextlib.suppress(openai.LengthFinishReasonError):
+                    stream.until_done()
+                streamed.append(stream.current_completion_snapshot)
+    for said, called, cut_short in (whole, streamed):
+        assert (said.choices[0].message.content, said.choices[0].finish_reason) == ("Hello", "stop")
+        (call,) = called.choices[0].message.tool_calls
+        assert (call.function.name, json.loads(call.function.arguments)) == ("look", {"a": 1})
+        assert called.choices[0].finish_reason == "tool_calls"
+        assert (cut_short.choices[0].message.content, cut_short.choices[0].finish_reason) == ("He", "length")
+        assert not said.choices[0].message.model_extra.keys() & {"state", "items", "final_items"}
 
 
 def test_a_listed_model_continues_texts(client):

@@ -6,7 +6,7 @@ import pytest
 
 import declarai_like as declarai
 from declarai_like.errors import ContentFiltered, ProviderConnectionError, ServerError, StreamInterrupted
-from declarai_like.testing import LLMServer, chunks, cut, refusal, reply, tool_call, truncated
+from declarai_like.testing import LLMServer, bytes_reply, chunks, cut, refusal, reply, tool_call, truncated
 
 FORMATS = ("chat", "responses", "anthropic", "google")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
@@ -113,3 +113,8 @@ def test_conversation_that_a_strict_server_cannot_read_is_told(http):
     assert response.status_code == 500
     assert "could not be read" in response.text
     assert server.pending == 1
+
+
+def test_empty_write_does_not_end_a_body(scripted, http):
+    scripted.enqueue(bytes_reply([b"a", b"", b"b"], content_type="text/plain"))
+    assert http.post(scripted.url, json={}).text == "ab"

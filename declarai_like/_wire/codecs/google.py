@@ -211,7 +211,7 @@ def decode_generation(body: bytes, redact: Redact) -> Chunk:
         shown = show_beginning(body, redact)
         raise InvalidResponse(f"expected an answer in Google's format, got {shown!r}", body=shown)
     answer = pieces[0] if len(pieces) == 1 else _join(pieces)
-    return VendorChunk({**_head(answer), "object": "chat.completion", "choices": _messages(answer)}, told)
+    return VendorChunk({**_head(answer), "object": "chat.completion", "choices": _messages(answer)}, answer)
 
 
 def _messages(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -277,7 +277,9 @@ def _head(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prefix(event: Mapping[str, Any], index: int) -> str:
     """Give how the ids begin that are made for a candidate's calls; no two answers of a conversation share them."""
-    return "_".join(["call", *filter(None, [event.get("responseId"), str(index or "")]), ""])
+    told = event.get("responseId")
+    parts = [told if isinstance(told, str) else "", str(index or "")]
+    return "_".join(["call", *filter(None, parts), ""])
 
 
 def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -112,35 +112,35 @@ def _encode_reply(message: Message, origin: Origin, calls: Calls) -> list[Part]:
     fields = message.fields or {}
     if fields.get("function_call"):
         raise DefinitionError("Google's format has no function_call: use tool_calls")
-    made = {} if message.interrupted else {str(call.get("id")): call for call in fields.get("tool_calls") or ()}
+    made = [] if message.interrupted else list(fields.get("tool_calls") or ())
     kept = state_for(message, origin).get("parts")
     if isinstance(kept, list):
         parts = _restore([part for part in kept if isinstance(part, dict)], message.message, made, calls)
     else:
-        parts = [*_encode_words(message), *(_encode_call(call, calls) for call in made.values())]
+        parts = [*_encode_words(message), *(_encode_call(call, calls) for call in made)]
     return _sign(parts) if _WANTS_SIGNATURES.search(str(origin.get("model"))) else parts
 
 
-def _restore(kept: list[Part], text: str, made: dict[str, Any], calls: Calls) -> list[Part]:
+def _restore(kept: list[Part], text: str, made: list[Any], calls: Calls) -> list[Part]:
     """Put the text and the calls of a reply back in among its other parts, each signature where it stood."""
     parts: list[Part] = []
     is_cut_alike = sum(part.get("characters", 0) for part in kept) == len(text)
     rest = text
     for part in kept:
-        signature = {SIGNATURE: part[SIGNATURE]} if SIGNATURE in part else {}
         if "characters" in part:
             length = part["characters"] if is_cut_alike else len(rest)
             piece, rest = rest[:length], rest[length:]
-            parts += [{"text": piece, **signature}] if piece or signature else []
+            beside = {name: value for name, value in part.items() if name != "characters"}
+            parts += [{"text": piece, **beside}] if piece or beside else []
         elif "call" in part:
-            call = made.pop(part["call"], None)
-            if call is not None:
-                extra = {name: value for name, value in part.items() if name not in {"call", "given"}}
-                parts.append({**_encode_call(call, calls, tells_id=bool(part.get("given"))), **extra})
+            at = next((at for at, call in enumerate(made) if call.get("id") == part["call"]), None)
+            if at is not None:
+                beside = {name: value for name, value in part.items() if name not in {"call", "given"}}
+                parts.append({**_encode_call(made.pop(at), calls, tells_id=bool(part.get("given"))), **beside})
         else:
             parts.append(part)
     parts += [{"text": rest}] if rest else []
-    return parts + [_encode_call(call, calls) for call in made.values()]
+    return parts + [_encode_call(call, calls) for call in made]
 
 
 def _sign(parts: list[Part]) -> list[Part]:

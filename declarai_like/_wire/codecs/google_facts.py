@@ -42,17 +42,18 @@ def chat_usage(told: Any) -> dict[str, Any]:
 
 def chat_logprobs(told: Any) -> dict[str, Any] | None:
     """Spell the probabilities of the tokens as chat completions do."""
-    chosen, top = (_mapping(told).get(name) or [] for name in ("chosenCandidates", "topCandidates"))
-    if not chosen:
-        return None
-    others = [[_token(each) for each in entry.get("candidates") or ()] for entry in top]
+    chosen, top = (_mappings(_mapping(told).get(name)) for name in ("chosenCandidates", "topCandidates"))
+    others = [[_token(each) for each in _mappings(entry.get("candidates"))] for entry in top]
     others += [[] for _ in range(len(chosen) - len(others))]
-    return {"content": [{**_token(each), "top_logprobs": beside} for each, beside in zip(chosen, others, strict=False)]}
+    content = [{**_token(each), "top_logprobs": beside} for each, beside in zip(chosen, others, strict=False)]
+    return {"content": content} if content else None
 
 
 def _token(told: Mapping[str, Any]) -> dict[str, Any]:
-    token = told.get("token") or ""
-    return {"token": token, "logprob": told.get("logProbability", 0.0), "bytes": list(token.encode())}
+    token = told.get("token")
+    token = token if isinstance(token, str) else ""
+    told_bytes = list(token.encode("utf-8", "replace"))
+    return {"token": token, "logprob": told.get("logProbability", 0.0), "bytes": told_bytes}
 
 
 def annotations_of(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -62,8 +63,8 @@ def annotations_of(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def spell_error(event: Mapping[str, Any], redact: Redact) -> Chunk:
     """Spell an error as the chunk that says it."""
-    error = event["error"] or {}
-    error = dict(error) if isinstance(error, dict) else {"message": str(error)}
+    told = event["error"] or {}
+    error: dict[str, Any] = {**told} if isinstance(told, dict) else {"message": str(told)}
     error["message"] = error.get("message") or "the provider reported an error without a word"
     error.setdefault("type", error.get("status"))
     if is_too_long(str(error["message"])):
@@ -87,3 +88,7 @@ def is_bad_key(error: Mapping[str, Any]) -> bool:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _mappings(values: Any) -> list[Mapping[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

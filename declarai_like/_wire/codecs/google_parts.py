@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["SIGNATURE", "Parts"]
 
 SIGNATURE = "thoughtSignature"
-_TEXT_FIELDS = frozenset({"text", "thought", SIGNATURE})
+_WORDS = frozenset({"text", "thought"})
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[['\"](.*?)['\"]\]")
 _VALUES = ("stringValue", "numberValue", "boolValue")
 _MOST_ENTRIES, _MOST_STEPS = 10_000, 100
@@ -103,32 +103,32 @@ class Parts:
         """Take in a part; give what it says."""
         if isinstance(part.get("functionCall"), dict):
             return self._add_call(part)
-        if isinstance(part.get("text"), str) and part.keys() <= _TEXT_FIELDS:
+        if isinstance(part.get("text"), str):
             return self._add_words(part)
         self._kept.append(dict(part))
         return {"items": [dict(part)]}
 
     def _add_words(self, part: Mapping[str, Any]) -> dict[str, Any]:
         text = part["text"]
-        signature = {SIGNATURE: part[SIGNATURE]} if SIGNATURE in part else {}
+        beside = {name: value for name, value in part.items() if name not in _WORDS}
         if part.get("thought"):
-            self._keep_thought(text, signature)
+            self._keep_thought(text, beside)
             return {"reasoning_content": text} if text else {}
-        if signature:
-            self._kept.append({"characters": len(text), **signature})
+        if beside:
+            self._kept.append({"characters": len(text), **beside})
         elif (known := self.open_text) is not None:
             known["characters"] += len(text)
         elif text:
             self._kept.append({"characters": len(text)})
         return {"content": text} if text else {}
 
-    def _keep_thought(self, text: str, signature: Mapping[str, Any]) -> None:
-        last = self._kept[-1] if self._kept else None
-        if last is not None and last.keys() == {"text", "thought"}:
-            last["text"] += text
-            last.update(signature)
+    def _keep_thought(self, text: str, beside: Mapping[str, Any]) -> None:
+        last = self._kept[-1] if self._kept else {}
+        if last.keys() == {"thought", "pieces"}:
+            last["pieces"].append(text)
+            last.update(beside)
         else:
-            self._kept.append({"text": text, "thought": True, **signature})
+            self._kept.append({"thought": True, "pieces": [text], **beside})
 
     def _add_call(self, part: Mapping[str, Any]) -> dict[str, Any]:
         """Begin a call, or go on with the one that is open."""
@@ -166,7 +166,14 @@ class Parts:
         """Give what goes back with the next turn; `None` where the text is all there is."""
         if all(part.keys() == {"characters"} for part in self._kept):
             return None
-        return {"parts": self._kept}
+        return {"parts": [_whole(part) for part in self._kept]}
+
+
+def _whole(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a part as it is kept with the reply: a thought has its text."""
+    if "pieces" not in kept:
+        return dict(kept)
+    return {"text": "".join(kept["pieces"]), **{name: value for name, value in kept.items() if name != "pieces"}}
 
 
 def _laid(container: Any, steps: list[Any], value: Any) -> Any:

@@ -86,6 +86,8 @@ def _encode_params(params: Mapping[str, Any], model: str) -> dict[str, Any]:
     if choice is not None:
         body["toolConfig"] = {**body.get("toolConfig", {}), "functionCallingConfig": _encode_choice(choice)}
     config = {**body.pop("generationConfig", {}), **config}
+    if config.get("candidateCount") != told.get("n"):
+        raise DefinitionError("candidateCount: give n=, by which the candidates are waited for")
     return {**body, "generationConfig": config} if config else body
 
 

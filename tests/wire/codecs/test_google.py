@@ -150,6 +150,13 @@ def test_signature_is_kept_on_the_part_it_came_with():
     ]
 
 
+def test_text_is_text_whatever_stands_beside_it():
+    got = answer(event(says("a")), event(says("b", partMetadata={"x": 1})), event(says("c", thought=True, new=1)), END)
+    assert (got.response, got.reasoning) == ("ab", "c")
+    assert parts_of(got)[1:] == [
+        {"characters": 1, "partMetadata": {"x": 1}}, {"text": "c", "thought": True, "new": 1}]  # fmt: skip
+
+
 def test_calls_are_known_by_their_parts_and_named_where_they_have_no_id():
     got = answer(event(calls("f", "SIG", args={"x": "ä"}), calls("g", args=None), calls("h", id="own")), END)
     assert [(call.id, call.name, call.arguments) for call in got.tool_calls] == [
@@ -368,7 +375,7 @@ def test_list_of_pieces_is_one_answer():
         {"finishReason": "STOP"}]}]  # fmt: skip
     got = whole(told)
     assert (got.response, got.outcome, got.usage.total_tokens) == ("Hello", "calls", 10)
-    assert got.raw_response == told
+    assert [part.get("text") for part in got.raw_response["candidates"][0]["content"]["parts"]] == ["Hel", "lo", None]
     assert read(json.dumps(told).encode()).response == "Hello"
 
 
@@ -473,6 +480,12 @@ def test_parameters_are_spelled_in_its_words():
 def test_effort_is_spelled_as_the_model_takes_it(model, effort, thinking):
     body = encode(user("Hi"), model=model, params={"reasoning_effort": effort})
     assert body["generationConfig"]["thinkingConfig"] == thinking
+
+
+@pytest.mark.parametrize("told", [{"candidate_count": 2}, {"generationConfig": {"candidateCount": 2}}])
+def test_number_of_candidates_has_one_name(told):
+    with pytest.raises(DefinitionError, match="give n="):
+        config(**told)
 
 
 @pytest.mark.parametrize("name", ["user", "logit_bias", "parallel_tool_calls"])
@@ -621,6 +634,13 @@ def test_reply_goes_back_as_it_came():
         {"functionResponse": {"id": "c3", "name": "f", "response": {"error": "three"}}},
         {"inlineData": {"mimeType": "image/png", "data": "AA"}},
     ]}  # fmt: skip
+
+
+def test_calls_of_one_id_stay_two():
+    parts = [{"call": "c", "given": True, "thoughtSignature": "S"}, {"call": "c", "given": True}]
+    for kept in (parts, None):
+        (said,) = sent(reply("", call("c", "f"), call("c", "g"), parts=kept))
+        assert [part["functionCall"]["name"] for part in said["parts"]] == ["f", "g"]
 
 
 def test_edited_text_keeps_its_signatures():
