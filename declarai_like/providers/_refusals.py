@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.base import Refusal
 from declarai_like._wire.provider_errors import REFUSED_JSON
-from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse
+from declarai_like.errors import BadRequestError, ConfigurationError, DefinitionError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._endpoints import Endpoint
+from declarai_like.requests import Prefix
 
 if TYPE_CHECKING:
     from declarai_like._wire.codecs.base import Chunk, Codec, Decoder, Learned, Redact
@@ -33,6 +34,8 @@ class LearningEndpoint(Endpoint):
         return self._encode(self.codec_of(request), request, self._learned)
 
     def _encode(self, codec: Codec, request: Request, learned: Learned) -> dict[str, Any]:
+        if isinstance(request.cache, Prefix) and codec.name != "anthropic":
+            raise DefinitionError(f"cache=Prefix(): {self.name} caches by itself; leave it out, or give cache='auto'")
         origin = {**(self.origin or {}), "model": request.model}
         return {**codec.encode(request, learned, origin), **request.extra_body}
 

@@ -20,6 +20,7 @@ from declarai_like.errors import (
 from declarai_like.memory import SQLiteMessageHistory
 from declarai_like.messages import Message
 from declarai_like.middleware import fallback
+from declarai_like.providers import Prefix
 from declarai_like.testing import bytes_reply, json_reply, text_reply
 
 USAGE = {"input_tokens": 3, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 2, "output_tokens": 5}
@@ -192,6 +193,36 @@ def test_api_is_no_option_where_there_is_one_format(way, server, anthropic, stre
 def test_api_is_no_option_of_googles(http):
     with pytest.raises(DefinitionError, match="google has one format only"):
         declarai.google("m", api_key="k", api="chat", http_client=http).send("Hi")
+
+
+def test_provider_may_choose_what_it_caches(server, anthropic):
+    server.enqueue(reply(text("a")), reply(text("b")), reply(text("c")))
+    anthropic(cache="auto").send("Hi")
+    anthropic(cache="auto", llm_params={"cache_control": {"type": "ephemeral", "ttl": "1h"}}).send("Hi")
+    anthropic().send("Hi")
+    told = [request.body.get("cache_control") for request in server.requests]
+    assert told == [{"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}, None]
+
+
+def test_what_all_requests_begin_with_is_cached_if_asked(server, anthropic):
+    server.enqueue(reply(text("a")), reply(text("b")))
+    llm = anthropic(cache=Prefix(ttl="1h"))
+    llm.send([Message("One", "system"), Message("Two", "system"), Message("Hi")], tools=[TOOL])
+    llm.send("Hi")
+    mark, body = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, server.requests[0].body
+    assert body["system"] == [text("One"), {**text("Two"), **mark}]
+    assert body["tools"][-1]["cache_control"] == mark["cache_control"]
+    assert "cache_control" not in body
+    assert not {"system", "tools", "cache_control"} & server.requests[1].body.keys()
+
+
+def test_cache_is_auto_or_a_prefix(openai, anthropic):
+    with pytest.raises(DefinitionError, match="expected 'auto'"):
+        anthropic(cache=True)
+    with pytest.raises(DefinitionError, match="ttl"):
+        Prefix(ttl="2h")
+    with pytest.raises(DefinitionError, match="openai caches by itself"):
+        openai(cache=Prefix()).send("Hi")
 
 
 # Conversations
