@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from declarai_like.errors import DefinitionError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from declarai_like.errors import ProviderError
     from declarai_like.messages import Message
 
-__all__ = ["API", "HangUp", "Limits", "Observer", "Provider", "Queue", "Request", "TextFilter"]
+__all__ = ["API", "Cache", "HangUp", "Limits", "Observer", "Prefix", "Provider", "Queue", "Request", "TextFilter"]
 
 Headers: TypeAlias = "Mapping[str, str] | Callable[[], Mapping[str, str]]"
 """Headers to send, or what gives them, asked before each request."""
@@ -22,6 +24,25 @@ API: TypeAlias = Literal["auto", "chat", "responses"]
 
 LocalAPI: TypeAlias = Literal["auto", "chat", "responses", "anthropic"]
 """In which format the embedded server is asked; `"auto"` is chat completions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Have the tools and the system prompt of each request cached, for 5 minutes (`"5m"`) or an hour (`"1h"`).
+
+    For providers whose caches are asked for, as Anthropic's is: `cache=Prefix(ttl="1h")`. Raises `DefinitionError` for
+    another time.
+    """
+
+    ttl: Literal["5m", "1h"] = "5m"
+
+    def __post_init__(self) -> None:
+        if self.ttl not in {"5m", "1h"}:
+            raise DefinitionError(f"Prefix: expected ttl to be '5m' or '1h', got {self.ttl!r:.80}")
+
+
+Cache: TypeAlias = Literal["auto"] | Prefix
+"""What the provider is to cache of a prompt: what it thinks best, or what all requests begin with."""
 
 Observer: TypeAlias = "Callable[[dict[str, Any]], object]"
 """Called with each chunk as the provider sent it, or as the filters have left it."""
@@ -183,6 +204,7 @@ class Request:
     headers: Headers | None = field(default=None, compare=False, repr=False)
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     api: API | None = None
+    cache: Cache | None = None
 
     @property
     def task(self) -> str:

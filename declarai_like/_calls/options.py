@@ -10,7 +10,7 @@ from declarai_like._calls.middlewares import TaskMiddleware
 from declarai_like._calls.option_names import describe_unknown, looks_like_key
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
-from declarai_like.requests import API, Headers, Limits, LocalAPI, Request
+from declarai_like.requests import API, Cache, Headers, Limits, LocalAPI, Prefix, Request
 
 if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
@@ -44,6 +44,7 @@ class TaskOptions(CallOptions, total=False):
     """What a task may be given beside `streaming`."""
 
     api: API
+    cache: Cache
     headers: Headers
     model: str
     retries: int
@@ -67,6 +68,7 @@ class HTTPOptions(CallOptions, total=False):
     """What a provider behind HTTP may be given for all its tasks."""
 
     api: API
+    cache: Cache
     connect_timeout: float | None
     http_client: Any
     http_async_client: Any
@@ -145,6 +147,8 @@ class Options:
     """Fields that are put into the body as they are."""
     api: API | None = None
     """Which of OpenAI's formats is spoken; `None` leaves it to the provider."""
+    cache: Cache | None = None
+    """What the provider is to cache of a prompt; `None` asks for nothing."""
     system: str = ""
     """A task's system prompt; a chat keeps its own."""
     templates: Mapping[str, str] = field(default_factory=dict)
@@ -235,6 +239,7 @@ class Options:
             headers=self.headers,
             extra_body=self.extra_body,
             api=self.api,
+            cache=self.cache,
             **rest,
         )
 
@@ -297,6 +302,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "templates": (_is_mapping, "a mapping of templates by name"),
     "headers": (lambda value: callable(value) or _is_mapping(value), "headers, or a function that gives them"),
     "extra_body": (_is_mapping, "a mapping of fields to put into the body"),
+    "cache": (
+        lambda value: value == "auto" or isinstance(value, Prefix),
+        "'auto', or a declarai_like.providers.Prefix",
+    ),
     "api": (lambda value: value in _APIS, f"one of {', '.join(map(repr, _APIS))}"),
     **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
     **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),

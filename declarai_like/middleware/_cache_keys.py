@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_key"]
 
-_SENT = ("model", "prompt", "kind", "stream", "params", "response_format", "fixed_format", "tools", "extra_body", "api")
+_SENT = (
+    "model",
+    "prompt",
+    "cache",
+    "kind",
+    "stream",
+    "params",
+    "response_format",
+    "fixed_format",
+    "tools",
+    "extra_body",
+    "api",
+)
 
 
 def cache_key(request: Request) -> str:

@@ -45,8 +45,9 @@ def fallback(*llms: Any, when: Callable[[ProviderError], bool] | None = None) ->
 
     Each `ProviderError` before the first chunk counts, after the retries of the model that failed, unless `when` is
     given and says no to it; once a part of an answer has been shown nothing else is asked. Each model gets the task's
-    parameters over its own, and its own `max_concurrency`; the call's time limits stay as they are. The
-    error of the last one is raised; its `attempts` tell all.
+    parameters over its own, its own `api`, `cache` and `max_concurrency`; the call's time limits stay as they are. The
+    error of the last one is raised; its `attempts` tell all. A model of another vendor gets the request in
+    that vendor's format, without the state that the first one keeps in a conversation.
     """
     require_models(*llms)
     if not llms:
@@ -68,5 +69,7 @@ def redirect(llm: Any, request: Request) -> Request:
         provider=provider,
         model=options.model or provider.model,
         params={**options.llm_params, **request.params},
+        api=options.api,
+        cache=options.cache,
         limits=request.limits.replace(slots=options.limits.slots),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -68,19 +69,19 @@ class Endpoint:
 
     # What a subclass says
 
+    @abstractmethod
     def codec_of(self, request: Request) -> Codec:
         """Give the codec that a request is encoded with."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def address(self) -> str:
         """The base URL that is asked, with its password and parameters. Raises `ConfigurationError` without one."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def api_key(self) -> Secret:
         """The key as it stands in arguments or environment. Raises `ConfigurationError` if there is none."""
-        raise NotImplementedError
 
     def key_headers(self, key: Secret) -> dict[str, str]:
         """Give the headers that carry the key."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.base import Refusal
 from declarai_like._wire.provider_errors import REFUSED_JSON
-from declarai_like.errors import BadRequestError, ConfigurationError, EmptyResponse, InvalidResponse
+from declarai_like.errors import BadRequestError, ConfigurationError, DefinitionError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
 from declarai_like.providers._endpoints import Endpoint
+from declarai_like.requests import Prefix
 
 if TYPE_CHECKING:
     from declarai_like._wire.codecs.base import Chunk, Codec, Decoder, Learned, Redact
@@ -33,6 +34,8 @@ class LearningEndpoint(Endpoint):
         return self._encode(self.codec_of(request), request, self._learned)
 
     def _encode(self, codec: Codec, request: Request, learned: Learned) -> dict[str, Any]:
+        if isinstance(request.cache, Prefix) and codec.name != "anthropic":
+            raise DefinitionError(f"cache=Prefix(): {self.name} caches by itself; leave it out, or give cache='auto'")
         origin = {**(self.origin or {}), "model": request.model}
         return {**codec.encode(request, learned, origin), **request.extra_body}
 
@@ -104,7 +107,7 @@ class LearningEndpoint(Endpoint):
         response = getattr(error, "response", None)
         if response is not None and isinstance(getattr(error, "status_code", None), int):  # the official client's
             try:
-                self._refuse(codec, request, learned, response, _content_of(response), key=key)
+                self._refuse(codec, request, learned, response, response.content, key=key)
             except Exception as refusal:
                 error = refusal
         try:
@@ -112,14 +115,6 @@ class LearningEndpoint(Endpoint):
         except ConfigurationError as missing:
             return missing.with_traceback(None)
         return translate_error(error, where=where, redact=partial(self._redact, key), waits=waits).with_traceback(None)
-
-
-def _content_of(response: Any) -> bytes:
-    """Give the body of a refusal that the official client has read."""
-    try:
-        return bytes(response.content)
-    except Exception:
-        return b""
 
 
 def _kind(response: Any, redact: Redact) -> str:

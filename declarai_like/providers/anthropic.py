@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from declarai_like._wire.codecs.anthropic import AnthropicCodec
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers._api_option import refuse_api
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import environment
 from declarai_like.providers.transport import HTTPProvider
@@ -48,6 +49,7 @@ class AnthropicProvider(HTTPProvider):
 
     def codec_of(self, request: Request) -> Codec:
         """Give the codec of Messages."""
+        refuse_api(request, self.name)
         return _MESSAGES
 
     def path_of(self, codec: Codec, request: Request) -> str:

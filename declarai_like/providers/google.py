@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.google import GoogleCodec
 from declarai_like.errors import ConfigurationError
+from declarai_like.providers._api_option import refuse_api
 from declarai_like.providers.base import Secret
 from declarai_like.providers.openai import environment
 from declarai_like.providers.transport import HTTPProvider
@@ -58,6 +59,7 @@ class GoogleProvider(HTTPProvider):
 
     def codec_of(self, request: Request) -> Codec:
         """Give the codec of `generateContent`."""
+        refuse_api(request, self.name)
         return _GENERATE
 
     def path_of(self, codec: Codec, request: Request) -> str:

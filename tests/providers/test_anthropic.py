@@ -19,6 +19,8 @@ from declarai_like.errors import (
 )
 from declarai_like.memory import SQLiteMessageHistory
 from declarai_like.messages import Message
+from declarai_like.middleware import fallback
+from declarai_like.providers import Prefix
 from declarai_like.testing import bytes_reply, json_reply, text_reply
 
 USAGE = {"input_tokens": 3, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 2, "output_tokens": 5}
@@ -180,6 +182,49 @@ def test_options_of_another_provider_are_refused():
         declarai.anthropic("m", client=object())
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_api_is_no_option_where_there_is_one_format(way, server, anthropic, streams):
+    with pytest.raises(DefinitionError, match="anthropic has one format only"):
+        ask(way, anthropic(api="responses"), "Hi", streams=streams)
+    server.enqueue(reply(text("Hello"), streams=streams))
+    assert ask(way, anthropic(api="auto"), "Hi", streams=streams).response == "Hello"
+
+
+def test_api_is_no_option_of_googles(http):
+    with pytest.raises(DefinitionError, match="google has one format only"):
+        declarai.google("m", api_key="k", api="chat", http_client=http).send("Hi")
+
+
+def test_provider_may_choose_what_it_caches(server, anthropic):
+    server.enqueue(reply(text("a")), reply(text("b")), reply(text("c")))
+    anthropic(cache="auto").send("Hi")
+    anthropic(cache="auto", llm_params={"cache_control": {"type": "ephemeral", "ttl": "1h"}}).send("Hi")
+    anthropic().send("Hi")
+    told = [request.body.get("cache_control") for request in server.requests]
+    assert told == [{"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}, None]
+
+
+def test_what_all_requests_begin_with_is_cached_if_asked(server, anthropic):
+    server.enqueue(reply(text("a")), reply(text("b")))
+    llm = anthropic(cache=Prefix(ttl="1h"))
+    llm.send([Message("One", "system"), Message("Two", "system"), Message("Hi")], tools=[TOOL])
+    llm.send("Hi")
+    mark, body = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, server.requests[0].body
+    assert body["system"] == [text("One"), {**text("Two"), **mark}]
+    assert body["tools"][-1]["cache_control"] == mark["cache_control"]
+    assert "cache_control" not in body
+    assert not {"system", "tools", "cache_control"} & server.requests[1].body.keys()
+
+
+def test_cache_is_auto_or_a_prefix(openai, anthropic):
+    with pytest.raises(DefinitionError, match="expected 'auto'"):
+        anthropic(cache=True)
+    with pytest.raises(DefinitionError, match="ttl"):
+        Prefix(ttl="2h")
+    with pytest.raises(DefinitionError, match="openai caches by itself"):
+        openai(cache=Prefix()).send("Hi")
+
+
 # Conversations
 
 OPAQUE = [
@@ -279,6 +324,36 @@ def test_another_provider_sees_the_text_alone(server, anthropic, openai):
     got = anthropic().send("Hi")
     openai().send([Message("Hi"), Message(got.response, "assistant", state=got.state), Message("again")])
     assert server.requests[1].body["messages"][1] == {"role": "assistant", "content": "Hello"}
+
+
+def test_fallback_translates_the_request_and_keeps_the_state_at_home(way, server, anthropic, openai):
+    spare = anthropic("claude-spare")
+
+    class Bot:
+        """You are kind"""
+
+    bot = openai(max_retries=0).chat(middlewares=[fallback(spare)])(Bot)()
+    thought = {"role": "assistant", "content": "Hello", "reasoning_content": "be kind"}
+    choice = {"index": 0, "message": thought, "finish_reason": "stop"}
+    server.enqueue(json_reply({"model": "deepseek", "choices": [choice]}))
+    server.enqueue(json_reply({"error": {"message": "down"}}, status=503), reply(*OPAQUE, text("I am here")))
+    server.enqueue(text_reply("Back again"))
+    send = bot.asend if way.is_async else bot.send
+    assert [way.do(send(words)) if way.is_async else send(words) for words in ("Hi", "There?", "And now?")] == [
+        "Hello", "I am here", "Back again",
+    ]  # fmt: skip
+    there, back = server.requests[2].body, server.requests[3].body
+    assert there["model"] == "claude-spare"
+    assert "You are kind" in there["system"][0]["text"]
+    assert there["messages"][1] == {"role": "assistant", "content": [text("Hello")]}
+    assert back["messages"][4] == {"role": "assistant", "content": "I am here"}
+
+
+def test_fallback_is_asked_in_its_own_format_whatever_the_first_was_asked_in(server, anthropic, openai):
+    server.enqueue(json_reply({"error": {"message": "down"}}, status=503), reply(text("I am here")))
+    llm = openai(max_retries=0, api="responses", middlewares=[fallback(anthropic())])
+    assert llm.send("Hi").response == "I am here"
+    assert [request.path for request in server.requests] == ["/v1/responses", "/v1/messages"]
 
 
 def test_history_of_another_provider_is_plain_text(server, anthropic):

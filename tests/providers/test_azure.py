@@ -152,3 +152,11 @@ def test_official_client_knows_its_own_deployments(server):
     (request,) = server.requests
     assert request.path == "/openai/deployments/d/chat/completions?api-version=2024-02-01"
     assert request.headers["api-key"] == "azure-key-1"
+
+
+def test_address_that_the_environment_has_lost_is_told(way, server, http, monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_API_BASE", server.url)
+    llm = declarai.azure_openai(deployment_name="d", azure_openai_key="k", http_client=http)
+    monkeypatch.delenv("AZURE_OPENAI_API_BASE")
+    with pytest.raises(errors.ConfigurationError, match="AZURE_OPENAI_API_BASE"):
+        way.do(llm.asend("Hi")) if way.is_async else llm.send("Hi")

@@ -726,6 +726,13 @@ def test_last_event_may_lack_its_blank_line(way, provider, server):
     assert stream(way, provider) == [chunk("a")]
 
 
+def test_event_without_its_blank_line_is_given_before_the_connection_is_told_lost(way, llm, server):
+    server.enqueue(bytes_reply(sse(chunk("a"), done=False)[:-2], end="no_terminator"))
+    with pytest.raises(errors.StreamInterrupted) as caught:
+        way.events((llm.astream if way.is_async else llm.stream)("Hi"))
+    assert caught.value.response.response == "a"
+
+
 # What cannot be sent
 
 

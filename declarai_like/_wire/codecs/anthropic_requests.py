@@ -8,12 +8,13 @@ from declarai_like._wire.codecs.anthropic_blocks import ANSWER_TOOL
 from declarai_like._wire.codecs.anthropic_messages import encode_messages
 from declarai_like._wire.codecs.lessons import knows, schema_key
 from declarai_like.errors import DefinitionError
+from declarai_like.requests import Prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from declarai_like._wire.codecs.base import Learned, Origin
-    from declarai_like.requests import Request
+    from declarai_like.requests import Cache, Request
 
 __all__ = ["ANSWER", "FORMAT", "STRICT", "choose_format", "encode_request"]
 
@@ -47,6 +48,7 @@ def encode_request(request: Request, learned: Learned, origin: Origin) -> dict[s
     elif body.get("tool_choice", {}).get("type") in {"auto", "none"}:
         del body["tool_choice"]  # refused where there is nothing to choose from
     _ask_for_type(body, request, choose_format(request, learned))
+    _ask_for_cache(body, request.cache)
     if request.stream:
         body["stream"] = True
     return body
@@ -156,3 +158,15 @@ def _ask_for_type(body: dict[str, Any], request: Request, form: str | None) -> N
     choosing = request.tools and request.params.get("tool_choice") != "none"
     body["tools"] = [*body.get("tools", ()), tool]
     body["tool_choice"] = {"type": "any"} if choosing else {"type": "tool", "name": tool["name"]}
+
+
+def _ask_for_cache(body: dict[str, Any], cache: Cache | None) -> None:
+    """Say what is to be cached: by the provider's choice, or the tools and the system prompt."""
+    if cache == "auto":
+        body.setdefault("cache_control", {"type": "ephemeral"})
+    elif isinstance(cache, Prefix):
+        mark = {"type": "ephemeral", "ttl": cache.ttl}
+        for name in ("tools", "system"):
+            if body.get(name):
+                *others, last = body[name]
+                body[name] = [*others, {**last, "cache_control": mark}]

@@ -234,10 +234,7 @@ def _is_error(chunk: Chunk) -> bool:
 def _values(data: bytes, redact: Redact) -> Iterator[Any]:
     """Read the data of an event; raises `InvalidResponse` for the part that is not JSON."""
     for part in _parts(data):
-        if part.startswith(DONE_DATA):
-            yield DONE
-            continue
-        value = _value(part, redact)
+        value = DONE if part.startswith(DONE_DATA) else _value(part, redact)
         if isinstance(value, list):  # Gemini tells its errors in a list
             yield from value
         else:

@@ -6,7 +6,8 @@ import pytest
 
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like._wire.codecs.base import Lesson, Refusal
-from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec, chat_usage, decode_response
+from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec
+from declarai_like._wire.codecs.responses_endings import chat_usage, decode_response
 from declarai_like.errors import (
     BadRequestError,
     DefinitionError,
@@ -103,6 +104,23 @@ def test_done_marker_says_nothing():
     feed(accumulator, [*written(CREATED, added(message("")), delta("ab")), b"data: [DONE]\n\n"])
     with pytest.raises(StreamInterrupted):
         accumulator.finish()
+
+
+def test_piece_that_names_no_part_is_of_the_first_one():
+    piece = {"type": "response.output_text.delta", "delta": "b"}
+    assert play(CREATED, added(message("")), delta("a"), piece, end(message("ab"))).response == "ab"
+
+
+def test_output_that_is_no_item_is_left_out():
+    assert play(CREATED, end("junk", message("ab"))).items == (message("ab"),)
+
+
+def test_thinking_is_shown_in_the_words_that_came_first():
+    thinking = {"type": "reasoning", "summary": [], "content": []}
+    summary = {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "short"}
+    raw = delta("the long way", kind="reasoning_text")
+    response = play(CREATED, added(thinking), summary, raw, added(message(""), 1), delta("a", at=1), end())
+    assert (response.reasoning, response.response) == ("short", "a")
 
 
 def test_nothing_is_empty():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from declarai_like._wire.accumulator import DONE, Accumulator
-from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec, decode_response
+from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec
+from declarai_like._wire.codecs.responses_endings import decode_response
 from declarai_like.errors import DeclaraiError, StreamInterrupted
 from declarai_like.messages import Message
 from declarai_like.requests import Request
