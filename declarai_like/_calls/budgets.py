@@ -104,12 +104,12 @@ def count_request(blocks: tuple[Spent, ...], request: Request) -> tuple[Reservat
 
 def _take_request(blocks: tuple[Spent, ...]) -> None:
     used = [(name, most, getattr(block, name)) for block in blocks for name, most in block.most.items()]
-    used = [(name, most, value) for name, most, value in used if name != "tool_calls"]
+    used = [(name, most, value) for name, most, value in used if name not in {"requests", "tool_calls"}]
     for name, most, value in used:
         if value >= most:
             raise _limit_error(name, most, value)
     for number, block in enumerate(blocks):
-        if not block.request_counter.take():  # another thread was faster
+        if not block.request_counter.take():
             for other in blocks[:number]:
                 other.request_counter.give_back()  # a request is counted in each block or in none
             raise _limit_error("requests", block.most["requests"], block.requests)

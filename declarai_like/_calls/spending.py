@@ -44,7 +44,8 @@ class Purse:
     @property
     def promised(self) -> float:
         """What the requests that are under way may cost, in dollars."""
-        return (self._reserved.value - self._released.value) / _UNITS
+        released = self._released.value  # first: what is reserved meanwhile is not taken for released
+        return (self._reserved.value - released) / _UNITS
 
     def reserve(self, request: Request) -> Reservation | None:
         """Set aside what a request may cost; `None` if its price is not known, and that is ignored.
@@ -65,7 +66,7 @@ class Purse:
             )
         units = round(expected * _UNITS)
         self._reserved.add(units)
-        if self.spent + self.promised > self.most:
+        if self.promised + self.spent > self.most:  # in this order: what is settled meanwhile is not overlooked
             self._released.add(units)
             raise LimitExceeded(
                 f"the limit usd={self.most:g} of this `with limits(...)` might be passed: {self.spent:.4f} is spent, "
@@ -75,9 +76,9 @@ class Purse:
         return Reservation(self, units, prompt_price, rate / _MANY)
 
     def settle(self, units: int, cost: float) -> None:
-        """Take back what was set aside, and count what it has cost."""
-        self._released.add(units)
+        """Count what it has cost, then take back what was set aside: in between it counts twice, never not at all."""
         self._spent.add(round(cost * _UNITS))
+        self._released.add(units)
 
 
 class Reservation:
@@ -94,7 +95,7 @@ class Reservation:
         """Count tokens that have come; say what is wrong if the limit is passed by now."""
         self.estimate += tokens * self._rate
         others = self._purse.promised - self._units / _UNITS
-        total = self._purse.spent + max(0.0, others) + self.estimate
+        total = max(0.0, others) + self._purse.spent + self.estimate
         if total <= self._purse.most:
             return None
         return f"the limit usd={self._purse.most:g} of this `with limits(...)` is passed, at about {total:.4f}"

@@ -434,3 +434,44 @@ def test_prices_need_their_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     with pytest.raises(MissingExtra, match=r'pip install "declarai-like\[prices\]"'), declarai.limits(usd=1):
         pass
+
+
+def test_request_that_an_inner_block_refuses_counts_in_no_block():
+    task = FakeLLM(["a", "b"]).task(slogan)
+    with declarai.limits(requests=5) as outer, declarai.limits(requests=1) as inner:
+        task("x")
+        with pytest.raises(LimitExceeded, match="requests=1"):
+            task("x")
+    assert (outer.requests, inner.requests) == (1, 1)
+
+
+def test_repr_of_what_was_spent_shows_requests_and_tokens():
+    with declarai.limits(requests=5) as spent:
+        FakeLLM(["a"]).task(slogan)("x")
+    assert repr(spent) == f"Spent(requests=1, total_tokens={spent.total_tokens})"
+
+
+def test_cost_that_is_being_settled_is_overlooked_at_no_line(server, openai):
+    server.enqueue(text_reply("a", usage=DEAR, model="gpt-4o"))
+    task = openai(model="gpt-4o").task(llm_params={"max_tokens": 50_000})(slogan)
+    seen = []
+
+    def trace(frame, event, arg):
+        if frame.f_code.co_name != "settle" or "units" not in frame.f_code.co_varnames:
+            return None
+
+        def look(*_):
+            seen.append(spent.purse.promised + spent.usd)
+            return look
+
+        return look
+
+    before = sys.gettrace()
+    with declarai.limits(usd=5) as spent:
+        sys.settrace(trace)
+        try:
+            task("x")
+        finally:
+            sys.settrace(before)
+    assert len(seen) >= 2
+    assert min(seen) == pytest.approx(0.5, rel=0.01)
