@@ -120,7 +120,7 @@ class FairQueue:
 
     def _join(self, ticket: Ticket, *, awaiting: bool) -> None:
         for lost in filter(lambda other: other.is_lost, self._tickets.copy()):
-            self._remove(lost)
+            self._remove(lost)  # pragma: no cover - in a forked child
         ahead = [other.waiter for other in self._tickets.copy() if not other.cancelled()]
         if sum(waiter.blocks(ticket.waiter, awaiting=awaiting) for waiter in ahead) >= (self._slots or 1):
             raise self._deadlock_error()
@@ -156,7 +156,7 @@ class _Forks:
 
     number = 0
 
-    def count(self) -> None:
+    def count(self) -> None:  # pragma: no cover - in a forked child
         """Note that this process is a new one."""
         self.number += 1
 

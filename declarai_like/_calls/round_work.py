@@ -107,8 +107,8 @@ class RoundWork(Run):
             error.response = call.response
             raise
         results = tuple(one.run(self.number) for one in state.pending)
-        if state.answer is not None:
-            state.added += [state.answer, *(self.dialect.result_message(one) for one in state.pending)]
+        answer = [] if state.answer is None else [state.answer]
+        state.added += [*answer, *(self.dialect.result_message(one) for one in state.pending)]
         state.runs += results
         worn_out = self._count_failures()
         state.pending, state.answer = [], None
