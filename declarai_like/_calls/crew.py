@@ -93,6 +93,7 @@ class Job:
         """What telemetry tells of it; `None` if nobody listens."""
         self._ended = threading.Event()
         self._cancel: Callable[[], Any] | None = None
+        self._is_cancelled = False
         self._task: Any = None
 
     @property
@@ -123,8 +124,10 @@ class Job:
         """Ask a tool that is a coroutine to stop; a plain function cannot be stopped."""
         if self._task is not None:
             self._task.cancel()
-        elif self._cancel is not None:
-            self._cancel()
+        self._is_cancelled = True
+        cancel = self._cancel
+        if cancel is not None:
+            cancel()
 
     def join(self) -> None:
         """Wait for the end of a tool that was cancelled."""
@@ -177,6 +180,8 @@ class Job:
         async def working() -> Any:
             loop, task = get_running_loop(), cast("Task[Any]", current_task())
             self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+            if self._is_cancelled:  # before there was a task to cancel
+                task.cancel()
             try:
                 return await self._acall()
             finally:
