@@ -9,11 +9,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from declarai_like._calls.operations import AwaitReport, Decide, Journal, StartTool
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from collections.abc import Callable, Mapping
 
     from declarai_like._calls.deadlines import Deadline
@@ -174,9 +175,8 @@ class Job:
         from asyncio import CancelledError, current_task, get_running_loop, run
 
         async def working() -> Any:
-            loop, task = get_running_loop(), current_task()
-            if task is not None:
-                self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+            loop, task = get_running_loop(), cast("Task[Any]", current_task())
+            self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
             try:
                 return await self._acall()
             finally:
