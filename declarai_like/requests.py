@@ -162,6 +162,8 @@ class Limits:
     prompt_chars: int | None = 10_000_000
     slots: Queue | None = field(default=None, compare=False, repr=False)
     hang_up: HangUp | None = field(default=None, compare=False, repr=False)
+    timeout_set: float | None = field(default=None, compare=False, repr=False)
+    """The `timeout` that the user has set, where this one is what a call has left of it."""
 
     def replace(self, **changes: Any) -> Limits:
         """Give a copy with some limits changed."""

@@ -53,4 +53,4 @@ class Deadline:
             return request
         if not left:
             raise self.error("")
-        return request.replace(limits=request.limits.replace(timeout=left))
+        return request.replace(limits=request.limits.replace(timeout=left, timeout_set=self._timeout))

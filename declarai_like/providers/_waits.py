@@ -96,7 +96,8 @@ class Waits:
         """Say which limit a wait that was too long has met, and what to do."""
         limits = self._told
         if self.is_over:
-            return f"the whole call took longer than {limits.timeout} s: raise timeout="
+            timeout = limits.timeout if limits.timeout_set is None else limits.timeout_set
+            return f"the whole call took longer than {timeout} s: raise timeout="
         if self.phase == "first_chunk":
             return f"no first chunk came within {limits.first_chunk} s: raise first_chunk_timeout="
         return f"no chunk came for {limits.idle} s: raise idle_timeout="

@@ -2,10 +2,12 @@
 
 import pytest
 
+import declarai_like as declarai
 from declarai_like._calls.options import Options
-from declarai_like.errors import DefinitionError
+from declarai_like.errors import DefinitionError, ProviderTimeout
 from declarai_like.middleware import TaskMiddleware, retry
 from declarai_like.requests import Limits
+from declarai_like.testing import LLMServer, text_reply
 
 
 def around(request, send):
@@ -90,3 +92,13 @@ def test_params_of_a_call_are_a_new_dict():
     options = Options().merge(llm_params={"seed": 1})
     options.params(None)["seed"] = 2
     assert (options.params({}), options.params({"top_p": 1})) == ({"seed": 1}, {"seed": 1, "top_p": 1})
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_timeout_names_the_limit_that_was_set(retries):
+    with LLMServer(default=text_reply("late", delay_before=5)) as server:
+        llm = declarai.openai(
+            model="m", base_url=server.base_url, openai_token="k-012345678", timeout=0.25, max_retries=retries
+        )
+        with pytest.raises(ProviderTimeout, match=r"took longer than 0\.25 s: raise timeout="):
+            llm.send("x")

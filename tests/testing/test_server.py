@@ -463,3 +463,14 @@ def test_a_reply_can_be_nothing_but_comments(server, http):
 def test_chunks_may_be_any_objects_and_need_no_done():
     assert chunks_reply([{"a": "é"}], done=False).body == 'data: {"a":"é"}\n\n'.encode()
     assert chunks_reply(stream_chunks(["a"])).body == stream_reply(["a"]).body
+
+
+@pytest.mark.parametrize("writes", [b"", [], [b"", b""]])
+def test_empty_bodies_on_one_connection_end_once_each(server, writes):
+    server.enqueue(bytes_reply(writes), bytes_reply(writes), bytes_reply(b"third"))
+    with closing(HTTPConnection(*server._address, timeout=5)) as connection:
+        bodies = []
+        for _ in range(3):
+            connection.request("POST", "/v1/chat/completions", "{}", {"Content-Type": "application/json"})
+            bodies.append(connection.getresponse().read())
+    assert bodies == [b"", b"", b"third"]
