@@ -261,12 +261,10 @@ def _reply(cls: type) -> dict[str, Any]:
 
 def _tool_names(cls: type) -> tuple[str, ...]:
     """Give the names of the methods that are tools, the parents' first, in the order in which they stand."""
-    if "declarai_like.tools.declarations" not in sys.modules:  # then there is none
-        return ()
-    from declarai_like.tools.declarations import Tool
-
+    tools: Any = sys.modules.get("declarai_like.tools.declarations")  # without it there is none
+    kinds = () if tools is None else (tools.Tool,)
     members = (name for base in reversed(cls.__mro__) for name in vars(base))
-    return tuple(name for name in dict.fromkeys(members) if isinstance(getattr(cls, name, None), Tool))
+    return tuple(name for name in dict.fromkeys(members) if isinstance(getattr(cls, name, None), kinds))
 
 
 def _own_send(cls: type) -> Any:

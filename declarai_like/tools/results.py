@@ -44,11 +44,9 @@ def write_error(error: BaseException, redact: Callable[[str], str] = str) -> str
 
 
 def _dump(value: Any) -> str:
-    from pydantic_core import PydanticSerializationError, to_json
+    from pydantic_core import to_json
 
     try:
         return to_json(value, by_alias=True, inf_nan_mode="constants").decode()
-    except PydanticSerializationError as error:
-        raise TypeError(f"the result cannot be written as JSON: {error}") from error
-    except (UnicodeError, RecursionError, ValueError) as error:
+    except (ValueError, RecursionError) as error:  # pydantic's own errors are of the first
         raise TypeError(f"the result cannot be written as JSON: {error}") from error

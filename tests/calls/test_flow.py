@@ -12,6 +12,7 @@ from declarai_like._calls import runner
 from declarai_like._calls.budgets import active_budgets, count_tool_call
 from declarai_like._calls.deadlines import Deadline
 from declarai_like._calls.operations import AwaitReport, Send
+from declarai_like._calls.waking import was_woken
 from declarai_like.errors import BadRequestError, DefinitionError, LimitExceeded, StreamInterrupted
 from declarai_like.middleware import observe
 from declarai_like.requests import HangUp
@@ -250,3 +251,50 @@ def test_a_stream_is_not_read_by_what_looks_at_its_chunks():
     with stream:
         assert stream.result() == "One two"
     assert told
+
+
+def test_who_reads_a_stream_is_woken_by_another_only_if_nobody_else_stops_it():
+    async def stopped(times):
+        task = asyncio.current_task()
+        for _ in range(times):
+            task.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError as error:
+            return was_woken(error, task)
+
+    assert was_woken(ValueError(), None)
+    assert not was_woken(KeyboardInterrupt(), None)
+    assert asyncio.run(stopped(1))
+
+
+def test_last_chunk_of_an_earlier_round_ends_the_round_only():
+    @FakeLLM([tool_call("look_up", {"word": "x"}), "Fine"]).task(tools=[look_up], streaming=True)
+    def ask(question: str) -> str:
+        """{question}"""
+
+    call = ask.prepare_call(("?",), {}, streaming=True, as_events=True)
+    chunks = [event.raw for events in runner.stream(call) for event in events if event.type == "chunk"]
+    ended = [chunk for chunk in chunks if call.is_last(chunk)]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in ended if chunk["choices"]] == ["tool_calls", "stop"]
+
+
+def test_wrong_answer_of_a_call_in_words_is_shown_and_asked_again():
+    llm = FakeLLM(['{"answer": "many"}', '{"answer": 4}'])
+
+    @llm.task(tools=[look_up], tool_mode="emulated", retries=1)
+    def count(text: str) -> int:
+        """Count the words of {text}"""
+
+    result = count.run("a b c d")
+    assert (result.value, len(result.attempts), len(llm.requests)) == (4, 1, 2)
+
+
+def test_task_that_is_made_by_value_asks_as_before():
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    @declarai.offline().task
+    def ask(question: str) -> int:
+        """{question}"""
+
+    assert cloudpickle.loads(cloudpickle.dumps(ask))("?") == ask("?")

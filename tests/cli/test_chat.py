@@ -184,6 +184,35 @@ def test_a_task_is_no_chat(capsys, monkeypatch, place):
     assert err == ["declarai-like: 'tasks.py:rank' is no chat: `declarai-like run` calls a task"]
 
 
+STOPPING = '''
+import declarai_like as declarai
+from declarai_like import BaseLLM, register_llm
+
+@register_llm(provider="stopping")
+class Stopping(BaseLLM):
+    def predict(self, messages, stream=False, **params):
+        raise KeyboardInterrupt
+
+@declarai.Declarai("stopping", "any").chat
+class Bot:
+    """You are a bot."""
+'''
+
+
+class Keyboard(io.StringIO):
+    """What is typed at a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_stopped_answer_is_told_and_the_prompt_is_shown(capsys, monkeypatch, place):
+    (place / "stopping.py").write_text(STOPPING)
+    monkeypatch.setattr("sys.stdin", Keyboard("Hi\n/history\n"))
+    assert main(["chat", "stopping.py:Bot"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["> (stopped: this turn is not kept)", "> > "]
+
+
 def test_an_interrupt_stops_the_answer_and_the_chat_goes_on(place):
     (place / "clock.py").write_text(SLOW)
     pid, terminal = pty.fork()

@@ -21,6 +21,8 @@ class Scripted(BaseLLM):
 
     def predict(self, messages, stream=False, **params):
         Scripted.asked += 1
+        if self.model == "down":
+            raise declarai.errors.BadRequestError("it is down")
         is_right = self.model == "good" or (self.model == "varying" and Scripted.asked % 3)
         return LLMResponse(response=("5" if "down" in messages[-1].message else "1") if is_right else "2")
 
@@ -37,7 +39,7 @@ def rank(message: str) -> int:
     1
     """
 
-good, bad, varying = (declarai.Declarai("scripted", name).task(rank) for name in ("good", "bad", "varying"))
+good, bad, varying, down = (declarai.Declarai("scripted", name).task(rank) for name in ("good", "bad", "varying", "down"))
 
 
 @judge.task
@@ -126,3 +128,8 @@ def test_a_judge_is_named_with_its_cost_and_its_agreement(capsys):
     told = json.loads(report(capsys, "evaluated.py:judged"))
     assert told["judges"] == {"is_as_good on fake:fake": 0}
     assert told["runs"][0]["judge"] == "is_as_good on fake:fake"
+
+
+def test_a_model_that_cannot_be_asked_is_told_apart_from_a_bad_one(capsys):
+    assert main(["eval", "evaluated.py:down"]) == 2
+    assert "could not be asked: it is down" in capsys.readouterr().out

@@ -40,6 +40,10 @@ def rank(message: str, scale: int = 5) -> Literal[1, 2, 3, 4, 5]:
 async def arank(message: str) -> int:
     """Rank the message"""
 
+@FakeLLM(["many", "4"]).task(retries=1)
+def counted(text: str) -> int:
+    """Count the words of {text}"""
+
 @cutting.task
 def broken(movie: str) -> str:
     """Say something about {movie}"""
@@ -84,6 +88,12 @@ def test_json_tells_all_that_the_call_brought(capsys, name):
         [],
     )
     assert set(told) == {"value", "text", "model", "outcome", "usage", "cost", "repairs", "attempts", "calls"}
+
+
+def test_json_tells_the_tries_that_failed(capsys):
+    assert main(["run", "runnable.py:counted", "--arg", "text=a b c d", "--json"]) == 0
+    (attempt,) = json.loads(capsys.readouterr().out)["attempts"]
+    assert attempt["error"].startswith("OutputError: expected int")
 
 
 def test_what_came_of_an_answer_that_broke_off_is_printed_and_the_code_is_1(capsys):

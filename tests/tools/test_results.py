@@ -61,3 +61,13 @@ def test_long_error_is_cut():
 
 def test_secret_in_an_error_is_blanked_out():
     assert write_error(ValueError("key sk-1"), lambda text: text.replace("sk-1", "***")) == "ValueError: key ***"
+
+
+LOOP: list[object] = []
+LOOP.append(LOOP)
+
+
+@pytest.mark.parametrize("value", [object(), b"\xff", LOOP])
+def test_what_json_cannot_say_is_told(value):
+    with pytest.raises(TypeError, match="the result cannot be written as JSON: "):
+        write_value(value, 1_000)
