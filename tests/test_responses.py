@@ -183,3 +183,20 @@ def test_result_knows_what_its_response_knows():
     result = Result([1], FULL, attempts=(Attempt(ValueError("x")),))
     assert (result.usage, result.repairs) == (Usage(3, 2, 5), ())
     assert result.attempts[0].seconds == 0.0
+
+
+def test_what_was_sent_can_be_put_in_the_place_of_another():
+    response = LLMResponse(response="Hi", raw_response={"a": 1})
+    response.raw_response = {"b": 2}
+    assert response.raw_response == {"b": 2}
+
+
+def test_chunk_of_another_vendor_is_given_as_it_came():
+    from declarai_like._values.buffers import VendorChunk
+
+    response = LLMResponse(response="Hi", raw_response=VendorChunk({"choices": []}, {"type": "message_start"}))
+    assert (response.chunk, response.raw_response, response.choices) == (
+        {"type": "message_start"},
+        {"type": "message_start"},
+        [],
+    )

@@ -210,7 +210,7 @@ def _cancel(connection: Connection[Any] | AsyncConnection[Any]) -> None:
     with suppress(Error):
         try:
             connection.pgconn.cancel_conn().blocking()
-        except NotSupportedError:  # libpq before 17
+        except NotSupportedError:  # pragma: no cover - libpq before 17
             connection.pgconn.get_cancel().cancel()
 
 

@@ -298,3 +298,25 @@ def test_task_that_is_made_by_value_asks_as_before():
         """{question}"""
 
     assert cloudpickle.loads(cloudpickle.dumps(ask))("?") == ask("?")
+
+
+def test_async_stream_that_is_closed_by_what_looks_at_its_chunks_ends():
+    def look(chunk):
+        with pytest.raises(StopIteration):
+            stream.close().send(None)
+
+    @FakeLLM(["One two"]).task(middlewares=[observe(look)])
+    async def ask(question: str) -> str:
+        """{question}"""
+
+    async def read():
+        async with stream:
+            await stream.until_done()
+
+    async def main():
+        (ended,) = await asyncio.gather(asyncio.create_task(read()), return_exceptions=True)
+        return ended
+
+    stream = ask.astream("?")
+    ended = asyncio.run(main())
+    assert isinstance(ended, (declarai.DeclaraiError, asyncio.CancelledError))

@@ -12,6 +12,7 @@ from declarai_like import errors
 from declarai_like._calls.values import raise_known
 from declarai_like._outputs.output import Output
 from declarai_like._wire.accumulator import DONE, Accumulator
+from declarai_like._wire.deltas import reasoning_of
 from declarai_like._wire.event_builder import EventBuilder
 from declarai_like.completions import FinishReason, Usage
 
@@ -564,3 +565,15 @@ def test_snapshots_stay_as_they_were():
     assert [one.choices[0].message.content for one in snapshots] == ["", "a", "ab", "ab"]
     assert [one.choices[0].finish_reason for one in snapshots] == [None, None, "stop", "stop"]
     assert [one.usage for one in snapshots] == [None, None, None, Usage(3, 2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("delta", "told"),
+    [
+        ({"thinking": 5}, ("content", "")),
+        ({"reasoning_details": [5, {"text": "Hm"}]}, ("reasoning_details", "Hm")),
+        ({"reasoning": {"text": ["a", {"summary": "b"}]}}, ("reasoning", "ab")),
+    ],
+)
+def test_thinking_is_read_in_whichever_form_it_comes(delta, told):
+    assert reasoning_of(delta) == told
