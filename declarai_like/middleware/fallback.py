@@ -47,7 +47,8 @@ def fallback(*llms: Any, when: Callable[[ProviderError], bool] | None = None) ->
     given and says no to it; once a part of an answer has been shown nothing else is asked. Each model gets the task's
     parameters over its own, its own `api`, `cache` and `max_concurrency`; the call's time limits stay as they are. The
     error of the last one is raised; its `attempts` tell all. A model of another vendor gets the request in
-    that vendor's format, without the state that the first one keeps in a conversation.
+    that vendor's format, without the state that the first one keeps in a conversation. A task's `headers` and
+    `extra_body` go to the service that they were meant for, and to no other.
     """
     require_models(*llms)
     if not llms:
@@ -63,8 +64,9 @@ def require_models(*llms: Any) -> None:
 
 
 def redirect(llm: Any, request: Request) -> Request:
-    """Turn a request to another model."""
+    """Turn a request to another model; headers and fields of the body that are meant for one service stay with it."""
     provider, options = llm.llm, llm.options
+    own = () if _is_same_service(provider, request.provider) else _OF_SERVICE
     return request.replace(
         provider=provider,
         model=options.model or provider.model,
@@ -72,4 +74,14 @@ def redirect(llm: Any, request: Request) -> Request:
         api=options.api,
         cache=options.cache,
         limits=request.limits.replace(slots=options.limits.slots),
+        **{name: getattr(options, name) for name in own},
     )
+
+
+_OF_SERVICE = ("headers", "extra_body")
+"""What may hold a key, or mean something to one service only."""
+
+
+def _is_same_service(one: Any, other: Any) -> bool:
+    origins = [getattr(provider, "origin", None) for provider in (one, other)]
+    return origins[0] == origins[1] and one.name == getattr(other, "name", None)

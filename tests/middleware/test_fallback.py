@@ -72,6 +72,18 @@ def test_key_of_the_first_is_not_told_to_the_other(server, other, spare, ask):
     assert other.requests[0].headers["authorization"] == "Bearer sk-other"
 
 
+def test_headers_and_fields_of_one_service_are_not_sent_to_another(server, other, spare, ask, openai):
+    told = {"headers": {"X-Team-Key": "canary"}, "extra_body": {"team": "canary"}}
+    server.enqueue(error_reply(503))
+    other.enqueue(ask.reply("yes"))
+    assert ask(middlewares=[fallback(spare)], **told)() == "yes"
+    assert (server.requests[0].headers["x-team-key"], server.requests[0].body["team"]) == ("canary", "canary")
+    assert "canary" not in str(other.requests[0].headers) + str(other.requests[0].body)
+    server.enqueue(error_reply(503), ask.reply("yes"))
+    assert ask(middlewares=[fallback(openai(model="gpt-4o"))], **told)() == "yes"
+    assert server.requests[-1].headers["x-team-key"] == "canary"
+
+
 def test_models_are_asked_in_their_order_each_with_its_retries(server, other, spare, ask):
     server.enqueue(error_reply(503, headers=SOON), error_reply(503, headers=SOON))
     other.enqueue(error_reply(500, headers=SOON), error_reply(500, headers=SOON))
