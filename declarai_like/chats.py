@@ -25,6 +25,8 @@ from declarai_like.messages import Message, MessageRole
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Self
+
     from declarai_like._calls.flow import Call
     from declarai_like.memory.base import HistoryLike
     from declarai_like.responses import LLMResponse, Result
@@ -57,7 +59,7 @@ class Chat(ChatCalls):
             for name, member in _members(cls, llm, options).items():
                 setattr(cls, name, member)
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """Make the instance; its class's `__init__`, which may have come after the class, is made to share."""
         if not hasattr(cls.__init__, "takes_for_chat"):
             cls.__init__ = sharing(cls.__init__, Chat.__init__)  # type: ignore[method-assign]  # it keeps its arguments

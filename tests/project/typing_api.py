@@ -277,3 +277,20 @@ async def awaiting() -> None:
     assert_type(await Bot().arank("x"), int)
     assert_type(await llm.asend("hi"), LLMResponse)
     assert_type(await llm.acomplete("Once"), LLMResponse)
+
+
+class Actor(declarai.Chat, llm=declarai.openai("any", openai_token="any")):
+    """You play {character}."""
+
+    def __init__(self, character: str) -> None:
+        self.character = character
+        super().__init__()
+
+
+def chats_keep_their_class_and_their_arguments() -> None:
+    """An instance is of its class, and its constructor takes what the class says."""
+    actor = Actor("a cat")
+    assert_type(actor, Actor)
+    assert_type(actor.character, str)
+    assert_type(actor.conversation, list[declarai.Message])
+    Actor(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
