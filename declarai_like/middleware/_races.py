@@ -116,10 +116,10 @@ class HedgedProvider(StreamingWrapper):
         """Say whether the backup may be asked because the first is slow."""
         return self._may_hedge()
 
-    def note(self, winner: Request, loser: Attempt | None) -> None:
+    def note(self, winner: Request, losses: list[Attempt]) -> None:
         """Note who answers, and what became of the other one."""
         self.answered_by = winner
-        self.losses = [loser] if loser is not None else []
+        self.losses = losses
 
 
 class Contender:
@@ -223,9 +223,10 @@ class Race:
             return
         self._winner, self._hedge_at = winner, None
         losers = [one for one in self._contenders if one is not winner]
+        attempts = [_attempt_of(loser, self._provider.after) for loser in losers]  # before closing is their error
         for loser in losers:
             loser.close()
-        self._provider.note(winner.request, _attempt_of(losers[0], self._provider.after) if losers else None)
+        self._provider.note(winner.request, attempts)
 
     def _ask_more(self) -> None:
         """Ask the backup, if the first has failed in a way that may pass, or is slow."""
