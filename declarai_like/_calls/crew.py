@@ -180,7 +180,7 @@ class Job:
         async def working() -> Any:
             loop, task = get_running_loop(), cast("Task[Any]", current_task())
             self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
-            if self._is_cancelled:  # before there was a task to cancel
+            if self._is_cancelled:  # pragma: no cover - in the moment before there was a task to cancel
                 task.cancel()
             try:
                 return await self._acall()

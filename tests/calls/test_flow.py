@@ -320,3 +320,12 @@ def test_async_stream_that_is_closed_by_what_looks_at_its_chunks_ends():
     stream = ask.astream("?")
     ended = asyncio.run(main())
     assert isinstance(ended, (declarai.DeclaraiError, asyncio.CancelledError))
+
+
+def test_answer_of_another_type_is_raised_where_nothing_is_asked_again():
+    @FakeLLM(["many"] * 3).task(tools=[look_up])
+    def count(text: str) -> int:
+        """Count the words of {text}"""
+
+    with pytest.raises(errors.OutputError, match="expected int"):
+        count("a b c")

@@ -7,6 +7,7 @@ import pytest
 from declarai_like.errors import HistoryError
 from declarai_like.memory import MongoDBMessageHistory, RedisMessageHistory
 from declarai_like.memory._deadlines import run_with_deadline
+from declarai_like.memory.mongodb import _refusing_others
 
 
 def test_mongodb_is_given_the_time_that_the_call_has_left():
@@ -14,6 +15,13 @@ def test_mongodb_is_given_the_time_that_the_call_has_left():
     assert "timeoutMS" not in history._limits
     limits = run_with_deadline(time.monotonic() + 5, 5.0, lambda: history._limits)
     assert 4_000 < limits["timeoutMS"] <= 5_000
+
+
+def test_turn_that_another_one_stored_meanwhile_is_told_by_mongodb():
+    from pymongo.errors import DuplicateKeyError
+
+    with pytest.raises(HistoryError, match="another"), _refusing_others():
+        raise DuplicateKeyError("E11000")
 
 
 def test_turn_that_another_one_stored_meanwhile_is_told_by_redis():

@@ -300,6 +300,18 @@ def test_answer_that_the_server_could_not_read_is_read_here(way, openai, server)
     assert caught.value.response.response == "Failed to generate JSON."
 
 
+def test_answer_that_the_server_could_not_read_is_read_where_a_stream_was_asked_for(way, openai, server):
+    refusal = {"message": "Failed to generate JSON.", "code": "json_validate_failed"}
+    server.enqueue(json_reply({"error": {**refusal, "failed_generation": '{"declarai_result": 4,}'}}, status=400))
+
+    @openai().task(streaming=True)
+    @way.define
+    def number(text: str) -> int:
+        """Find the number"""
+
+    assert way.collect(number("?"))[-1].parsed == 4
+
+
 @pytest.mark.parametrize("done", [True, False])
 @pytest.mark.parametrize("pieces", [[], ['{"declarai_', 'result": 4']])
 def test_answer_that_the_server_could_not_read_is_read_out_of_a_stream_too(way, openai, server, pieces, done):
@@ -355,6 +367,16 @@ def test_function_that_gives_no_key_is_told(way, server, given):
     llm = declarai.openai("m", openai_token=lambda: given, base_url=server.base_url)
     with pytest.raises(errors.ConfigurationError, match="give a text"):
         way.do((llm.asend if way.is_async else llm.send)("Hi"))
+
+
+async def later():
+    return {"X-Team": "a"}
+
+
+@pytest.mark.parametrize("headers", [later, lambda: ["X-Team"]])
+def test_headers_that_are_none_are_refused(openai, headers):
+    with pytest.raises(errors.ConfigurationError, match="expected headers= to give a mapping"):
+        openai(headers=headers).send("Hi")
 
 
 def test_headers_may_change_and_stand_on_tasks(server):

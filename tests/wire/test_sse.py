@@ -4,6 +4,7 @@ import tracemalloc
 
 import pytest
 
+from declarai_like._wire.codecs.chat import ChunkDecoder
 from declarai_like._wire.sse import LIMIT, EventDecoder
 
 
@@ -88,3 +89,11 @@ def test_hundred_megabytes_in_one_event_take_no_more_memory_than_the_limit():
 def test_endless_stream_of_short_events_is_not_refused():
     decoder = EventDecoder(limit=100)
     assert sum(len(decoder.feed(b"data: abcdefghij\n\n: x\n\n")) for _ in range(100)) == 100
+
+
+def test_time_is_looked_at_within_one_read_of_many_events():
+    looked = []
+    decoder = ChunkDecoder(check_time=lambda: looked.append(True))
+    read = b'data: {"choices": []}\n\n' * 1_000
+    assert len(list(decoder.feed(read))) == 1_000
+    assert len(looked) >= 3

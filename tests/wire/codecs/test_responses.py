@@ -478,3 +478,8 @@ def test_refused_fields_are_learned():
     assert codec.read_refusal(400, {}, b'{"error": {"message": "m"}}').message == "m"
     assert codec.path(request) == "/responses"
     assert codec.headers(request) == {}
+
+
+def test_end_of_a_text_that_is_none_says_nothing():
+    answer = play(CREATED, added(message("")), delta("Hi"), done("output_text", text=None), end(message("Hi")))
+    assert answer.response == "Hi"
