@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -35,6 +36,7 @@ class Ledger:
     def tools(self):
         def plain(number: int, call: ToolContext) -> str:
             self.begin(call)
+            time.sleep(0.002)  # so that a barrier which holds nobody is seen
             return self.end(call)
 
         async def coroutine(number: int, call: ToolContext) -> str:
