@@ -109,7 +109,7 @@ def _with_turn(run: Run, error: E) -> E:
     results = [
         Message(call.text or _GONE_ON, MessageRole.tool, fields={"tool_call_id": call.id}) for call in state.pending
     ]
-    error.turn = (asked, *state.added, *answer, *results)
+    error.turn = (asked, *state.stored, *answer, *results)
     return error
 
 

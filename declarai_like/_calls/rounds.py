@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from declarai_like._calls.operations import Journal
-from declarai_like._calls.replies import show_mistake
+from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.round_work import RoundWork
 from declarai_like._calls.runs import give_up_run
 from declarai_like._calls.usage_sums import sum_usages
+from declarai_like._prompting.instructions import render_packaged
 from declarai_like.errors import (
     BadRequestError,
     ContentFiltered,
@@ -22,7 +23,7 @@ from declarai_like.errors import (
     RunDiverged,
     StreamInterrupted,
 )
-from declarai_like.messages import Message
+from declarai_like.messages import Message, MessageRole
 from declarai_like.responses import LLMResponse
 from declarai_like.tools.run_states import RunState
 
@@ -63,6 +64,8 @@ class Rounds(RoundWork):
         super().__init__(settings, dialect, injected, state, redact)
         self.is_resumed = decisions is not None
         self.decisions = decisions or {}
+        self._retries = 0
+        """How often the model may still be shown what was wrong."""
 
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow: one that is closed may perform nothing, but its tools must end."""
@@ -119,32 +122,33 @@ class Rounds(RoundWork):
             return self._restore(call, first)
         if self.state.pending:
             yield from self.work_off(call, None)
-        retries = call.retries
+        self._retries = call.retries
         while True:
             request = self.dialect.encode(first, self.state, is_last=self.is_last)
             response = yield from self._ask_once(request, send)
-            asked = self._asked_calls(call, response)
-            if asked:
-                yield from self.answer_calls(call, response, asked)
-                continue
             try:
-                value = self.dialect.value(call, response)
+                asked = self._asked_calls(call, response)
+                value = None if asked else self.dialect.value(call, response)
             except OutputError as error:
-                if type(error) is not OutputError:
-                    call.record_failure(error, response)
-                    raise
-                if self.dialect.holds_back_schema(self.state) and not self.is_last:
-                    self.state.added += self._show_wrong(call, response, error)
-                    self.dialect.demand_schema()
-                    yield from self.close_round(call, response, ())
-                    continue
-                call.record_failure(error, response)
-                if not retries or call.reask is None:
-                    raise
-                retries -= 1
-                self.state.added += self._show_wrong(call, response, error)
-            else:
+                yield from self._ask_again(call, response, error)
+                continue
+            if not asked:
                 return (yield from self._conclude(call, value, response, request))
+            yield from self.answer_calls(call, response, asked)
+
+    def _ask_again(self, call: Call[Any], response: LLMResponse, error: OutputError) -> Generator[Operation, Any, None]:
+        """Show the model what was wrong with its answer; raises the error if it is not to be asked again."""
+        is_wrong, is_cut = type(error) is OutputError, isinstance(error, OutputTruncated) and bool(response.tool_calls)
+        if is_wrong and self.dialect.holds_back_schema(self.state) and not self.is_last:
+            self.state.correct(self._show_wrong(call, response, error))
+            self.dialect.demand_schema()
+            yield from self.close_round(call, response, ())
+            return
+        call.record_failure(error, response)
+        if not self._retries or not (is_wrong or is_cut):
+            raise error
+        self._retries -= 1
+        self.state.correct(_show_cut(response) if is_cut else self._show_wrong(call, response, error))
 
     def first_request(self, request: Request) -> Request:
         """Give what is sent first."""
@@ -190,9 +194,7 @@ class Rounds(RoundWork):
         if response.outcome == "interrupted":
             raise StreamInterrupted(words, response=response, completion=call.completion)
         kind = OutputTruncated if response.outcome == "truncated" else ContentFiltered
-        error = kind(words)
-        call.record_failure(error, response)
-        raise error
+        raise kind(words)
 
     def _show_wrong(self, call: Call[Any], response: LLMResponse, error: OutputError) -> list[Message]:
         return [] if call.reask is None else list(show_mistake(call.reask, response, error.message))
@@ -221,4 +223,11 @@ class Rounds(RoundWork):
         asked = self.first or request
         if interrupted:
             response = LLMResponse(response=response.response)
-        return conversation.record(asked, response, interrupted=interrupted, between=tuple(self.state.added))
+        return conversation.record(asked, response, interrupted=interrupted, between=self.state.stored)
+
+
+def _show_cut(response: LLMResponse) -> list[Message]:
+    """Give the messages that show the model that its calls were cut; the calls themselves would want results."""
+    names = list(dict.fromkeys(one.name for one in response.tool_calls))
+    said = [reply_message(response, ())] if response.response.strip() else []
+    return [*said, Message(render_packaged("cut_calls", names=names), MessageRole.user)]

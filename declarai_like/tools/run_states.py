@@ -12,7 +12,7 @@ from declarai_like.errors import RunDiverged
 from declarai_like.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from declarai_like.requests import Request
 
@@ -91,6 +91,8 @@ class RunState:
     """The round, from 1."""
     added: list[Message] = field(default_factory=list)
     """The messages of the rounds that are over."""
+    corrections: list[int] = field(default_factory=list)
+    """Where in `added` the model is shown what was wrong with its answer."""
     answer: Message | None = None
     """The answer whose calls are being worked on."""
     pending: list[PendingCall] = field(default_factory=list)
@@ -106,6 +108,16 @@ class RunState:
     """The last answer, when all is done."""
     is_given_up: bool = False
     """Whether it must never go on: its conversation has."""
+
+    def correct(self, messages: Sequence[Message]) -> None:
+        """Show the model what was wrong with its answer."""
+        self.corrections += range(len(self.added), len(self.added) + len(messages))
+        self.added += messages
+
+    @property
+    def stored(self) -> tuple[Message, ...]:
+        """The messages that a chat keeps: the calls and their results, without the corrections."""
+        return tuple(message for at, message in enumerate(self.added) if at not in self.corrections)
 
     def dump(self) -> str:
         """Write it as JSON."""

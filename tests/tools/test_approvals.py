@@ -299,6 +299,59 @@ def test_chat_stores_a_turn_with_its_calls(way, fake, bank):
     assert bank.done == ["milk"]
 
 
+def counting_bot(way, llm, bank, **options):
+    @llm.chat(tools=[bank.note, bank.pay], **options)
+    class Counter:
+        """You count"""
+
+        if way.is_async:
+
+            async def send(self, message: str) -> int: ...
+
+        else:
+
+            def send(self, message: str) -> int: ...
+
+    return Counter()
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_what_corrects_an_answer_is_not_stored(way, fake, bank, retries):
+    """Without retries too: the request with the schema follows an answer that is not of the type."""
+    fake.enqueue(tool_call("note"), "not a number", tool_call("note", {"amount": 2}), 7)
+    bot = counting_bot(way, fake, bank, retries=retries)
+    assert way.do(bot.send("how many?")) == 7
+    assert any("could not be used" in message.message for message in fake.requests[-1].messages)
+    assert shown(bot) == [
+        ("user", "how many?"),
+        ("assistant", ""),
+        ("tool", "note 1"),
+        ("assistant", ""),
+        ("tool", "note 2"),
+        ("assistant", "7"),
+    ]
+    bot.undo()
+    assert shown(bot) == []
+
+
+def test_what_corrects_an_answer_is_not_in_a_turn_that_is_denied_either(way, fake, bank):
+    fake.enqueue("not a number", tool_call("pay", {"amount": 50}), 8)
+    bot = counting_bot(way, fake, bank, runs=InMemoryRuns())
+    with pytest.raises(errors.ApprovalRequired):
+        way.do(bot.send("pay"))
+    assert way.do(bot.send("leave it", pending="deny")) == 8
+    assert [role for role, _ in shown(bot)] == ["user", "assistant", "tool", "user", "assistant"]
+
+
+def test_corrections_are_known_when_a_run_goes_on(way, fake, bank, runs):
+    fake.enqueue("not a number", tool_call("pay", {"amount": 50}), 8)
+    bot = counting_bot(way, fake, bank, runs=runs)
+    with pytest.raises(errors.ApprovalRequired) as waiting:
+        way.do(bot.send("pay"))
+    assert way.do(bot.resume(waiting.value.run_id, {"call_0": True})).value == 8
+    assert [role for role, _ in shown(bot)] == ["user", "assistant", "tool", "assistant"]
+
+
 def test_chat_whose_turn_waits_takes_no_other_message(way, fake, bank):
     fake.enqueue(tool_call("pay", {"amount": 50}), "paid", "hello")
     bot = make_bot(way, fake, bank)

@@ -607,3 +607,54 @@ def test_wrong_answer_after_tools_is_shown_and_asked_again(way):
         """{question}"""
 
     assert way.run(ask, "?").value == 7
+
+
+@pytest.mark.parametrize("said", ["", "Let me see."])
+def test_call_that_was_cut_is_asked_for_again_if_there_are_retries(way, said):
+    ran = []
+
+    def work(number: int) -> str:
+        ran.append(number)
+        return "ok"
+
+    cut = reply(said, calls=[("work", {"number": 1}), ("work", '{"num', "b")], finish_reason="length")
+    llm = FakeLLM([cut, tool_call("work", {"number": 2}), "done"])
+
+    @llm.task(tools=[work], retries=1)
+    @way.define
+    def ask(question: str) -> str:
+        """{question}"""
+
+    assert way.run(ask, "?").value == "done"
+    assert ran == [2]
+    shown = [(str(message.role), message.message) for message in llm.requests[1].messages[1:]]
+    assert [role for role, _ in shown] == (["assistant", "user"] if said else ["user"])
+    assert "within its tool calls (work), and none of them was run" in shown[-1][1]
+    assert not any((message.fields or {}).get("tool_calls") for message in llm.requests[1].messages)
+
+
+def test_call_that_is_cut_each_time_is_an_error(way):
+    cut = reply(calls=[("add", {"a": 1})], finish_reason="length")
+    llm = FakeLLM([cut] * 3)
+
+    @llm.task(tools=[add], retries=2)
+    @way.define
+    def ask(question: str) -> str:
+        """{question}"""
+
+    with pytest.raises(errors.OutputTruncated) as caught:
+        way.run(ask, "?")
+    assert len(llm.requests) == 3
+    assert [call.name for call in caught.value.response.tool_calls] == ["add"]
+
+
+def test_filtered_call_is_not_asked_for_again(way):
+    llm = FakeLLM([reply(calls=[("add", {"a": 1})], finish_reason="content_filter")])
+
+    @llm.task(tools=[add], retries=2)
+    @way.define
+    def ask(question: str) -> str:
+        """{question}"""
+
+    with pytest.raises(errors.ContentFiltered):
+        way.run(ask, "?")
