@@ -1178,3 +1178,33 @@ def test_example_remembers_across_two_runs(tmp_path):
     assert "1 questions are remembered" in second[0]
     assert first[2].partition("\n---")[0] in second[0]
     assert "5 messages are stored" in second[2]
+
+
+@pytest.mark.parametrize("kind", ["attribute", "annotation", "argument"])
+def test_name_in_a_prompt_that_is_one_letter_beside_one_of_the_class_is_warned_of(llm, kind):
+    def make():
+        class Critic(Chat, llm=llm):
+            """You have seen {moive}."""
+
+            if kind == "attribute":
+                movie = "Alien"
+            elif kind == "annotation":
+                movie: str
+            else:
+
+                def __init__(self, movie):
+                    self.movie = movie
+
+        return Critic
+
+    with pytest.warns(UserWarning, match=r"\{moive\} is sent as it stands: did you mean \{movie\}"):
+        make()
+
+
+def test_names_of_the_class_that_are_spelled_right_are_not_warned_of(llm):
+    class Critic(Chat, llm=llm):
+        """You have seen {movie}, and {move} on."""
+
+        movie = "Alien"
+
+    assert Critic().system == "You have seen Alien, and {move} on."

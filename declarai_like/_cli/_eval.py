@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from declarai_like.evals._runs import Job, Run
     from declarai_like.evals._summaries import Row
 
-__all__ = ["Settings", "evaluate_tasks"]
+__all__ = ["Settings", "evaluate_tasks", "exit_code"]
 
 _COULD_NOT_RUN = 2
 
@@ -83,9 +83,14 @@ def evaluate_tasks(modules: Sequence[str], **options: Any) -> int:
     else:
         print_table(runs, totals, [describe_comparison(one) for one in comparisons], agreements)
         print_low_scores(low, least)
+    return exit_code(runs, comparisons, is_low=bool(low))
+
+
+def exit_code(runs: Sequence[Run], comparisons: Sequence[Comparison], *, is_low: bool) -> int:
+    """Give 2 where a model could not be asked, 1 where one is not good enough, else 0."""
     if any(run.is_unanswered for run in runs):
         return _COULD_NOT_RUN
-    return 1 if low or any(one.verdict == "worse" for one in comparisons) else 0
+    return 1 if is_low or any(one.verdict == "worse" for one in comparisons) else 0
 
 
 async def _perform(once: Sequence[Job], settings: Settings, progress: Any) -> tuple[list[Run], dict[str, float | None]]:

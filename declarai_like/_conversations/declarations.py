@@ -15,6 +15,7 @@ from declarai_like._calls.options import Options
 from declarai_like._conversations.windows import Window, window_of
 from declarai_like._outputs.output import Output
 from declarai_like._prompting.bodies import check_class_body
+from declarai_like._prompting.misspellings import warn_of_misspelled
 from declarai_like._prompting.signatures import Signature
 from declarai_like._prompting.text_templates import check_text, text_names
 from declarai_like.errors import DefinitionError
@@ -81,6 +82,8 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
     mine = {name: told[name] for name in CHAT_OPTIONS if told.get(name) is not None}
     system, greeting = _texts(cls, mine, where)
     system = parent.system if system is None else system
+    for text in (system, greeting or ""):
+        warn_of_misspelled(text, _own_names(cls), where)
     layer = {name: value for name, value in told.items() if name not in CHAT_OPTIONS}
     layers = (*parent.layers, layer)
     provider, base = (parent.provider, parent.base_options) if llm is None else _asked(llm, where)
@@ -103,6 +106,15 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         tool_names=_tool_names(cls),
         **_reply(cls),
     )
+
+
+def _own_names(cls: type) -> frozenset[str]:
+    """Give the names that a class says its instances have: attributes, annotations, arguments of its constructor."""
+    bases = _own_classes(cls)
+    told = {name for base in bases for space in (vars(base), vars(base).get("__annotations__", {})) for name in space}
+    constructors = [vars(base)["__init__"] for base in bases if inspect.isfunction(vars(base).get("__init__"))]
+    arguments = {name for constructor in constructors for name in inspect.signature(constructor).parameters}
+    return frozenset(name for name in told | arguments if not name.startswith("_") and name != "self")
 
 
 @lru_cache(maxsize=256)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
+from inspect import currentframe
 from typing import TYPE_CHECKING
 
 from declarai_like._prompting.fields import Field, parse_fields
@@ -51,7 +51,7 @@ def _is_beside(name: str, other: str) -> bool:
 
 def _callers_level() -> int:
     """Give the `stacklevel` at which the line of the caller of this library stands."""
-    frame, level = sys._getframe(1), 1  # noqa: SLF001 - a warning is to name the user's line
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
+    frame, level = currentframe(), 0
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
         frame, level = frame.f_back, level + 1
     return level

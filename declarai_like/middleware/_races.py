@@ -59,7 +59,7 @@ class HedgedProvider(StreamingWrapper):
             own_hang_up.arm(news.set)
         race = Race(self, request, news.set)
         try:
-            while not race.is_over:
+            while True:
                 news.clear()
                 yield from race.advance()
                 if race.is_over:
@@ -78,7 +78,7 @@ class HedgedProvider(StreamingWrapper):
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         race = Race(self, request, lambda: loop.call_soon_threadsafe(news.set))
         try:
-            while not race.is_over:
+            while True:
                 news.clear()
                 for row in race.advance():
                     yield row

@@ -168,7 +168,7 @@ def _leave_without_destructors() -> None:  # pragma: no cover - only in a forked
     """
     library = ctypes.CDLL(None)
     with contextlib.suppress(AttributeError):  # an extension of glibc
-        library.on_exit(library._exit, None)  # noqa: SLF001 - a C function's name
+        library.on_exit(library["_exit"], None)
 
 
 def _cut_connections(port: int, descriptors: Path = Path("/dev/fd")) -> bool:

@@ -151,9 +151,9 @@ class LLMResponse(AnswerFields):
 
     def _with_metadata(self, metadata: AnswerMetadata) -> LLMResponse:
         other = LLMResponse.__new__(LLMResponse)
-        for name in AnswerFields.__slots__:
-            setattr(other, name, getattr(self, name))
-        other._metadata = metadata  # noqa: SLF001 - of this very class
+        values = {name: getattr(self, name) for name in AnswerFields.__slots__}
+        for name, value in {**values, "_metadata": metadata}.items():
+            setattr(other, name, value)
         return other
 
     def of_origin(self, origin: Mapping[str, Any] | None) -> LLMResponse:

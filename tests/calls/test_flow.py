@@ -298,6 +298,7 @@ def test_task_that_is_made_by_value_asks_as_before():
         """{question}"""
 
     assert cloudpickle.loads(cloudpickle.dumps(ask))("?") == ask("?")
+    assert type(ask).of(ask.__wrapped__, ask.provider, ask.declared.options)("?") == ask("?")
 
 
 def test_async_stream_that_is_closed_by_what_looks_at_its_chunks_ends():

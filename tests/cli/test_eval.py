@@ -5,6 +5,9 @@ import json
 import pytest
 
 from declarai_like._cli import main
+from declarai_like._cli._eval import exit_code
+from declarai_like.evals import Case, Run
+from declarai_like.evals._comparison import Comparison
 
 TASKS = '''
 import declarai_like as declarai
@@ -133,3 +136,13 @@ def test_a_judge_is_named_with_its_cost_and_its_agreement(capsys):
 def test_a_model_that_cannot_be_asked_is_told_apart_from_a_bad_one(capsys):
     assert main(["eval", "evaluated.py:down"]) == 2
     assert "could not be asked: it is down" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict", "is_low", "code"),
+    [(1.0, "better", False, 0), (1.0, "worse", False, 1), (0.0, "cannot tell", True, 1), (None, "worse", True, 2)],
+)
+def test_exit_code_tells_what_came_of_it(score, verdict, is_low, code):
+    run = Run(task="t", case=Case({}, 1), llm="m", score=score)
+    changed = Comparison(llm="m", cases=1, before=1, after=1, difference=0, interval=None, verdict=verdict)
+    assert exit_code([run], [changed], is_low=is_low) == code
