@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Many tests wait for servers: one process more than there are cores keeps the cores busy.
 IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
-.PHONY: help demo serve answers growth test check lint types imports cover soak faults browser docs bench bench-peers bench-serve matrix build clean
+.PHONY: help demo serve answers growth test check lint types imports cover soak crashes faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ cover: .venv/dev
 
 soak: .venv/dev  ## Run the long tests: growth with size, kill -9, thousands of broken streams
 	$(BIN)/python -m pytest -q --soak -m soak $(IN_PARALLEL)
+
+crashes: .venv/dev  ## Kill processes at each moment of a tool call, 50 times; resume one run in two, 100 times
+	$(BIN)/python -m pytest -q --soak tests/tools/test_crashes.py $(IN_PARALLEL)
 
 answers: .venv/dev  ## Read hundreds of answers as models give them, and print what became of them
 	$(BIN)/python tests/outputs/answers.py

@@ -26,6 +26,7 @@ from declarai_like.evals._reports import (
 )
 from declarai_like.evals._runs import jobs, perform
 from declarai_like.evals._summaries import summarise
+from declarai_like.evals._tool_calls import calls_of
 from declarai_like.tasks import BaseTask
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def _run_data(run: Run) -> Any:
         "expected": run.expected,
         "value": run.value,
         "text": run.text,
+        "calls": calls_of(run.calls),
         "score": run.score,
         "error": None if run.error is None else f"{type(run.error).__name__}: {run.error}",
         "seconds": round(run.seconds, 6),

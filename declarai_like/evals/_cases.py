@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from declarai_like._tasks.declarations import make_prompt
 from declarai_like.errors import ConfigurationError, DeclaraiError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
 
     from declarai_like._calls.options import Options
     from declarai_like._outputs.output import Output
@@ -20,23 +22,49 @@ if TYPE_CHECKING:
     from declarai_like._prompting.signatures import Signature
     from declarai_like.tasks import BaseTask
 
-__all__ = ["Case", "cases_of", "expected_value", "hold_out", "read_cases"]
+__all__ = ["ANY_ANSWER", "Case", "cases_of", "expected_value", "hold_out", "read_cases"]
 
 _LONGEST = 60
+
+
+class AnyAnswer(Enum):
+    """The answer that is expected where only the calls count."""
+
+    ANY = "any answer"
+
+    def __repr__(self) -> str:
+        return self.value
+
+    __str__ = __repr__
+
+
+ANY_ANSWER = AnyAnswer.ANY
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A question to a task: its arguments by name, and the answer that is expected.
 
-    `expected` is a value of the task's return type, or plain data that becomes one. `task` is the name of the task
-    that is meant, `""` for any. Without a `name` the arguments are shown.
+    `expected` is a value of the task's return type, or plain data that becomes one; without it any answer is right.
+    `task` is the name of the task that is meant, `""` for any. Without a `name` the arguments are shown.
+
+    `calls` are the tool calls that are expected, no more and no fewer: each `{"tool": name, "arguments": {...}}`, whose
+    arguments may be left out if any will do; in any order, unless they are `in_order`.
     """
 
     arguments: Mapping[str, Any]
-    expected: Any
+    expected: Any = ANY_ANSWER
     name: str = ""
     task: str = ""
+    calls: Sequence[Mapping[str, Any]] | None = None
+    in_order: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse calls that are none; raises `ConfigurationError`."""
+        calls: Iterable[Any] = self.calls or ()
+        for call in calls:
+            if not isinstance(call, Mapping) or "tool" not in call or set(call) - {"tool", "arguments"}:
+                raise ConfigurationError(f'expected a call {{"tool": name, "arguments": {{...}}}}, got {call!r:.200}')
 
     def title(self, task: str) -> str:
         """Name the case for a reader, in one short line."""
@@ -59,7 +87,8 @@ def cases_of(task: BaseTask[..., Any, Any]) -> tuple[Case, ...]:
 def read_cases(path: str | Path) -> tuple[Case, ...]:
     """Read cases from a JSONL file: one `{"arguments": {...}, "expected": ..., "task": ..., "name": ...}` a line.
 
-    `task` and `name` may be left out. Raises `ConfigurationError`, which names the line, for what is no case.
+    `task` and `name` may be left out; `calls` and `in_order` say which tools are to be called, and where there are
+    `calls`, `expected` may be left out too. Raises `ConfigurationError`, which names the line, for what is no case.
     """
     try:
         lines = Path(path).read_text("utf-8").splitlines()
@@ -71,10 +100,10 @@ def read_cases(path: str | Path) -> tuple[Case, ...]:
 def _case(line: str, where: str) -> Case:
     try:
         data = json.loads(line)
-        case = Case(**{"expected": data["expected"], **data})
+        case = Case(**data if "calls" in data else {"expected": data["expected"], **data})
     except KeyError as exc:
         raise ConfigurationError(f"{where}: a case needs {exc}").with_cause(exc) from None
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, ConfigurationError) as exc:
         raise ConfigurationError(f"{where}: this is no case: {exc}").with_cause(exc) from None
     if not isinstance(case.arguments, dict):
         raise ConfigurationError(f'{where}: expected "arguments" by name, got {case.arguments!r:.80}')
@@ -83,7 +112,7 @@ def _case(line: str, where: str) -> Case:
 
 def expected_value(case: Case, output: Output[Any], where: str) -> Any:
     """Give a case's answer as a value of the declared type; raises `ConfigurationError` if it is none."""
-    if output.is_text:
+    if output.is_text or case.expected is ANY_ANSWER:
         return case.expected
     from pydantic_core import to_jsonable_python
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from declarai_like._texts import mend_surrogates
 from declarai_like.evals._summaries import summarise
+from declarai_like.evals._tool_calls import are_called, calls_of, spell_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -118,6 +119,8 @@ def describe_failure(run: Run) -> str:
     outcome = ""
     if run.error is not None:
         outcome = f", {type(run.error).__name__}"
+    elif not are_called(run.calls, run.case):
+        outcome = f" after {spell_calls(run.case.calls or ())}, but it called {spell_calls(calls_of(run.calls))}"
     elif not isinstance(run.value, str):  # a text is its own raw answer
         outcome = f", got {run.value!r}"
     return f"{where}: expected {run.expected!r}{outcome} (score {run.score:.2f})\n  {run.text[:_LONGEST]!r}"

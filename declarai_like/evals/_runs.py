@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._values.prices import price
 from declarai_like.errors import CallError, DeclaraiError, OutputError
-from declarai_like.evals._cases import Case, cases_of, expected_value, hold_out
+from declarai_like.evals._cases import ANY_ANSWER, Case, cases_of, expected_value, hold_out
 from declarai_like.evals._judges import Judge
 from declarai_like.evals._scores import as_scorer, matches, score_of, scorer_of
 from declarai_like.evals._statistics import sum_known
+from declarai_like.evals._tool_calls import are_called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from declarai_like._declarai import Declarai
-    from declarai_like.completions import Usage
+    from declarai_like.completions import ToolRun, Usage
     from declarai_like.evals._scores import Scorer
     from declarai_like.tasks import BaseTask
 
@@ -49,6 +50,8 @@ class Run:
     judge: str = ""
     """The task that judged the answer, with its model; empty where a function scored it."""
     judge_cost: float | None = None
+    calls: tuple[ToolRun, ...] = ()
+    """The tool calls, as far as the call went."""
 
     @property
     def scenario(self) -> str:
@@ -80,12 +83,15 @@ class Job:
         except CallError as exc:
             return self._record_failure(exc, time.perf_counter() - start)
         seconds = time.perf_counter() - start
-        run = replace(self.run, value=result.value, text=result.response.response, seconds=seconds)
+        told = {"value": result.value, "text": result.response.response, "calls": result.calls}
+        run = replace(self.run, seconds=seconds, **told)
         run = self._add_usage(run, [*(attempt.usage for attempt in result.attempts), result.usage])
         return await self._score(run)
 
     async def _score(self, run: Run) -> Run:
-        """Score an answer; where the judge cannot be asked there is no score."""
+        """Score an answer, 0 where other tools were called; where the judge cannot be asked there is no score."""
+        if not are_called(run.calls, run.case):
+            return replace(run, score=0.0)
         if not isinstance(self.scorer, Judge):
             return replace(run, score=score_of(self.scorer, run.value, run.expected, run.task))
         try:
@@ -160,7 +166,7 @@ def jobs(
 ) -> list[Job]:
     """Plan the runs of a task; the arguments are those of `evaluate`."""
     chosen = as_scorer(scorer) if scorer else scorer_of(task)
-    chosen = chosen or (lambda value, expected: matches(value, expected, tolerance=tolerance))
+    chosen = chosen or (lambda value, expected: expected is ANY_ANSWER or matches(value, expected, tolerance=tolerance))
     chosen_cases = list(cases_of(task) if cases is None else cases)
     once = [_job(task, case, llm, chosen) for llm in llms or (None,) for case in chosen_cases]
     return [job for job in once for _ in range(runs)]

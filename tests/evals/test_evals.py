@@ -103,6 +103,9 @@ def test_cases_are_read_from_lines_of_json(tmp_path):
         ('{"expected": 1}', r"cases\.jsonl:1: this is no case"),
         ('{"arguments": [1], "expected": 1}', r'expected "arguments" by name, got \[1\]'),
         ('{"arguments": {}, "expected": 1, "answer": 2}', r"this is no case: .*answer"),
+        ('{"arguments": {}, "calls": ["find"]}', r'cases\.jsonl:1: .*expected a call {"tool": name.*got \'find\''),
+        ('{"arguments": {}, "calls": [{"arguments": {}}]}', r"expected a call"),
+        ('{"arguments": {}, "calls": [{"tool": "f", "args": {}}]}', r"expected a call"),
     ],
 )
 def test_what_is_no_case_is_refused_with_its_line(tmp_path, line, complaint):

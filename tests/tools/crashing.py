@@ -1,7 +1,8 @@
-"""A run whose process dies: `python crashing.py FOLDER MOMENT [decision]`; each effect is a line of FOLDER/effects.
+"""A run whose process dies: `python crashing.py FOLDER MOMENT [WHAT]`; each effect is a line of FOLDER/effects.
 
 MOMENT is `claim` (before it is written), `claimed` (after it), `effect` (after the tool's effect), `result` (after its
-result is written), or `never`. The process kills itself then, as `kill -9` does.
+result is written), or `never`. The process kills itself then, as `kill -9` does. WHAT is `make` the run (as without
+it), `rerun` its call, `ask` whether the call may run, or `approve` it, at the moment at which a line comes in.
 """
 
 import os
@@ -15,6 +16,7 @@ from declarai_like.tools import Rerun, SQLiteRuns, tool
 from declarai_like.tools.run_states import RunState
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
+what = sys.argv[3] if len(sys.argv) > 3 else "make"
 
 
 def die() -> None:
@@ -33,7 +35,7 @@ class DyingRuns(SQLiteRuns):
             die()
 
 
-@tool
+@tool(approve=what in {"ask", "approve"})
 def pay(amount: int) -> str:
     """Pay"""
     with (folder / "effects").open("a") as lines:
@@ -58,13 +60,21 @@ def main() -> None:
     def ask(question: str) -> str:
         """{question}"""
 
-    if len(sys.argv) > 3 and sys.argv[3] == "rerun":
-        sys.stdout.write(ask.resume("r", {"call_0": Rerun()}).value)
-        return
     try:
-        sys.stdout.write(ask.run("?", run_id="r").value)
-    except (errors.OutcomeUnknown, errors.RunBusy) as error:
+        sys.stdout.write(do(ask))
+    except (errors.ApprovalRequired, errors.OutcomeUnknown, errors.RunBusy) as error:
         sys.stdout.write(type(error).__name__)
+
+
+def do(ask):
+    if what == "rerun":
+        return ask.resume("r", {"call_0": Rerun()}).value
+    if what == "approve":
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+        return ask.resume("r", {"call_0": True}).value
+    return ask.run("?", run_id="r").value
 
 
 if __name__ == "__main__":

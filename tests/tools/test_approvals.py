@@ -340,6 +340,17 @@ def test_run_that_was_denied_by_going_on_cannot_be_resumed(way, fake, bank, runs
     assert bank.done == []
 
 
+def test_run_that_the_store_has_forgotten_is_no_hindrance_to_going_on(way, fake, bank):
+    runs = InMemoryRuns()
+    fake.enqueue(tool_call("pay", {"amount": 50}), "as you like")
+    bot = make_bot(way, fake, bank, runs=runs)
+    with pytest.raises(errors.ApprovalRequired):
+        way.do(bot.send("pay"))
+    assert runs.purge(older_than=-1) == 1
+    assert way.do(bot.send("no, leave it", pending="deny")) == "as you like"
+    assert bank.done == []
+
+
 def test_other_reply_to_a_turn_may_wait_too(way, fake, bank):
     fake.enqueue("first", tool_call("pay", {"amount": 50}), "paid")
     bot = make_bot(way, fake, bank)
