@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.budgets import limits
     from declarai_like._declarai import Declarai, anthropic, azure_openai, google, local, offline, openai
+    from declarai_like._mcp import mcp
     from declarai_like._prompting.magic import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
@@ -55,6 +56,7 @@ __all__ = [
     "limits",
     "local",
     "magic",
+    "mcp",
     "offline",
     "openai",
     "register_llm",
@@ -84,6 +86,7 @@ _HOMES = {
     "limits": "_calls.budgets",
     "local": "_declarai",
     "magic": "_prompting.magic",
+    "mcp": "_mcp",
     "offline": "_declarai",
     "openai": "_declarai",
     "register_llm": "providers.base",

@@ -166,6 +166,7 @@ class ToolBatch:
     def _end_badly(self, call: PendingCall, tool: Tool[Any, Any], error: BaseException) -> None:
         text = write_error(error, self._run.redact)
         call.finish(text, error=text, failed=True)
+        call.may_have_run = isinstance(error, ToolError) and error.may_have_run
         fatal = self._fatal_error(call, tool, error)
         if fatal is not None and (self._fatal is None or not isinstance(error, Exception)):
             self._fatal = fatal

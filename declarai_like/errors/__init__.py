@@ -25,6 +25,7 @@
     ├── HistoryError                 the store: a conversation could not be read or written
     │   └── HistoryWriteError        the answer came but could not be stored; it is not lost
     ├── ToolError                    a tool's own words to the model, raised by the tool
+    ├── ToolServerError              a server of tools: it cannot be reached, or its tools have changed
     ├── ToolFailed                   a tool: it cannot go on, or it failed too often in a row
     └── RunError                     a call with tools, as it is kept in a run store
         ├── ApprovalRequired         tool calls wait for a decision
@@ -74,6 +75,7 @@ from declarai_like.errors._tools import (
     RunError,
     ToolError,
     ToolFailed,
+    ToolServerError,
     TurnPending,
 )
 
@@ -109,6 +111,7 @@ __all__ = [
     "ToolArgumentsError",
     "ToolError",
     "ToolFailed",
+    "ToolServerError",
     "TurnPending",
 ]
 

@@ -20,12 +20,25 @@ __all__ = [
     "RunError",
     "ToolError",
     "ToolFailed",
+    "ToolServerError",
     "TurnPending",
 ]
 
 
 class ToolError(DeclaraiError):
-    """Raised by a tool: its text is what the model is shown, word for word."""
+    """Raised by a tool: its text is what the model is shown, word for word.
+
+    `may_have_run` says that nobody knows whether the tool has had its effect.
+    """
+
+    def __init__(self, message: str = "", *, may_have_run: bool = False) -> None:
+        """Keep the words."""
+        super().__init__(message)
+        self.may_have_run = may_have_run
+
+
+class ToolServerError(DeclaraiError):
+    """A server of tools could not be started or reached, or its tools are not as they were locked."""
 
 
 class ToolFailed(CallError):

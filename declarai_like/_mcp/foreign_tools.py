@@ -1,0 +1,81 @@
+"""The tools that a server lists, as tools of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from declarai_like._mcp.names import model_name
+from declarai_like._mcp.results import value_of_result
+from declarai_like.errors import ToolError, ToolServerError
+from declarai_like.tools.declarations import Tool, ToolDeclaration, ToolOptions
+from declarai_like.tools.schema_parameters import SchemaParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mcp.types import Tool as ListedTool
+
+    from declarai_like._mcp.connections import Connection
+    from declarai_like._mcp.sessions import Session
+    from declarai_like.tools.contexts import ToolContext
+
+__all__ = ["foreign_tool", "is_repeatable"]
+
+_CONTEXT = "\0context"
+"""Where the running call stands among the arguments: no model gives an argument of this name."""
+
+
+def foreign_tool(listed: ListedTool, connection: Connection, options: Mapping[str, Any]) -> Tool[Any, Any]:
+    """Make a tool of one that a server lists; raises `DefinitionError` if its schema is none."""
+    where = f"{listed.name!r} of the tool server {connection.address.name!r}"
+    parameters = SchemaParameters(where, {"properties": {}, **listed.input_schema}, contexts=(_CONTEXT,))
+    parameters.check()
+    told = ToolOptions(strict=False, approve=_needs_approval(listed), name=None)
+    told = replace(told, **options)
+    told.check(where)
+
+    async def call(**arguments: Any) -> Any:
+        context: ToolContext = arguments.pop(_CONTEXT)
+        work = _call_tool(listed, connection, arguments, context, told.timeout)
+        return await asyncio.wrap_future(connection.submit(work))
+
+    call.__name__ = call.__qualname__ = listed.name
+    declaration = ToolDeclaration(
+        where=where,
+        name=model_name(connection.address.name, listed.name),
+        description=listed.description or listed.title or "",
+        parameters=parameters,
+        kind="coroutine",
+    )
+    return Tool(call, told, declaration=declaration)
+
+
+def _needs_approval(listed: ListedTool) -> bool:
+    """Say whether a call waits for a decision; what a server says of itself only spares it for what does no harm."""
+    hints = listed.annotations
+    return hints is None or not (hints.read_only_hint or hints.destructive_hint is False)
+
+
+def is_repeatable(listed: ListedTool) -> bool:
+    """Say whether a call that may have arrived may be made again."""
+    hints = listed.annotations
+    return hints is not None and bool(hints.idempotent_hint or hints.read_only_hint)
+
+
+async def _call_tool(
+    listed: ListedTool, connection: Connection, arguments: dict[str, Any], context: ToolContext, timeout: float | None
+) -> Any:
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        told = {"progress": progress, "total": total, "message": message}
+        context.progress({name: value for name, value in told.items() if value is not None})
+
+    async def work(session: Session) -> Any:
+        return await session.client.call_tool(listed.name, arguments, timeout, tell)
+
+    try:
+        result = await connection.ask(work, is_repeatable=is_repeatable(listed))
+    except ToolServerError as error:
+        raise ToolError(error.message) from None
+    return value_of_result(result, connection.address.redact)
