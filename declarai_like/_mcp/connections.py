@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 
+from declarai_like._mcp.answering import Answering
 from declarai_like._mcp.background import join_background
 from declarai_like._mcp.child_processes import environment_of_child, run_child
 from declarai_like._mcp.faults import fault_of, words_of
 from declarai_like._mcp.http_clients import HTTPClient
 from declarai_like._mcp.sessions import Session
-from declarai_like.errors import ToolError, ToolServerError
+from declarai_like.errors import DeclaraiError, ToolError, ToolServerError
+from declarai_like.tools.questions import NeedsAnswers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
     from concurrent.futures import Future
 
-__all__ = ["Address", "Connection"]
+__all__ = ["Address", "Answering", "Connection"]
 
 T = TypeVar("T")
 logger = logging.getLogger("declarai_like")
@@ -66,9 +68,9 @@ class Address:
 class Connection:
     """What speaks to a server, in the background thread; it can be used from every thread and every event loop."""
 
-    def __init__(self, address: Address, callbacks: Mapping[str, Any]) -> None:
+    def __init__(self, address: Address, answering: Answering) -> None:
         self.address = address
-        self._callbacks = callbacks
+        self.answering = answering
         self._background = join_background()
         self._session: Session | None = None
 
@@ -120,7 +122,7 @@ class Connection:
             return ToolError(f"connection lost; it may have run ({words})", may_have_run=True)
         if fault == "late":
             return ToolError(f"{words}; it was cancelled, and may still have an effect", may_have_run=True)
-        return error if isinstance(error, (ToolError, ToolServerError)) else ToolError(words)
+        return error if isinstance(error, (DeclaraiError, NeedsAnswers)) else ToolError(words)
 
     async def _live_session(self) -> Session:
         if self._session is None or self._session.has_ended:
@@ -149,5 +151,5 @@ class Connection:
             read_timeout_seconds=self.address.timeout,
             message_handler=hear,
             cache=None,
-            **self._callbacks,
+            **self.answering.callbacks(),
         )

@@ -10,6 +10,8 @@ from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 from pydantic import ValidationError
 
 from declarai_like._mcp.http_clients import LOST, UNSENT
+from declarai_like.errors import DeclaraiError
+from declarai_like.tools.questions import NeedsAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,8 @@ Fault = Literal["unsent", "lost", "late", "told"]
 
 def fault_of(error: BaseException, *, has_ended: bool) -> Fault:
     """Say what an error means; `has_ended` is whether the connection is gone."""
+    if isinstance(error, (DeclaraiError, NeedsAnswers)):
+        return "told"
     if isinstance(error, MCPError):
         if error.code == UNSENT:
             return "unsent"

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._mcp.names import model_name
-from declarai_like._mcp.results import value_of_result
-from declarai_like.errors import ToolError, ToolServerError
+from declarai_like._mcp.tool_calls import call_tool
 from declarai_like.tools.declarations import Tool, ToolDeclaration, ToolOptions
 from declarai_like.tools.schema_parameters import SchemaParameters
 
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
     from mcp.types import Tool as ListedTool
 
     from declarai_like._mcp.connections import Connection
-    from declarai_like._mcp.sessions import Session
     from declarai_like.tools.contexts import ToolContext
 
-__all__ = ["foreign_tool", "is_repeatable"]
+__all__ = ["foreign_tool"]
 
 _CONTEXT = "\0context"
 """Where the running call stands among the arguments: no model gives an argument of this name."""
@@ -38,7 +36,7 @@ def foreign_tool(listed: ListedTool, connection: Connection, options: Mapping[st
 
     async def call(**arguments: Any) -> Any:
         context: ToolContext = arguments.pop(_CONTEXT)
-        work = _call_tool(listed, connection, arguments, context, told.timeout)
+        work = call_tool(listed, connection, arguments, context, told.timeout)
         return await asyncio.wrap_future(connection.submit(work))
 
     call.__name__ = call.__qualname__ = listed.name
@@ -56,26 +54,3 @@ def _needs_approval(listed: ListedTool) -> bool:
     """Say whether a call waits for a decision; what a server says of itself only spares it for what does no harm."""
     hints = listed.annotations
     return hints is None or not (hints.read_only_hint or hints.destructive_hint is False)
-
-
-def is_repeatable(listed: ListedTool) -> bool:
-    """Say whether a call that may have arrived may be made again."""
-    hints = listed.annotations
-    return hints is not None and bool(hints.idempotent_hint or hints.read_only_hint)
-
-
-async def _call_tool(
-    listed: ListedTool, connection: Connection, arguments: dict[str, Any], context: ToolContext, timeout: float | None
-) -> Any:
-    async def tell(progress: float, total: float | None, message: str | None) -> None:
-        told = {"progress": progress, "total": total, "message": message}
-        context.progress({name: value for name, value in told.items() if value is not None})
-
-    async def work(session: Session) -> Any:
-        return await session.client.call_tool(listed.name, arguments, timeout, tell)
-
-    try:
-        result = await connection.ask(work, is_repeatable=is_repeatable(listed))
-    except ToolServerError as error:
-        raise ToolError(error.message) from None
-    return value_of_result(result, connection.address.redact)

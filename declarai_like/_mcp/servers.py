@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import re
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from declarai_like._mcp.names import model_name
-from declarai_like.errors import DefinitionError, MissingExtra
-from declarai_like.providers._secrets import address_secrets, check_address, header_secrets, redactor_of, shown_address
+from declarai_like.errors import DefinitionError
 from declarai_like.tools.declarations import ToolOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from concurrent.futures import Future
 
     from typing_extensions import Self
 
     from declarai_like._mcp.connections import Connection
+    from declarai_like._mcp.contents import Resource
+    from declarai_like._mcp.sessions import Session
+    from declarai_like.messages import Message
     from declarai_like.tools.declarations import Tool
 
-__all__ = ["ServerTools", "ToolServer", "mcp"]
+__all__ = ["ServerTools", "ToolServer", "check_options"]
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+T = TypeVar("T")
 _OPTIONS = ("approve", "timeout", "retries", "sequential", "eager", "idempotent", "repeatable", "errors")
 
 
@@ -48,8 +49,9 @@ class ServerTools:
         connection = self.server.connect()
         return connection.submit(self._find(connection))
 
-    async def _find(self, connection: Connection) -> Iterable[Tool[Any, Any]]:
+    async def _find(self, connection: Connection, *, checks: bool = True) -> Iterable[Tool[Any, Any]]:
         from declarai_like._mcp.foreign_tools import foreign_tool
+        from declarai_like._mcp.tool_locks import check_lock
 
         listed = await connection.ask(lambda session: session.tools(), is_repeatable=True)
         by_name = {one.name: one for one in listed}
@@ -59,7 +61,10 @@ class ServerTools:
                 f"the tool server {self.server.name!r} has no tool {missing[0]!r}; it has: "
                 f"{', '.join(by_name) or 'none'}"
             )
-        return [foreign_tool(by_name[name], connection, self.options) for name in names]
+        found = [foreign_tool(by_name[name], connection, self.options) for name in names]
+        if self.server.lock is not None and checks:
+            check_lock(self.server.lock, self.server.name, found)
+        return found
 
     def __repr__(self) -> str:
         names = "" if self.names is None else f" {', '.join(self.names)}"
@@ -72,9 +77,13 @@ class ToolServer(ServerTools):
     It ends with the program, with its `with` block, or by `close()`; used again after that, it begins anew.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any], open_connection: Callable[[], Connection]) -> None:
+    def __init__(
+        self, name: str, options: Mapping[str, Any], open_connection: Callable[[], Connection], lock: str | None = None
+    ) -> None:
         super().__init__(self, None, options)
         self.name = name
+        self.lock = lock
+        """The file that has what the tools may say; `None` if they may say anything."""
         self._open_connection = open_connection
         self._connection: Connection | None = None
         self._lock = threading.Lock()
@@ -94,8 +103,49 @@ class ToolServer(ServerTools):
                 raise DefinitionError(f"{self.name}: expected the name of a tool, got {tool!r:.80}")
         if not tools:
             raise DefinitionError(f"{self.name}.only() names no tool: name them as the server does")
-        _check_options(self.name, options)
+        check_options(self.name, options)
         return ServerTools(self, tools, {**self.options, **options})
+
+    def resource(self, uri: str) -> Resource:
+        """Read what the server has under an address; raises `ToolServerError` or `ToolError` if it has nothing."""
+        return self._read(uri).result()
+
+    async def aresource(self, uri: str) -> Resource:
+        """Do what `resource` does, in an event loop."""
+        return await asyncio.wrap_future(self._read(uri))
+
+    def prompt(self, name: str, /, **arguments: str) -> list[Message]:
+        """Have the server write a prompt; raises `ToolError` for one that it does not know."""
+        return self._write(name, arguments).result()
+
+    async def aprompt(self, name: str, /, **arguments: str) -> list[Message]:
+        """Do what `prompt` does, in an event loop."""
+        return await asyncio.wrap_future(self._write(name, arguments))
+
+    def _read(self, uri: str) -> Future[Resource]:
+        connection = self.connect()
+        from declarai_like._mcp.contents import read_resource
+
+        return self._ask(connection, lambda session: read_resource(session, uri, connection.address.redact))
+
+    def _write(self, name: str, arguments: dict[str, str]) -> Future[list[Message]]:
+        connection = self.connect()
+        from declarai_like._mcp.contents import get_prompt
+
+        return self._ask(connection, lambda session: get_prompt(session, name, arguments, connection.address.redact))
+
+    def _ask(self, connection: Connection, work: Callable[[Session], Awaitable[T]]) -> Future[T]:
+        return connection.submit(connection.ask(work, is_repeatable=True))
+
+    def write_lock(self) -> str:
+        """Write down what all tools say now, and give the name of the file."""
+        from declarai_like._mcp.tool_locks import write_lock
+
+        if self.lock is None:
+            raise DefinitionError(f"the tool server {self.name!r} has no lock: give lock= to declarai_like.mcp")
+        connection = self.connect()
+        write_lock(self.lock, self.name, connection.submit(self._find(connection, checks=False)).result())
+        return self.lock
 
     def connect(self) -> Connection:
         """Give what speaks to the server; nothing is sent yet."""
@@ -141,84 +191,8 @@ def _close_all() -> None:
         server.close()
 
 
-def mcp(
-    name: str,
-    *,
-    command: Sequence[str] | None = None,
-    url: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    timeout: float | None = 60.0,
-    approve: bool | Callable[..., bool] | None = None,
-    protocol: str = "auto",
-) -> ToolServer:
-    """Use the tools of a server that speaks the Model Context Protocol: give it, or some of its tools, in `tools=`.
-
-    It is a program, `command=["npx", "-y", "package", "argument"]`, or an address, `url="https://host/mcp"` with
-    `headers=`. A program sees of this one's environment what finds programs and the home, and `env=`. The model calls
-    a tool by the server's name and the tool's: `files_read_file`. `timeout` is in seconds, for each request.
-
-    A tool that may destroy something, which is one that its server does not call harmless, waits for a decision,
-    unless `approve=` says otherwise. Nothing is started before a call needs it. `protocol="legacy"` speaks the versions
-    with a handshake only. Raises `DefinitionError` for what cannot be, `MissingExtra` without the extra `mcp`.
-    """
-    _check_way(name, command=command, url=url, headers=headers, env=env, cwd=cwd)
-    _check_settings(name, timeout, protocol)
-    options = {} if approve is None else {"approve": approve}
-    _check_options(name, options)
-    secrets = [*header_secrets(headers or {}), *header_secrets(env or {}), *address_secrets(url or "")]
-
-    def open_connection() -> Connection:
-        try:
-            from declarai_like._mcp.connections import Address, Connection
-        except ImportError as exc:
-            raise MissingExtra(
-                f'tool servers need the package mcp ({exc}): pip install "declarai-like[mcp]"'
-            ).with_cause(exc) from None
-        address = Address(
-            name=name,
-            command=None if command is None else tuple(command),
-            url=url,
-            headers=dict(headers or {}),
-            env=dict(env or {}),
-            cwd=cwd,
-            timeout=timeout,
-            protocol=protocol,
-            redact=redactor_of(secrets),
-        )
-        return Connection(address, {})
-
-    return ToolServer(name, options, open_connection)
-
-
-def _check_options(where: str, options: Mapping[str, Any]) -> None:
+def check_options(where: str, options: Mapping[str, Any]) -> None:
+    """Raise `DefinitionError` for what cannot be said of the tools of a server."""
     if unknown := sorted(set(options) - set(_OPTIONS)):
         raise DefinitionError(f"{where}: unknown option {unknown[0]!r}: expected one of {', '.join(_OPTIONS)}")
     ToolOptions(**options).check(where)
-
-
-def _check_settings(name: Any, timeout: Any, protocol: Any) -> None:
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
-        raise DefinitionError(f"a tool server's name has 1 to 40 of A-Z a-z 0-9 _ -, got {name!r:.80}")
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
-        raise DefinitionError(f"{name}: timeout is in seconds above zero, or None, got {timeout!r:.80}")
-    if protocol not in {"auto", "legacy"}:
-        raise DefinitionError(f"{name}: protocol is 'auto' or 'legacy', got {protocol!r:.80}")
-
-
-def _check_way(name: str, *, command: Any, url: Any, headers: Any, env: Any, cwd: Any) -> None:
-    """Raise `DefinitionError` if it is not told, once, where the server is."""
-    if (command is None) == (url is None):
-        raise DefinitionError(f"{name}: expected command= or url=, got {'neither' if url is None else 'both'}")
-    if url is not None:
-        if not isinstance(url, str):
-            raise DefinitionError(f"{name}: expected an address as https://host/mcp, got {url!r:.80}")
-        check_address(url)
-        if env is not None or cwd is not None:
-            raise DefinitionError(f"{name}: env= and cwd= are for a command=, {shown_address(url)} takes headers=")
-        return
-    if isinstance(command, str) or not command or not all(isinstance(word, str) for word in command):
-        raise DefinitionError(f"{name}: expected a command as ['npx', '-y', 'package'], got {command!r:.80}")
-    if headers is not None:
-        raise DefinitionError(f"{name}: headers= are for a url=, a command= takes env=")

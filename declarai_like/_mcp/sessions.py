@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from mcp import Client, MCPError
+from mcp import Client, MCPError, types
+from mcp.client.session import ClientRequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,6 +47,8 @@ class Session:
 
     def end(self) -> None:
         """Begin to end it; the server is told, as far as it still listens."""
+        if self._is_over.is_set():
+            return  # the owner must not be cancelled twice: the second time would cut what the first one has it do
         self._is_over.set()
         if not self._begun.done():
             self._owner.cancel()
@@ -95,6 +98,14 @@ class Session:
     def has_handshake(self) -> bool:
         """Whether the server speaks a version with a handshake, in which it tells of changes without being asked."""
         return self.client.session.discover_result is None
+
+    async def answer(self, key: str, request: Any) -> Any:
+        """Answer what the server asks in the middle of a call; raises `MCPError` if it is not to be answered."""
+        context = ClientRequestContext(session=self.client.session, request_id=key)
+        response = await self.client.session.dispatch_input_request(context, request)
+        if isinstance(response, types.ErrorData):
+            raise MCPError.from_error_data(response)
+        return response
 
     def forget_tools(self) -> None:
         """Have the tools listed anew by whoever asks next."""

@@ -29,6 +29,7 @@
     ├── ToolFailed                   a tool: it cannot go on, or it failed too often in a row
     └── RunError                     a call with tools, as it is kept in a run store
         ├── ApprovalRequired         tool calls wait for a decision
+        ├── InputNeeded              tools have asked the user something
         ├── OutcomeUnknown           a tool began, and nobody knows how it ended
         ├── RunBusy                  somebody else goes on with this run just now
         ├── RunDiverged              what is to go on is not what was begun
@@ -69,6 +70,7 @@ from declarai_like.errors._provider import (
 )
 from declarai_like.errors._tools import (
     ApprovalRequired,
+    InputNeeded,
     OutcomeUnknown,
     RunBusy,
     RunDiverged,
@@ -91,6 +93,7 @@ __all__ = [
     "EmptyResponse",
     "HistoryError",
     "HistoryWriteError",
+    "InputNeeded",
     "InvalidResponse",
     "LimitExceeded",
     "MissingExtra",

@@ -139,7 +139,7 @@ def fake():
 
 def is_left(process):
     try:
-        return process.cmdline()[2:] == ["stdio"]
+        return process.cmdline()[2:] != ["http", *process.cmdline()[3:]]
     except psutil.NoSuchProcess:  # one that has ended and that nobody has asked about is left, too
         return process.is_running()
 

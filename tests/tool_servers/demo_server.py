@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver import Context, Image
-from mcp.types import ToolAnnotations
+from mcp.server.mcpserver import Context, Elicit, Image, Resolve, Sample
+from mcp.types import CreateMessageResult, SamplingMessage, TextContent, ToolAnnotations
+from pydantic import BaseModel
 
 READS = ToolAnnotations(readOnlyHint=True)
 HARMLESS = ToolAnnotations(destructiveHint=False)
@@ -113,6 +115,39 @@ def complain(text: str) -> str:
     """Write to standard error."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - that is the point
     return "said"
+
+
+class Person(BaseModel):
+    name: str
+    age: int = 0
+
+
+def ask_who():
+    return Elicit("Who are you?", Person)
+
+
+def ask_model():
+    said = SamplingMessage(role="user", content=TextContent(type="text", text="What is 6 times 7?"))
+    return Sample([said], max_tokens=50, system_prompt="You calculate.", temperature=0.5)
+
+
+@server.tool(annotations=HARMLESS, structured_output=False)
+def introduce(greeting: str, person: Annotated[Person, Resolve(ask_who)]) -> str:
+    """Greet the user by name."""
+    note(f"{greeting} {person.name}")
+    return f"{greeting}, {person.name} ({person.age})"
+
+
+@server.tool(annotations=HARMLESS, structured_output=False)
+def calculate(result: Annotated[CreateMessageResult, Resolve(ask_model)]) -> str:
+    """Calculate something with the help of a model."""
+    return f"{result.model} says {result.content.text}"
+
+
+@server.resource("note://picture", mime_type="image/png")
+def drawing() -> bytes:
+    """A picture."""
+    return b"12345"
 
 
 @server.resource("note://hello")

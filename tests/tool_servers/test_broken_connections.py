@@ -57,11 +57,12 @@ def test_calls_at_the_same_time_all_end_when_the_server_dies(own_demo, fake):
     calls = [("demo_slow", {"seconds": 60, "mark": f"m{number}"}) for number in range(5)]
     with own_demo.open() as server:
         task = asking(fake, *calls, tools=[server.only("slow", retries=9)])
-        errors_told = []
+        errors_told, is_killed = [], False
         with task.stream("?") as stream:
             for event in stream:
-                if event.type == "tool.progress" and not errors_told:
+                if event.type == "tool.progress" and not is_killed:
                     own_demo.kill()
+                    is_killed = True
                 if event.type == "tool.result":
                     errors_told.append(event.error)
     assert len(errors_told) == 5
