@@ -47,9 +47,10 @@ class ServerTools:
     def find_tools(self) -> Future[Iterable[Tool[Any, Any]]]:
         """Begin to find the tools, of a server that is started for it if it is not there yet."""
         connection = self.server.connect()
-        return connection.submit(self._find(connection))
+        return connection.submit(self.find(connection))
 
-    async def _find(self, connection: Connection, *, checks: bool = True) -> Iterable[Tool[Any, Any]]:
+    async def find(self, connection: Connection, *, checks: bool = True) -> Iterable[Tool[Any, Any]]:
+        """Find the tools; with `checks` they must be as the server's lock has them."""
         from declarai_like._mcp.foreign_tools import foreign_tool
         from declarai_like._mcp.tool_locks import check_lock
 
@@ -65,6 +66,29 @@ class ServerTools:
         if self.server.lock is not None and checks:
             check_lock(self.server.lock, self.server.name, found)
         return found
+
+    def outline(self) -> dict[str, Any]:
+        """Tell which tools of which server they are, and what the server's lock knows of them."""
+        outline: dict[str, Any] = {"server": self.server.name, "tools": self.names or "all"}
+        if self.server.lock is None:
+            return outline
+        from declarai_like._mcp.tool_locks import read_lock
+
+        named = {model_name(self.server.name, name) for name in self.names or ()}
+        locked = read_lock(self.server.lock, self.server.name)
+        return {**outline, "locked": {name: tool for name, tool in locked.items() if not named or name in named}}
+
+    def write_lock(self) -> str | None:
+        """Write down what all tools of the server say now, and give the name of the file, if there is one."""
+        lock = self.server.lock
+        if lock is None:
+            return None
+        from declarai_like._mcp.tool_locks import write_lock
+
+        connection = self.server.connect()
+        every = ServerTools(self.server, None, self.server.options)
+        write_lock(lock, self.server.name, connection.submit(every.find(connection, checks=False)).result())
+        return lock
 
     def __repr__(self) -> str:
         names = "" if self.names is None else f" {', '.join(self.names)}"
@@ -136,16 +160,6 @@ class ToolServer(ServerTools):
 
     def _ask(self, connection: Connection, work: Callable[[Session], Awaitable[T]]) -> Future[T]:
         return connection.submit(connection.ask(work, is_repeatable=True))
-
-    def write_lock(self) -> str:
-        """Write down what all tools say now, and give the name of the file."""
-        from declarai_like._mcp.tool_locks import write_lock
-
-        if self.lock is None:
-            raise DefinitionError(f"the tool server {self.name!r} has no lock: give lock= to declarai_like.mcp")
-        connection = self.connect()
-        write_lock(self.lock, self.name, connection.submit(self._find(connection, checks=False)).result())
-        return self.lock
 
     def connect(self) -> Connection:
         """Give what speaks to the server; nothing is sent yet."""

@@ -23,6 +23,12 @@ class ToolSource(Protocol):
     def find_tools(self) -> Future[Iterable[Tool[Any, Any]]]:
         """Begin to find the tools; whoever waits no longer cancels what is given."""
 
+    def outline(self) -> dict[str, Any]:
+        """Tell what is known of the tools without asking for them, for a lock of prompts."""
+
+    def write_lock(self) -> str | None:
+        """Write down what the tools say now, and give the name of the file; `None` if there is none."""
+
 
 def is_source(one: Any) -> bool:
     """Say whether this tells its tools when a call begins."""
