@@ -263,12 +263,14 @@ async def _aawait_report(operation: AwaitReport, deadline: Deadline) -> Any:
 
 
 def _find_tools(operation: FindTools, deadline: Deadline) -> list[Any]:
+    from concurrent.futures import wait
+
     searches = [source.find_tools() for source in operation.sources]
     try:
-        return [search.result(deadline.left) for search in searches]
-    except TooLate:
-        _check(deadline)
-        raise
+        _, late = wait(searches, timeout=deadline.left)
+        if late:
+            _check(deadline)
+        return [search.result() for search in searches]
     finally:
         for search in searches:
             search.cancel()

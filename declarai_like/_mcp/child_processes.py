@@ -154,7 +154,7 @@ async def _has_ended(process: Process) -> bool:
 
 def _signal(process: Process, name: str) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # pragma: no cover - it has no groups of this kind, and the tests run elsewhere
             process.kill()
         else:
             os.killpg(process.pid, signal.Signals[name])

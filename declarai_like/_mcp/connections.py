@@ -73,6 +73,8 @@ class Connection:
         self.answering = answering
         self._background = join_background()
         self._session: Session | None = None
+        self._sessions: set[Session] = set()
+        """All that have not ended, as far as it is known."""
 
     @property
     def is_foreign(self) -> bool:
@@ -91,8 +93,10 @@ class Connection:
         self._background.leave()
 
     async def _end(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions:
+            session.end()
+        for session in list(self._sessions):
+            await session.close()
 
     async def ask(self, work: Callable[[Session], Awaitable[T]], *, is_repeatable: bool = False) -> T:
         """Ask something of the server, over a new session if the last one has died.
@@ -103,11 +107,12 @@ class Connection:
         for is_second in (False, True):
             session = await self._live_session()
             try:
-                return await work(session)
+                with session.use():
+                    return await work(session)
             except Exception as error:
                 fault = fault_of(error, has_ended=session.has_ended)
                 if fault in {"unsent", "lost"}:
-                    session.end()
+                    session.give_up()
                 if not is_second and (fault == "unsent" or (fault == "lost" and is_repeatable)):
                     continue
                 raise self._explain(error, fault) from None
@@ -125,8 +130,9 @@ class Connection:
         return error if isinstance(error, (DeclaraiError, NeedsAnswers)) else ToolError(words)
 
     async def _live_session(self) -> Session:
-        if self._session is None or self._session.has_ended:
+        if self._session is None or not self._session.is_usable:
             self._session = Session(self._open_client)
+            self._sessions = {one for one in self._sessions if not one.has_ended} | {self._session}
         session = self._session
         try:
             await asyncio.wait_for(session.ready(), self.address.timeout)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._mcp.servers import ToolServer, check_options
 from declarai_like.errors import DefinitionError, MissingExtra
+from declarai_like.providers._log_redaction import keep_out
 from declarai_like.providers._secrets import address_secrets, check_address, header_secrets, redactor_of, shown_address
+from declarai_like.providers.base import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +81,9 @@ def mcp(
         )
         return Connection(address, Answering(name, asker, sampling))
 
-    return ToolServer(name, options, open_connection, None if lock is None else os.fspath(lock))
+    server = ToolServer(name, options, open_connection, None if lock is None else os.fspath(lock))
+    keep_out(server, *map(Secret, secrets))
+    return server
 
 
 def _check_settings(name: Any, timeout: Any, protocol: Any) -> None:

@@ -12,7 +12,7 @@ from declarai_like.tools.declarations import Tool, ToolDeclaration, ToolOptions
 from declarai_like.tools.schema_parameters import SchemaParameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mcp.types import Tool as ListedTool
 
@@ -25,9 +25,11 @@ _CONTEXT = "\0context"
 """Where the running call stands among the arguments: no model gives an argument of this name."""
 
 
-def foreign_tool(listed: ListedTool, connection: Connection, options: Mapping[str, Any]) -> Tool[Any, Any]:
+def foreign_tool(
+    listed: ListedTool, server: str, connect: Callable[[], Connection], options: Mapping[str, Any]
+) -> Tool[Any, Any]:
     """Make a tool of one that a server lists; raises `DefinitionError` if its schema is none."""
-    where = f"{listed.name!r} of the tool server {connection.address.name!r}"
+    where = f"{listed.name!r} of the tool server {server!r}"
     parameters = SchemaParameters(where, {"properties": {}, **listed.input_schema}, contexts=(_CONTEXT,))
     parameters.check()
     told = ToolOptions(strict=False, approve=_needs_approval(listed), name=None)
@@ -36,13 +38,14 @@ def foreign_tool(listed: ListedTool, connection: Connection, options: Mapping[st
 
     async def call(**arguments: Any) -> Any:
         context: ToolContext = arguments.pop(_CONTEXT)
+        connection = connect()  # which need not be the one that told of the tool
         work = call_tool(listed, connection, arguments, context, told.timeout)
         return await asyncio.wrap_future(connection.submit(work))
 
     call.__name__ = call.__qualname__ = listed.name
     declaration = ToolDeclaration(
         where=where,
-        name=model_name(connection.address.name, listed.name),
+        name=model_name(server, listed.name),
         description=listed.description or listed.title or "",
         parameters=parameters,
         kind="coroutine",

@@ -14,6 +14,8 @@ __all__ = ["LOST", "REFUSED", "UNSENT", "HTTPClient"]
 UNSENT, LOST, REFUSED = -32_900, -32_901, -32_902
 """The codes of errors that are made here: the message never left; it may have arrived; the server took it not."""
 _CONNECT_SECONDS = 30.0
+_GOODBYE_SECONDS = 2.0
+"""How long a server may take to hear that a session is over."""
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 _FORGOTTEN = 404
 
@@ -22,10 +24,16 @@ class HTTPClient(httpx2.AsyncClient):
     """A client whose failures are answers: one of them ends the message that failed, and not the whole session."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__(headers=dict(headers), timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None))
+        super().__init__(
+            headers=dict(headers),
+            timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+        )
 
     async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
         """Send a request; a message that fails is answered by an error that says how."""
+        if request.method == "DELETE":
+            request.extensions = {**request.extensions, "timeout": httpx2.Timeout(_GOODBYE_SECONDS).as_dict()}
         if request.method != "POST":
             return await super().send(request, **how)
         try:

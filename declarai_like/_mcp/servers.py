@@ -56,13 +56,15 @@ class ServerTools:
 
         listed = await connection.ask(lambda session: session.tools(), is_repeatable=True)
         by_name = {one.name: one for one in listed}
+        if len(by_name) < len(listed):
+            raise DefinitionError(f"the tool server {self.server.name!r} lists two tools of one name")
         names = by_name if self.names is None else self.names
         if missing := [name for name in names if name not in by_name]:
             raise DefinitionError(
                 f"the tool server {self.server.name!r} has no tool {missing[0]!r}; it has: "
                 f"{', '.join(by_name) or 'none'}"
             )
-        found = [foreign_tool(by_name[name], connection, self.options) for name in names]
+        found = [foreign_tool(by_name[name], self.server.name, self.server.connect, self.options) for name in names]
         if self.server.lock is not None and checks:
             check_lock(self.server.lock, self.server.name, found)
         return found

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp import Client, MCPError, types
 from mcp.client.session import ClientRequestContext
 
+from declarai_like.errors import ToolServerError
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 __all__ = ["Session"]
 
 _MOST_PAGES = 100
+_CLOSING_SECONDS = 15.0
 _FOREVER = float("inf")
 _LISTENING_FAILS = (MCPError, RuntimeError, TimeoutError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 
@@ -31,6 +34,8 @@ class Session:
         self._tools: list[Any] | None = None
         self._fresh_until = _FOREVER
         self._hears_of_changes = False
+        self._uses = 0
+        self._is_given_up = False
         self.client: Any = None
         self._owner = asyncio.create_task(self._own())
 
@@ -45,6 +50,28 @@ class Session:
         client: Client = self.client
         return client
 
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Ask something within a block: a session that was given up ends when the last such block has ended."""
+        self._uses += 1
+        try:
+            yield
+        finally:
+            self._uses -= 1
+            if self._is_given_up and not self._uses:
+                self.end()
+
+    def give_up(self) -> None:
+        """Have it end when nobody waits for an answer any more: what is under way may still come to its end."""
+        self._is_given_up = True
+        if not self._uses:
+            self.end()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether something new may be asked."""
+        return not (self._is_given_up or self.has_ended)
+
     def end(self) -> None:
         """Begin to end it; the server is told, as far as it still listens."""
         if self._is_over.is_set():
@@ -56,7 +83,10 @@ class Session:
     async def close(self) -> None:
         """End it, and wait until all of it is gone."""
         self.end()
-        await asyncio.wait([self._owner])
+        _, late = await asyncio.wait([self._owner], timeout=_CLOSING_SECONDS)
+        if late:
+            self._owner.cancel()
+            await asyncio.wait([self._owner], timeout=_CLOSING_SECONDS)
 
     async def _own(self) -> None:
         """Enter, hold and leave the connection: all in this one task, as the library wants it."""
@@ -121,7 +151,10 @@ class Session:
         return self._tools
 
     async def _list_tools(self) -> tuple[list[Any], float]:
-        """Give all pages, and for how many seconds the server lets them be kept: 0 if it says nothing."""
+        """Give all pages, and for how many seconds the server lets them be kept: 0 if it says nothing.
+
+        Raises `ToolServerError` if there is no end of them.
+        """
         listed, cursor, seconds = list[Any](), None, _FOREVER
         for _ in range(_MOST_PAGES):
             page = await self.client.list_tools(cursor=cursor)
@@ -129,5 +162,5 @@ class Session:
             seconds = min(seconds, page.ttl_ms / 1000)
             cursor = page.next_cursor
             if cursor is None:
-                break
-        return listed, seconds
+                return listed, seconds
+        raise ToolServerError(f"it lists more than {_MOST_PAGES} pages of tools")

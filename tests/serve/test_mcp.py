@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import io
 import json
 import re
 import signal
@@ -16,6 +17,7 @@ from mcp import Client, MCPError, StdioServerParameters
 
 from declarai_like import serve
 from declarai_like._cli import main
+from declarai_like._cli._serve import Settings, make_app
 from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.testing import FakeLLM, chunks, reply, tool_call
 
@@ -425,3 +427,37 @@ def test_command_ends_with_its_input(place):
     )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+LINES = [
+    {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO},
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+]
+
+
+def test_standard_output_has_messages_only(place, monkeypatch):
+    output = io.BytesIO()
+    told = "".join(json.dumps(line) + "\n" for line in LINES).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(_Slowly(told)))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output))
+    (place / "served_quietly.py").write_text(MODULE.replace("print", "repr"))
+    assert main(["serve", "served_quietly.py", "--mcp"]) == 0
+    answers = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert [tool["name"] for tool in answers[1]["result"]["tools"]] == ["about", "rate", "find"]
+
+
+class _Slowly(io.BytesIO):
+    """An input whose end comes when the answers have had their time."""
+
+    def read1(self, size=-1):
+        piece = super().read1(size)
+        if not piece:
+            time.sleep(2)
+        return piece
+
+
+def test_settings_of_the_command_hold_over_http(place):
+    app = make_app(["served_by_mcp.py"], Settings(mcp="http"))
+    assert {route.path for route in app.routes} == {"/mcp"}

@@ -9,7 +9,16 @@ from typing import Annotated
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, Elicit, Image, Resolve, Sample
-from mcp.types import CreateMessageResult, SamplingMessage, TextContent, ToolAnnotations
+from mcp.types import (
+    CreateMessageResult,
+    ElicitRequest,
+    ElicitRequestURLParams,
+    ImageContent,
+    InputRequiredResult,
+    SamplingMessage,
+    TextContent,
+    ToolAnnotations,
+)
 from pydantic import BaseModel
 
 READS = ToolAnnotations(readOnlyHint=True)
@@ -128,7 +137,8 @@ def ask_who():
 
 def ask_model():
     said = SamplingMessage(role="user", content=TextContent(type="text", text="What is 6 times 7?"))
-    return Sample([said], max_tokens=50, system_prompt="You calculate.", temperature=0.5)
+    shown = SamplingMessage(role="user", content=ImageContent(type="image", data="MTIz", mime_type="image/png"))
+    return Sample([said, shown], max_tokens=50, system_prompt="You calculate.", temperature=0.5)
 
 
 @server.tool(annotations=HARMLESS, structured_output=False)
@@ -136,6 +146,27 @@ def introduce(greeting: str, person: Annotated[Person, Resolve(ask_who)]) -> str
     """Greet the user by name."""
     note(f"{greeting} {person.name}")
     return f"{greeting}, {person.name} ({person.age})"
+
+
+@server.tool(annotations=HARMLESS, structured_output=False)
+async def endless(ctx: Context) -> InputRequiredResult:
+    """Want to be asked again, whatever happens."""
+    return InputRequiredResult(request_state="x")
+
+
+@server.tool(annotations=HARMLESS, structured_output=False)
+async def patient(ctx: Context) -> InputRequiredResult | str:
+    """Want to be asked a second time."""
+    return "at last" if ctx.request_state else InputRequiredResult(request_state="secret-state")
+
+
+@server.tool(annotations=HARMLESS, structured_output=False)
+async def visit(ctx: Context) -> InputRequiredResult | str:
+    """Send the user to an address."""
+    if ctx.input_responses:
+        return f"visited: {ctx.input_responses['go'].action}"
+    params = ElicitRequestURLParams(message="Pay there", url="https://pay.example/7")
+    return InputRequiredResult(input_requests={"go": ElicitRequest(params=params)}, request_state="secret-state")
 
 
 @server.tool(annotations=HARMLESS, structured_output=False)

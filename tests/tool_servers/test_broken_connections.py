@@ -61,6 +61,7 @@ def test_calls_at_the_same_time_all_end_when_the_server_dies(own_demo, fake):
         with task.stream("?") as stream:
             for event in stream:
                 if event.type == "tool.progress" and not is_killed:
+                    wait_until(lambda: own_demo.notes.read_text().count("begins") == 5)
                     own_demo.kill()
                     is_killed = True
                 if event.type == "tool.result":

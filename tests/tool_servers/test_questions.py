@@ -1,5 +1,6 @@
 """What servers ask of the user and of a model, in the middle of a call."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -162,6 +163,39 @@ def test_chat_waits_too(child, fake):
         assert bot.resume(caught.value.paused, answer).value == "done"
 
 
+def test_server_that_wants_to_be_asked_again_is(child):
+    with child.open() as server:
+        assert ask_once(FakeLLM(), server, "demo_patient").value == "at last"
+        run = ask_once(FakeLLM(), server, "demo_endless")
+    assert run.error == "the server asked something 10 times, and gave no result"
+
+
+def test_user_is_sent_to_an_address(child):
+    asker = Asker(True, 3)
+    with child.open(asker=asker) as server:
+        assert ask_once(FakeLLM(), server, "demo_visit").value == "visited: accept"
+        assert "expected True or False, got 3" in ask_once(FakeLLM(), server, "demo_visit").error
+    assert (asker.questions[0].kind, asker.questions[0].url) == ("url", "https://pay.example/7")
+
+
+def test_state_of_the_server_is_kept_and_not_shown(child, fake):
+    with child.open() as server:
+        task = asking(fake, ("demo_visit", {}), tools=[server])
+        kept, need = pause(task, None)
+        state = json.loads(kept)["pending"][0]["asked"]["state"]["request_state"]
+        assert state not in f"{need} {need.pending} {need.questions}"
+        assert task.resume(kept, {need.pending[0].id: Answer(True)}).calls[0].value == "visited: accept"
+    assert state not in str([request.messages for request in fake.requests])
+
+
+def test_asker_that_fails_is_told(child, fake):
+    def asker(question):
+        raise RuntimeError("nobody home")
+
+    with child.open(asker=asker) as server:
+        assert ask_once(fake, server, *INTRODUCE).error == "nobody home"
+
+
 def test_server_may_ask_the_model_if_the_user_lets_it(demo, fake):
     asker, model = Asker(True), FakeLLM(["42"])
     with demo.open(asker=asker, sampling=model) as server:
@@ -171,6 +205,7 @@ def test_server_may_ask_the_model_if_the_user_lets_it(demo, fake):
     assert [str(message) for message in model.requests[0].messages] == [
         "system: You calculate.",
         "user: What is 6 times 7?",
+        "user: [image]",
     ]
     assert model.requests[0].params == {"max_tokens": 50, "temperature": 0.5}
 
