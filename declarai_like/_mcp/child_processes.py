@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -146,9 +147,9 @@ async def _end(process: Process) -> None:
 
 async def _has_ended(process: Process) -> bool:
     """Wait for the child's own end, not for that of its pipes, which others may have inherited."""
-    with anyio.move_on_after(_PATIENCE):
-        while process.returncode is None:  # noqa: ASYNC110 - nothing else tells the end of the child alone
-            await anyio.sleep(0.01)
+    until = time.monotonic() + _PATIENCE
+    while process.returncode is None and time.monotonic() < until:  # noqa: ASYNC110 - nothing else tells just that
+        await anyio.sleep(0.01)
     return process.returncode is not None
 
 

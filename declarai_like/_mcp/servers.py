@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from declarai_like._mcp.names import model_name
-from declarai_like.errors import DefinitionError
+from declarai_like.errors import DefinitionError, ToolError, ToolServerError
 from declarai_like.tools.declarations import ToolOptions
 
 if TYPE_CHECKING:
@@ -54,7 +54,12 @@ class ServerTools:
         from declarai_like._mcp.foreign_tools import foreign_tool
         from declarai_like._mcp.tool_locks import check_lock
 
-        listed = await connection.ask(lambda session: session.tools(), is_repeatable=True)
+        try:
+            listed = await connection.ask(lambda session: session.tools(), is_repeatable=True)
+        except ToolError as error:
+            raise ToolServerError(
+                f"the tool server {self.server.name!r} did not list its tools: {error.message}"
+            ) from None
         by_name = {one.name: one for one in listed}
         if len(by_name) < len(listed):
             raise DefinitionError(f"the tool server {self.server.name!r} lists two tools of one name")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _MOST_PAGES = 100
-_CLOSING_SECONDS = 15.0
 _FOREVER = float("inf")
 _LISTENING_FAILS = (MCPError, RuntimeError, TimeoutError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 
@@ -83,10 +82,7 @@ class Session:
     async def close(self) -> None:
         """End it, and wait until all of it is gone."""
         self.end()
-        _, late = await asyncio.wait([self._owner], timeout=_CLOSING_SECONDS)
-        if late:
-            self._owner.cancel()
-            await asyncio.wait([self._owner], timeout=_CLOSING_SECONDS)
+        await asyncio.wait([self._owner])
 
     async def _own(self) -> None:
         """Enter, hold and leave the connection: all in this one task, as the library wants it."""
@@ -94,8 +90,7 @@ class Session:
             async with await self._open_client(self) as self.client:
                 listening = asyncio.create_task(self._listen())
                 try:
-                    if not self._begun.done():
-                        self._begun.set_result(None)
+                    self._begun.set_result(None)
                     await self._is_over.wait()
                 finally:
                     listening.cancel()

@@ -263,6 +263,28 @@ def test_cancelled_call_closes_the_connection_to_the_model(site, openai, server,
     asyncio.run(leaving())
 
 
+def test_calls_end_when_the_server_stops(site):
+    llm, loops = FakeLLM([reply("late", delay=30)]), []
+    app = serve.mcp_app(tasks_of(llm))
+
+    async def served_app(scope, receive, send):
+        loops.append(asyncio.get_running_loop())
+        await app(scope, receive, send)
+
+    async def calling():
+        async with Client(f"{served.url}/mcp", mode="legacy", read_timeout_seconds=20) as client:
+            call = asyncio.create_task(client.call_tool("about", {"movie": "Jaws"}))
+            await asyncio.to_thread(wait_until, lambda: llm.requests)
+            begun = time.monotonic()
+            loops[0].call_soon_threadsafe(app.state.stop_streams)
+            with pytest.raises(MCPError):
+                await call
+            return time.monotonic() - begun
+
+    served = site(served_app)
+    assert asyncio.run(calling()) < 19
+
+
 def test_too_many_calls_are_refused(site, era):
     llm = FakeLLM([reply("slow", delay=3), "never"])
     served = site(serve.mcp_app(tasks_of(llm), max_concurrency=1))

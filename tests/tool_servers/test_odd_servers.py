@@ -1,6 +1,12 @@
 """Servers that do as servers should not."""
 
+import json
+import os
+import re
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,7 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._mcp import background, servers
 from declarai_like._mcp.faults import fault_of, words_of
+from declarai_like.tools.schema_parameters import SchemaParameters
 
 SERVER = str(Path(__file__).with_name("odd_server.py"))
 
@@ -88,6 +95,101 @@ def test_tool_that_was_found_begins_its_server_anew(fake):
     server.close()
     with server:
         assert ask_once(fake, tool, "odd_do").value == "done"
+
+
+def test_schema_of_anything_else_than_an_object_is_refused():
+    with pytest.raises(errors.DefinitionError, match="here: expected the schema of an object"):
+        SchemaParameters("here", {"type": "array"}).check()
+
+
+def test_missing_package_is_told(monkeypatch, fake):
+    monkeypatch.setitem(sys.modules, "declarai_like._mcp.connections", None)
+    with pytest.raises(errors.MissingExtra, match=re.escape('pip install "declarai-like[mcp]"')):
+        ask_once(fake, odd("plain"), "odd_do")
+
+
+def test_connection_of_another_process_is_left_alone(fake):
+    with odd("plain") as server:
+        assert ask_once(fake, server, "odd_do").value == "done"
+        connection = server.connect()
+        connection._background.process = -1
+        connection.close()
+        connection._background.process = os.getpid()
+        assert ask_once(fake, server, "odd_do").value == "done"
+
+
+class OddHTTP(BaseHTTPRequestHandler):
+    """A server behind an address that forgets its sessions, or breaks off what it says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        method = message["method"]
+        if method == "initialize":
+            result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": INFO}
+            self.tell(200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), "1")
+        elif method == "server/discover":
+            self.tell(404, "")
+        elif "id" not in message:
+            self.tell(202, "")
+        elif self.server.kind == "forgetful":
+            self.tell(404, "")
+        else:
+            self.tell(200, '{"jsonrpc": "2.0", ', length=1000)
+            self.close_connection = True
+
+    def do_GET(self):
+        self.tell(405, "")
+
+    def do_DELETE(self):
+        self.server.goodbyes.append(self.headers["mcp-session-id"])
+        time.sleep(5)  # longer than anybody should wait for an answer to a goodbye
+
+    def tell(self, status, text, session=None, length=None):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(length or len(text)))
+        if session:
+            self.send_header("Mcp-Session-Id", session)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+INFO = {"name": "odd", "version": "1"}
+
+
+@pytest.fixture
+def odd_http():
+    served = []
+
+    def serving(kind):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), OddHTTP)
+        server.kind, server.goodbyes = kind, []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        served.append(server)
+        return server, declarai.mcp("odd", url=f"http://127.0.0.1:{server.server_address[1]}/mcp", timeout=20)
+
+    yield serving
+    for server in served:
+        server.shutdown()
+        server.server_close()
+
+
+def test_session_that_is_forgotten_is_begun_anew_once(fake, odd_http):
+    server, tools = odd_http("forgetful")
+    with tools, pytest.raises(errors.ToolServerError, match=r"'odd' cannot be reached: .*session.*; nothing was sent"):
+        ask_once(fake, tools, "odd_do")
+    assert server.goodbyes == ["1", "1"]
+
+
+def test_answer_that_breaks_off_is_told(fake, odd_http):
+    _, tools = odd_http("broken")
+    with tools, pytest.raises(errors.ToolServerError, match=r"'odd' did not list its tools: connection lost"):
+        ask_once(fake, tools, "odd_do")
 
 
 def test_lock_of_the_thread_is_new_in_a_forked_process():
