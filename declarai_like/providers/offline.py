@@ -59,11 +59,11 @@ class OfflineProvider:
 
     def send(self, request: Request) -> dict[str, Any]:
         """Make up a whole answer."""
-        return self._spoken(request).body(request)
+        return self._make_reply(request).body(request)
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Make up an answer and give it in pieces."""
-        yield from self._spoken(request).chunks(request)
+        yield from self._make_reply(request).chunks(request)
         yield DONE
 
     async def asend(self, request: Request) -> dict[str, Any]:
@@ -75,14 +75,14 @@ class OfflineProvider:
         for chunk in self.stream(request):
             yield chunk
 
-    def _spoken(self, request: Request) -> Spoken:
+    def _make_reply(self, request: Request) -> Spoken:
         asked = (request.model, request.messages, request.prompt, sorted(request.params.items()))
         random = Random(f"{self.seed} {asked!r}")  # noqa: S311 - no secret, only a choice
         if _may_call(request):
-            calls = tuple(_made_up_call(tool, random, number) for number, tool in enumerate(request.tools))
+            calls = tuple(_sample_call(tool, random, number) for number, tool in enumerate(request.tools))
             return Spoken(tool_calls=calls, finish_reason="tool_calls", usage=usage_of(request, ()))
         output = request.output
-        text = sentences(random) if output is None or output.is_text else _made_up(output, random)
+        text = sentences(random) if output is None or output.is_text else _sample_answer(output, random)
         pieces = pieces_of(text)
         return Spoken(content=pieces, usage=usage_of(request, pieces))
 
@@ -98,7 +98,7 @@ def _may_call(request: Request) -> bool:
     return last is not None and last.role != MessageRole.tool
 
 
-def _made_up_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple[str, str, str]:
+def _sample_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple[str, str, str]:
     """Call a tool with arguments that fit its schema."""
     function = tool.get("function", {})
     schema = function.get("parameters") or {"type": "object", "properties": {}}
@@ -106,7 +106,7 @@ def _made_up_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple
     return str(function.get("name", "")), arguments, f"call_{number}"
 
 
-def _made_up(output: Output[Any], random: Random) -> str:
+def _sample_answer(output: Output[Any], random: Random) -> str:
     """Make up a value that passes the type's own validators; raises `ConfigurationError` if none is found."""
     for number in range(_TRIES):
         text = json.dumps(Sampler(output.schema, random, number_keys=number % 2 == 1).sample())
