@@ -11,31 +11,17 @@ from declarai_like.errors import ConfigurationError, OutputError
 from declarai_like.messages import MessageRole
 from declarai_like.providers._answers import Spoken, pieces_of, usage_of
 from declarai_like.providers._samples import Sampler, sentences
-from declarai_like.providers.openai import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
     from declarai_like._outputs.output import Output
     from declarai_like.errors import ProviderError
-    from declarai_like.providers.base import Provider
     from declarai_like.requests import Request
 
-__all__ = ["OfflineProvider", "is_offline", "or_offline"]
+__all__ = ["OfflineProvider"]
 
 _TRIES = 20
-
-
-def is_offline() -> bool:
-    """Say whether the environment wants no model to be asked: `DECLARAI_OFFLINE` is set, and not to `0`."""
-    return environment("DECLARAI_OFFLINE") not in {None, "0"}
-
-
-def or_offline(provider: Provider) -> Provider:
-    """Give a provider, or one that makes its answers up if the environment wants no model to be asked."""
-    if not is_offline():
-        return provider
-    return OfflineProvider(name=provider.name, model=provider.model, streaming=provider.streaming)
 
 
 class OfflineProvider:
