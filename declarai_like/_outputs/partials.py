@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 from declarai_like._outputs.reader import Reader
 
@@ -44,7 +44,8 @@ class JsonPartials(Reader, Generic[T]):
     @property
     def value(self) -> T | None:
         """What has arrived; closed parts are the same objects from one value to the next."""
-        return cast("T | None", self.show())
+        value: T | None = self.show()
+        return value
 
     @property
     def items(self) -> list[Any]:

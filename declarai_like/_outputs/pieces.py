@@ -58,16 +58,16 @@ class PieceReader(ABC):
                 return
             delta = "".join(self._waiting)
             self._waiting.clear()
-        self.read(delta)
+        self._read(delta)
 
     def read_rest(self) -> None:
         """Read what waits, as no more comes."""
         self.is_last = True
         text = "".join(self._waiting) + ("\ufffd" if self._half else "")
         self._waiting.clear()
-        self.read(text)
+        self._read(text)
 
-    def read(self, text: str) -> None:
+    def _read(self, text: str) -> None:
         """Let the steps read a piece, and keep what must wait."""
         position, end = 0, len(text)
         while position < end:

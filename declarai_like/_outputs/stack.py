@@ -42,7 +42,7 @@ class Stack(Scanner):
         """Read what waits for more that does not come; give the values, the last of which may be open."""
         self.read_rest()
         if len(self._containers) == 1 and self._lacks_braces:
-            self.read("}")
+            self.feed("}")
         if self._containers:
             self.documents.append(self._document)
         return self.documents
