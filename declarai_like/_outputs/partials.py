@@ -41,17 +41,6 @@ class JsonPartials(Reader, Generic[T]):
     has not arrived, or is not valid, is its default, or `None`; in a `TypedDict` it is missing.
     """
 
-    @property
-    def value(self) -> T | None:
-        """What has arrived; closed parts are the same objects from one value to the next."""
-        value: T | None = self.show()
-        return value
-
-    @property
-    def items(self) -> list[Any]:
-        """The validated items that have closed."""
-        return self.closed_items
-
 
 class TextPartials:
     """The plain text of a response."""

@@ -58,35 +58,32 @@ class PieceReader(ABC):
                 return
             delta = "".join(self._waiting)
             self._waiting.clear()
-        self._read(delta)
+        position, end = 0, len(delta)
+        while position < end:
+            try:
+                reached = self.step(self, delta, position)
+            except Broken as broken:
+                reached = self.give_up(broken.position, broken.expected, delta)
+            except Ambiguous as ambiguous:
+                reached = self.give_up(position, str(ambiguous), delta)
+            if reached < 0:
+                break
+            position = reached
+        self.consumed += position
+        if position:
+            self.before = delta[position - 1]
+        if position < end:
+            self._waiting.append(delta[position:])
+            self._waiting_size = end - position
+            self._waits_for = 2 * self._waiting_size if self._waiting_size > _LONG else 0
 
     def read_rest(self) -> None:
         """Read what waits, as no more comes."""
         self.is_last = True
         text = "".join(self._waiting) + ("\ufffd" if self._half else "")
         self._waiting.clear()
-        self._read(text)
-
-    def _read(self, text: str) -> None:
-        """Let the steps read a piece, and keep what must wait."""
-        position, end = 0, len(text)
-        while position < end:
-            try:
-                reached = self.step(self, text, position)
-            except Broken as broken:
-                reached = self.give_up(broken.position, broken.expected, text)
-            except Ambiguous as ambiguous:
-                reached = self.give_up(position, str(ambiguous), text)
-            if reached < 0:
-                break
-            position = reached
-        self.consumed += position
-        if position:
-            self.before = text[position - 1]
-        if position < end:
-            self._waiting.append(text[position:])
-            self._waiting_size = end - position
-            self._waits_for = 2 * self._waiting_size if self._waiting_size > _LONG else 0
+        self._half = ""
+        self.feed(text)
 
     def _paired(self, delta: str) -> str:
         """Hold the first half of a surrogate pair back until the other half arrives."""

@@ -8,7 +8,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs import quoting
-from declarai_like._outputs.containers import NOTHING
 from declarai_like._outputs.pieces import Broken, PieceReader
 
 if TYPE_CHECKING:
@@ -77,13 +76,6 @@ class TextReader(PieceReader):
         self.step = TextReader._in_text
         if quote != '"':
             self.note("quotes")
-
-    def open_text(self) -> Any:
-        """Give what has come of a text that grows."""
-        if not self._grows:
-            return NOTHING
-        self._pieces = ["".join(self._pieces)]
-        return self._pieces[0]
 
     def _in_text(self, text: str, position: int) -> int:
         stop = _STOPS[self._quote].search(text, position)
