@@ -20,7 +20,7 @@ _ESCAPES = re.compile(rf'(?:\\(?:["\\/bfnrt]|u(?:{_HIGH}\\u{_LOW}|(?![dD][89a-fA
 _ESCAPE_BEGUN = re.compile(rf"\\(?:u(?:[0-9a-fA-F]{{0,3}}|{_HIGH}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?)?)?")
 _LONE_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _CONTROL_LETTERS = "bfnrt"
-_STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]") for quote, ends in quoting.CLOSERS.items()}
+_STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]").search for quote, ends in quoting.CLOSERS.items()}
 # By whether a text is an item: what tells at little cost that a quote ends it, and what may still become that.
 _ENDS = {
     False: re.compile(r'[ \t\n\r]*(?:\}|,[ \t\n\r]*"[^"\\\n]{0,60}"[ \t\n\r]*:)'),
@@ -41,6 +41,7 @@ class TextReader(PieceReader):
         super().__init__(step)
         self._pieces: list[str] = []
         self._quote = '"'
+        self._find_stop = _STOPS['"']
         self._is_key = self._grows = self._is_empty = False
         self._inner_quotes = 0
         self._kept_escape = self._control_letter = False
@@ -69,6 +70,7 @@ class TextReader(PieceReader):
         """Go into a text."""
         self._pieces = []
         self._quote = quote
+        self._find_stop = _STOPS[quote]
         self._is_key, self._grows = is_key, grows
         self._is_empty = True
         self._inner_quotes = 0
@@ -78,7 +80,7 @@ class TextReader(PieceReader):
             self.note("quotes")
 
     def _in_text(self, text: str, position: int) -> int:
-        stop = _STOPS[self._quote].search(text, position)
+        stop = self._find_stop(text, position)
         end = len(text) if stop is None else stop.start()
         if end > position:
             self._pieces.append(text[position:end])
