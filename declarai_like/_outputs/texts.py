@@ -85,8 +85,11 @@ class TextReader(PieceReader):
         if end > position:
             self._pieces.append(text[position:end])
             self._is_empty = False
-            self._changed |= self._grows
-            return end if stop is None or not self._plainly_ends(text, end) else self._end_text(end + 1)
+            if self._grows:
+                self._changed = True
+            if stop is None or not self._plainly_ends(text, end):
+                return end
+            return self._end_text(end + 1)
         if stop is None:  # pragma: no cover - there is always a character to look at
             return end
         mark = stop[0]
