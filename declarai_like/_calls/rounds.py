@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from declarai_like._calls.dialect_choice import choose_dialect
+from declarai_like._calls.early_stops import MENDED, response_of
 from declarai_like._calls.operations import FindTools, Journal
 from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.round_work import RoundWork
@@ -141,12 +142,13 @@ class Rounds(RoundWork):
         self._retries = call.retries
         while True:
             request = self.dialect.encode(first, self.state, is_last=self.is_last)
-            response = yield from self._ask_once(request, send)
+            response = None
             try:
-                asked = self._asked_calls(call, response)
+                response = yield from self._ask_once(request, send)
+                asked = self._requested_calls(call, response)
                 value = None if asked else self.dialect.value(call, response)
             except OutputError as error:
-                yield from self._ask_again(call, response, error)
+                yield from self._ask_again(call, response_of(error, response), error)
                 continue
             if not asked:
                 return (yield from self._conclude(call, value, response, request))
@@ -154,7 +156,7 @@ class Rounds(RoundWork):
 
     def _ask_again(self, call: Call[Any], response: LLMResponse, error: OutputError) -> Generator[Operation, Any, None]:
         """Show the model what was wrong with its answer; raises the error if it is not to be asked again."""
-        is_wrong, is_cut = type(error) is OutputError, isinstance(error, OutputTruncated) and bool(response.tool_calls)
+        is_wrong, is_cut = type(error) in MENDED, isinstance(error, OutputTruncated) and bool(response.tool_calls)
         if is_wrong and self.dialect.holds_back_schema(self.state) and not self.is_last:
             self.state.correct(self._show_wrong(call, response, error))
             self.dialect.demand_schema()
@@ -199,7 +201,7 @@ class Rounds(RoundWork):
             self.state.usages.append(response.usage)
         return response
 
-    def _asked_calls(self, call: Call[Any], response: LLMResponse) -> tuple[ToolCall, ...]:
+    def _requested_calls(self, call: Call[Any], response: LLMResponse) -> tuple[ToolCall, ...]:
         """Give the calls of a whole answer; raises the error of an answer that was cut, of which nothing is run."""
         if not response.tool_calls or response.outcome == "refused":
             return ()

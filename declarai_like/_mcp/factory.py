@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._mcp.servers import ToolServer, check_options
 from declarai_like.errors import DefinitionError, MissingExtra
 from declarai_like.providers._log_redaction import keep_out
-from declarai_like.providers._secrets import address_secrets, check_address, header_secrets, redactor_of, shown_address
+from declarai_like.providers._secrets import address_secrets, check_address, header_secrets, public_address, redactor_of
 from declarai_like.providers.base import Secret
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _check_way(name: str, *, command: Any, url: Any, headers: Any, env: Any, cwd
             raise DefinitionError(f"{name}: expected an address as https://host/mcp, got {url!r:.80}")
         check_address(url)
         if env is not None or cwd is not None:
-            raise DefinitionError(f"{name}: env= and cwd= are for a command=, {shown_address(url)} takes headers=")
+            raise DefinitionError(f"{name}: env= and cwd= are for a command=, {public_address(url)} takes headers=")
         return
     if isinstance(command, str) or not command or not all(isinstance(word, str) for word in command):
         raise DefinitionError(f"{name}: expected a command as ['npx', '-y', 'package'], got {command!r:.80}")

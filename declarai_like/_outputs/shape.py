@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._outputs.plain_data import dump
+from declarai_like._outputs.explanations import describe_error, describe_path
+from declarai_like._outputs.plain_data import Number, dump
 from declarai_like._outputs.refusals import Refused, Repairs
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Shape:
         if self._validate is None:
             self._validate = self._compile()
         try:
-            return self._validate(dump(data), strict=strict), True
+            return self._validate(str(data) if type(data) is Number else dump(data), strict=strict), True
         except Exception:  # also a user's validator: the whole text's own reading reports it
             return None, False
 
@@ -95,6 +96,16 @@ class Shape:
         except Refused:
             return None, False
         return self.validated(coerced)
+
+    def complaint(self, data: Any, place: tuple[int | str, ...]) -> str:
+        """Say what is wrong with plain data that `read` refuses; `place` is its path."""
+        try:
+            (self._validate or self._compile())(dump(self.coerce(data, Repairs())))
+        except Refused as refusal:
+            return f"{describe_path(place)}{refusal}"
+        except Exception as error:  # also a user's own validator
+            return describe_error(error, place)
+        return f"{describe_path(place)}not of its type"
 
     def read_closed(self, data: Any, composed: Any) -> tuple[Any, bool]:
         """Read an object or array that has closed; what was shown of it stays if it is not valid."""

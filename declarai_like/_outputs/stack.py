@@ -42,15 +42,21 @@ class Stack(Scanner):
         """Read what waits for more that does not come; give the values, the last of which may be open."""
         self.read_rest()
         if len(self._containers) == 1 and self._lacks_braces:
-            self.read("}")
+            self.feed("}")
         if self._containers:
             self.documents.append(self._document)
         return self.documents
 
-    def show(self) -> Any:
-        """Build the value as far as it has arrived; `None` before anything can be shown."""
+    @property
+    def value(self) -> Any:
+        """What has arrived; closed parts are the same objects from one value to the next.
+
+        `None` before anything can be shown.
+        """
         if self._changed and self._is_typed:
-            shown = self.open_text()
+            shown: Any = NOTHING
+            if self._grows:
+                self._pieces = [shown := "".join(self._pieces)]
             for container in reversed(self._containers):
                 shown = container.show(shown)
             if shown is not NOTHING:
@@ -59,8 +65,13 @@ class Stack(Scanner):
         return self._value
 
     @property
-    def closed_items(self) -> list[Any]:
-        """The valid items of the list that is the value."""
+    def misfit(self) -> str | None:
+        """Which closed part of the value is not of its type, and why; `None` while all are."""
+        return self._document.misfit
+
+    @property
+    def items(self) -> list[Any]:
+        """The valid items of the list that is the value, as far as they have closed."""
         return [] if self._list is None else self._list.items
 
     def key_ended(self, key: str) -> None:
@@ -86,6 +97,8 @@ class Stack(Scanner):
             self._give(data, data, is_valid=True)
         else:
             value, is_valid = current.read(data)
+            if not is_valid:
+                self._note_misfit(current, data)
             self._give(value if is_valid else NOTHING, data, is_valid=is_valid)
 
     def _open(self, mark: str, position: int) -> None:
@@ -117,11 +130,19 @@ class Stack(Scanner):
         value, is_valid = container.composed()
         if not is_valid and container.shape is not None:
             value, is_valid = container.shape.read_closed(container.data, value)
+            if not is_valid and self._containers:
+                self._note_misfit(container.shape, container.data)
         if self._containers:
             self._give(value, container.data, is_valid=is_valid or container.shape is None)
         else:
             self._end_document(value, container.data, position + 1)
         return position + 1
+
+    def _note_misfit(self, shape: Shape, data: Any) -> None:
+        """Note the first closed part that is not of its type; one that is judged by others may yet be right."""
+        if self._document.misfit is None and self._is_typed and not shape.contextual:
+            place = [each.key if type(each.data) is dict else len(each.data) for each in self._containers]
+            self._document.misfit = shape.complaint(data, tuple(place))
 
     def _give(self, value: Any, data: Any, *, is_valid: bool) -> None:
         """Give a closed value to what it stands in."""
@@ -154,7 +175,7 @@ class Stack(Scanner):
     def give_up(self, position: int, expected: str, text: str) -> int:
         """End the reading at a fault, or go on behind what was prose after all."""
         document = self._document
-        self.show()
+        _ = self.value
         self._containers.clear()
         if document.is_soft and not (self._is_typed and self._value is not None):
             self.step = type(self).in_prose
