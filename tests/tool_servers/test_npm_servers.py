@@ -1,5 +1,6 @@
 """Servers as others wrote them: npm's `server-everything` and `server-filesystem`, run by node."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,32 +11,44 @@ import pytest
 from tool_servers.conftest import ask_once, free_port, wait_until
 
 import declarai_like as declarai
-from declarai_like import errors
+from declarai_like import errors, serve
 from declarai_like.testing import FakeLLM
 
 PLACE = Path(__file__).with_name("npm")
-PACKAGES = PLACE / "node_modules" / "@modelcontextprotocol"
+FILES = ("package.json", "package-lock.json", "vercel_client.mjs")
 pytestmark = [
     pytest.mark.skipif(shutil.which("npm") is None, reason="needs node and npm"),
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("npm"),
 ]
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """Install what the lock file names, once."""
-    if not PACKAGES.is_dir():
-        place = tmp_path_factory.mktemp("npm")
-        for name in ("package.json", "package-lock.json"):
+@pytest.fixture(scope="session")
+def npm(tmp_path_factory):
+    """Install what the lock file names, once for all that test at the same time; give the folder."""
+    if (PLACE / "node_modules").is_dir():
+        return PLACE
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    place = (tmp_path_factory.getbasetemp().parent if is_worker else tmp_path_factory.getbasetemp()) / "npm"
+    try:
+        place.mkdir()
+    except FileExistsError:
+        wait_until((place / "installed").exists, 280)
+    else:
+        for name in FILES:
             shutil.copy(PLACE / name, place)
         command = ["npm", "ci", "--ignore-scripts", "--silent"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=280, check=False)  # noqa: S603 - our own
-        if done.returncode and "CI" not in os.environ:
-            pytest.skip(f"npm could not install the packages: {done.stderr[-200:]}")
-        assert not done.returncode, done.stderr
-        return place / "node_modules" / "@modelcontextprotocol"
-    return PACKAGES
+        (place / "installed").write_text("" if not done.returncode else done.stderr or "npm failed")
+    fault = (place / "installed").read_text()
+    if fault and "CI" not in os.environ:
+        pytest.skip(f"npm could not install the packages: {fault[-200:]}")
+    assert not fault
+    return place
+
+
+@pytest.fixture
+def packages(npm):
+    return npm / "node_modules" / "@modelcontextprotocol"
 
 
 @pytest.fixture
@@ -166,3 +179,17 @@ def test_killed_node_server_is_begun_anew(run, tmp_path):
             [child] = [one for one in psutil.Process().children() if one.name() == "node"]
             child.kill()
             wait_until(lambda child=child: not child.is_running() or child.status() == "zombie")
+
+
+def test_vercel_s_client_calls_our_tasks(npm, site, fake):
+    @fake.task
+    def about(movie: str) -> str:
+        """Say something about {movie}"""
+
+    fake.enqueue("A shark.")
+    served = site(serve.mcp_app([about]))
+    command = ["node", str(npm / "vercel_client.mjs"), f"{served.url}/mcp"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+    told = json.loads(done.stdout)
+    assert told["names"] == ["about"]
+    assert told["result"]["content"] == [{"type": "text", "text": "A shark."}]
