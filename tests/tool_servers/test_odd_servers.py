@@ -129,7 +129,7 @@ def test_user_who_is_asked_holds_up_no_end(child, fake):
 
 def test_tool_that_was_found_begins_its_server_anew(fake):
     server = odd("plain")
-    [tool] = server.find_tools().result(20)
+    [tool] = server.find_tools().result(60)
     server.close()
     with server:
         assert ask_once(fake, tool, "odd_do").value == "done"
