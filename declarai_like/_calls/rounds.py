@@ -68,6 +68,10 @@ class Rounds(RoundWork):
         self._retries = 0
         """How often the model may still be shown what was wrong."""
 
+    def value(self, call: Call[Any], response: LLMResponse) -> Any:
+        """Read the value of the last answer; raises `OutputError`."""
+        return self.dialect.value(call, response)
+
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow: one that is closed may perform nothing, but its tools must end."""
         return _ReaderLeft() if isinstance(error, GeneratorExit) else error
