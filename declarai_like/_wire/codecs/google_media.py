@@ -36,8 +36,10 @@ def encode_part(part: Any) -> dict[str, Any]:
     Raises `DefinitionError` for what the format cannot say.
     """
     media = media_of(part)
-    if media is not None:
-        return _encode_media(media)
+    return _encode_dict(part) if media is None else _encode_media(media)
+
+
+def _encode_dict(part: Any) -> dict[str, Any]:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "text" and isinstance(part.get("text"), str):
         return {"text": part["text"]}
