@@ -46,8 +46,8 @@ class ChatCalls:
     ) -> Call[Any]:
         """Put one turn together, the last one again without a message, to be made by somebody else.
 
-        `told` is what goes with it: `files`, and for its tools `deps`, `runs`, `run_id`, `pending="deny"`. Raises `TypeError` if the
-        system prompt lacks a value.
+        `told` is what goes with it: `files`, and for its tools `deps`, `runs`, `run_id`, `pending="deny"`. Raises
+        `TypeError` if the system prompt lacks a value.
         """
         declared = self.__chat__
         streaming = declared.options.streaming if streaming is None else streaming

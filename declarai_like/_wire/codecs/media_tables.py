@@ -105,6 +105,10 @@ class MediaTable:
         forms = self.forms.get(group_of(media), frozenset())
         return media.download or ("url" not in forms and "data" in forms)
 
+    def needs_downloads(self, request: Request) -> bool:
+        """Say whether any media of a request are fetched here; nearly no request has any."""
+        return any(self.downloads(media) for media in media_in(request.messages))
+
     def takes(self, media: Media) -> bool:
         """Say whether the format takes this, if we fetch what has to be fetched."""
         forms = self.forms.get(group_of(media), frozenset())
