@@ -18,6 +18,7 @@ from declarai_like._conversations.starting import start_async_turn, start_turn
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
 from declarai_like.errors import DefinitionError
+from declarai_like.media._parts import media_in
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import as_memory
 from declarai_like.messages import Message, MessageRole
@@ -268,7 +269,10 @@ class Chat(ChatCalls):
         """Give a second conversation that begins with a copy of this one, kept in memory."""
         other = copy.copy(self)
         memory = InMemoryMessageHistory()
-        memory.add_messages(self._session.memory.history)
+        history = self._session.memory.history
+        for media in media_in(history):
+            _ = media.data  # the other one's memory has to outlive this one's
+        memory.add_messages(history)
         vars(other)["_session"] = self._session.fork(memory)
         return other
 
