@@ -27,7 +27,7 @@ def attach(message: Message, files: Any, *, where: str) -> Message:
         media = [_read(file) for file in files]
     except ArgumentError as error:
         raise ArgumentError(f"{where}: files: {error.message}") from None
-    return with_media(message, media) if media else message
+    return with_media(message, media)
 
 
 def _read(file: Any) -> Media:

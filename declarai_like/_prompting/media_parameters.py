@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from declarai_like.errors import ArgumentError, DefinitionError, MediaError
 from declarai_like.media import Media
+from declarai_like.media._annotations import has_media, is_kind
 from declarai_like.media._json import as_media
 
 if TYPE_CHECKING:
     import inspect
 
-__all__ = ["MediaParameter", "has_media", "media_parameter", "resolve"]
+__all__ = ["MediaParameter", "media_parameter", "resolve"]
 
 _SEVERAL = frozenset({list, tuple, Sequence, Iterable})
 
@@ -61,7 +62,7 @@ def media_parameter(annotation: Any, where: str) -> MediaParameter | None:
     kinds: list[type[Media]] = []
     takes_one = takes_several = False
     for option in options:
-        if _is_kind(option):
+        if is_kind(option):
             kinds.append(option)
             takes_one = True
         elif typing.get_origin(option) in _SEVERAL:
@@ -69,17 +70,12 @@ def media_parameter(annotation: Any, where: str) -> MediaParameter | None:
             takes_several = True
         else:
             kinds.append(option)
-    if not all(map(_is_kind, kinds)):
+    if not all(map(is_kind, kinds)):
         raise DefinitionError(
             f"{where}: a parameter takes media alone, or lists of them, not {_shown(annotation)}: "
             "give what else there is to another parameter"
         )
     return MediaParameter(tuple(dict.fromkeys(kinds)), takes_one, takes_several)
-
-
-def has_media(annotation: Any) -> bool:
-    """Say whether media stand anywhere in an annotation."""
-    return _is_kind(annotation) or any(map(has_media, typing.get_args(annotation)))
 
 
 def resolve(parameter: inspect.Parameter, names: Mapping[str, Any], local_names: Mapping[str, Any]) -> Any:
@@ -100,10 +96,6 @@ def _options(annotation: Any) -> list[Any]:
     if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
         return [option for each in typing.get_args(annotation) for option in _options(each)]
     return [annotation]
-
-
-def _is_kind(annotation: Any) -> bool:
-    return isinstance(annotation, type) and not typing.get_args(annotation) and issubclass(annotation, Media)
 
 
 def _is_several(value: Any) -> bool:

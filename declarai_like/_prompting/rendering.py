@@ -89,6 +89,16 @@ class Prompt:
         opening = (*self._system_message(self._system.fill(values, plain)), *self._example_messages(owner))
         return (*opening, self._message(self._text.fill(values, plain), plain, places))
 
+    def read_media(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the arguments with values in the place of what stands for media: bytes, paths, pictures.
+
+        Raises `ArgumentError`, a `TypeError`, for what is none.
+        """
+        given = {name: told for name, told in self._media.items() if name in arguments}
+        if not given:
+            return arguments
+        return {**arguments, **{name: told.read(arguments[name], name, self._where) for name, told in given.items()}}
+
     def outline(self, arguments: Mapping[str, Any], owner: Any = None) -> tuple[Message, ...]:
         """Write the messages with `{name}` in the place of each argument that is missing."""
         missing = {name: f"{{{name}}}" for name in self._names if name not in arguments}

@@ -46,7 +46,8 @@ class Case:
     """A question to a task: its arguments by name, and the answer that is expected.
 
     `expected` is a value of the task's return type, or plain data that becomes one; without it any answer is right.
-    `task` is the name of the task that is meant, `""` for any. Without a `name` the arguments are shown.
+    `task` is the name of the task that is meant, `""` for any. Without a `name` the arguments are shown. Media in plain
+    data are `{"path": ...}`, `{"url": ...}` or `{"id": ...}`.
 
     `calls` are the tool calls that are expected, no more and no fewer: each `{"tool": name, "arguments": {...}}`, whose
     arguments may be left out if any will do; in any order, unless they are `in_order`.
@@ -131,11 +132,23 @@ def hold_out(signature: Signature, output: Output[Any], options: Options, case: 
 
     Raises `TypeError` if the arguments do not fit.
     """
-    bound = _bind_by_name(signature, case.arguments)
+    bound = _bind_by_name(signature, _open_files(signature, case.arguments))
     asked = signature.bind(bound.args, bound.kwargs)
     rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
     kept = replace(signature, doc=replace(signature.doc, examples=rest))
     return make_prompt(kept, output, options), bound
+
+
+def _open_files(signature: Signature, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Open the files that a case names for parameters that take media, as `{"photo": {"path": "cat.jpg"}}`."""
+
+    def opened(name: str, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [opened(name, each) for each in value]
+        return Path(value["path"]) if isinstance(value, dict) and value.keys() == {"path"} else value
+
+    media = {name: opened(name, arguments[name]) for name in signature.media if name in arguments}
+    return {**arguments, **media} if media else arguments
 
 
 def _bind_by_name(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:

@@ -98,4 +98,4 @@ def json_schema_of(kind: type[Media]) -> dict[str, Any]:
         {"type": "object", "properties": {name: form, **common}, "required": [name], "additionalProperties": False}
         for name, form in forms.items()
     ]
-    return {"title": kind.__name__, "anyOf": options}
+    return {"title": kind.__name__, "anyOf": options, "x-declarai-media": kind.kind}

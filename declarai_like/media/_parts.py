@@ -53,7 +53,9 @@ def restore_media(message: Message) -> Message:
 
 
 def with_media(message: Message, media: Sequence[Media]) -> Message:
-    """Put media behind the text of a message."""
+    """Put media behind the text of a message; without any it stays as it is."""
+    if not media:
+        return message
     text = [{"type": "text", "text": message.message}] if message.message else []
     shown = "\n".join(filter(None, [message.message, *map(repr, media)]))
     return replace(message, message=shown, fields={**(message.fields or {}), "content": [*text, *media]})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.requests import Request
 
-__all__ = ["ANTHROPIC", "CHAT", "GOOGLE", "RESPONSES", "MediaTable", "group_of", "said_type"]
+__all__ = ["ANTHROPIC", "CHAT", "GOOGLE", "RESPONSES", "MediaTable", "group_of", "has_parts", "said_type"]
 
 Group: TypeAlias = Literal["image", "audio", "pdf", "text", "other"]
 Form: TypeAlias = Literal["data", "url", "id"]
