@@ -11,10 +11,12 @@ from declarai_like.errors import ArgumentError, MediaError
 from declarai_like.media._pictures import is_picture, picture_bytes
 from declarai_like.media._values import Media
 
-__all__ = ["IN_A_PROMPT", "as_media", "core_schema_of", "from_data", "json_schema_of"]
+__all__ = ["IN_A_PROMPT", "UPLOAD", "as_media", "core_schema_of", "from_data", "json_schema_of"]
 
 IN_A_PROMPT = "declarai_like.prompt"
 """The serialisation context of arguments that are written into a prompt's text, where media cannot stand."""
+UPLOAD = "upload"
+"""What stands for a file that came beside the JSON: `{"upload": number}` of those in the validation's context."""
 _NAMES = frozenset({"media_type", "name", "data", "url", "id"})
 
 
@@ -69,7 +71,10 @@ def core_schema_of(kind: type[Media]) -> Any:
     """Give how pydantic reads and writes such media."""
     from pydantic_core import core_schema
 
-    def validate(value: Any) -> Media:
+    def validate(value: Any, info: Any) -> Media:
+        if isinstance(value, dict) and value.keys() == {UPLOAD} and isinstance(info.context, dict):
+            data, name = info.context[UPLOAD][value[UPLOAD]]
+            return kind(data, None, name)
         try:
             return as_media(kind, value)
         except ArgumentError as error:
@@ -80,7 +85,7 @@ def core_schema_of(kind: type[Media]) -> Any:
             raise ArgumentError(f"{media!r} stands within another value: give it as a parameter of its own")
         return media.to_data() if info.mode == "json" else media
 
-    return core_schema.no_info_plain_validator_function(
+    return core_schema.with_info_plain_validator_function(
         validate, serialization=core_schema.plain_serializer_function_ser_schema(serialise, info_arg=True)
     )
 

@@ -39,7 +39,7 @@ class Image(TypedMedia):
     """A picture: PNG, JPEG, GIF or WebP, told by its bytes.
 
     >>> Image(b"GIF89a......")
-    <Image image/gif 12 B sha256:2f57fb33>
+    <Image image/gif 12 B sha256:dba4a5a1>
     """
 
     __slots__ = ()

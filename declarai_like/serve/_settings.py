@@ -17,6 +17,7 @@ class Settings:
     heartbeat_seconds: float = 15.0
     client_seconds: float = 30.0
     max_body_bytes: int = 1_000_000
+    max_upload_bytes: int = 20 * 1024 * 1024
     max_concurrency: int = 100
     max_sessions: int = 1000
     max_tokens: int | None = None
@@ -30,7 +31,7 @@ class Settings:
             kinds = (int, float) if field.name.endswith("_seconds") else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds) or value != value:  # noqa: PLR0124 - only NaN is not itself
                 raise ConfigurationError(f"expected {field.name} to be a number, got {value!r:.80}")
-        for name in ("heartbeat_seconds", "client_seconds", "max_body_bytes", "max_concurrency", "max_sessions"):
+        for name in (field.name for field in fields(self) if field.name not in {"resume_seconds", "max_tokens"}):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"expected {name} to be above zero, got {getattr(self, name)!r}")
         if self.resume_seconds < 0:
