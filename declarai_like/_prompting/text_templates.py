@@ -88,7 +88,7 @@ class TextTemplate:
         """Write a text as it is, and a field if all its values are there."""
         if isinstance(part, str):
             return part
-        if part.is_plain and part.name in plain:
+        if part.is_plain and part.name in plain and part.name in values:
             return to_text(plain[part.name])
         return part.write(values, self.where) if values.keys() >= set(part.names) else part.source
 

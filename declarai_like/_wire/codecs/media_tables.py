@@ -88,15 +88,11 @@ class MediaTable:
 
     def refuse(self, media: Media) -> None:
         """Raise `DefinitionError` for media that the format does not take; `MediaError` for what was not downloaded."""
-        group = group_of(media)
-        forms = self.forms.get(group, frozenset())
-        form = _form_of(media)
-        if form in forms and (form != "data" or self._knows(media)):
-            return
         if self.downloads(media):
             raise MediaError(f"{media!r} is to be downloaded before it is sent: it is when the request is made")
-        instead = f"; {self.instead}" if self.instead else ""
-        raise DefinitionError(f"{self.name} does not take {media!r}: it takes {self._told()}{instead}")
+        if not self.takes(media):
+            instead = f"; {self.instead}" if self.instead else ""
+            raise DefinitionError(f"{self.name} does not take {media!r}: it takes {self._told()}{instead}")
 
     def downloads(self, media: Media) -> bool:
         """Say whether what stands at an address is fetched here: it is to be, or the provider cannot."""
@@ -111,8 +107,10 @@ class MediaTable:
 
     def takes(self, media: Media) -> bool:
         """Say whether the format takes this, if we fetch what has to be fetched."""
-        forms = self.forms.get(group_of(media), frozenset())
-        return self.downloads(media) or (_form_of(media) in forms and (_form_of(media) != "data" or self._knows(media)))
+        form = _form_of(media)
+        if self.downloads(media):
+            return True
+        return form in self.forms.get(group_of(media), frozenset()) and (form != "data" or self._knows(media))
 
     def _knows(self, media: Media) -> bool:
         kind = media.media_type
