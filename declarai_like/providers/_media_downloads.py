@@ -92,17 +92,17 @@ class MediaDownloads:
             parts = check_address(address, allowed)
             if parts.scheme not in _PORTS:
                 raise MediaError(f"{shown(address)} is not downloaded here: give an https address")
-            connection = self._connect(parts, allowed, deadline)
+            line = self._connect(parts, allowed, deadline)
             try:
-                response = _ask(connection, parts)
+                response = _ask(line, parts)
                 if response.status not in _REDIRECTS:
                     return _read(response, address, limit)
                 address = urljoin(address, response.headers.get("Location", ""))
             finally:
-                connection.close()
+                line.hang_up()
         raise MediaError(f"{shown(address)} is the end of more than {_MOST_REDIRECTS} redirects")
 
-    def _connect(self, parts: SplitResult, allowed: tuple[str, ...], deadline: Deadline) -> http.client.HTTPConnection:
+    def _connect(self, parts: SplitResult, allowed: tuple[str, ...], deadline: Deadline) -> TimedSocket:
         """Connect to an address of a host that has been checked; the certificate must be the host's."""
         host = str(parts.hostname)
         port = parts.port or _PORTS[parts.scheme]
@@ -118,9 +118,7 @@ class MediaDownloads:
         except BaseException:
             inner.close()
             raise
-        connection = http.client.HTTPConnection(host, port)
-        connection.sock = TimedSocket(inner, deadline)  # all that it needs of one
-        return connection
+        return TimedSocket(inner, deadline)
 
 
 def _first_that_answers(addresses: list[str], port: int, deadline: Deadline) -> socket.socket:
@@ -133,7 +131,10 @@ def _first_that_answers(addresses: list[str], port: int, deadline: Deadline) -> 
     raise error
 
 
-def _ask(connection: http.client.HTTPConnection, parts: SplitResult) -> http.client.HTTPResponse:
+def _ask(line: TimedSocket, parts: SplitResult) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port or _PORTS[parts.scheme])
+    connection.default_port = _PORTS[parts.scheme]  # which the header Host leaves out
+    connection.sock = line  # all that it needs of one
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection.putrequest("GET", target.encode("ascii", "replace").decode(), skip_accept_encoding=True)
     connection.putheader("Accept", "*/*")

@@ -48,6 +48,9 @@ class TimedSocket:
         return io.BufferedReader(_TimedReader(self._inner, self._deadline))
 
     def close(self) -> None:
+        """Do nothing: the client says so when it has read the headers, while the body is still to come."""
+
+    def hang_up(self) -> None:
         """Close the connection."""
         self._inner.close()
 

@@ -118,7 +118,7 @@ def test_sizes_are_checked_before_anything_is_sent():
     with pytest.raises(LimitExceeded, match=r"would have 16 bytes, Google's format takes 15: .* max_request_bytes="):
         body("google", Document(b"x" * 12), limits=Limits(request_bytes=15))
     large = Image(GIF + bytes(6 * 1024 * 1024))
-    with pytest.raises(LimitExceeded, match="takes images of 5242880: Image.open"):
+    with pytest.raises(LimitExceeded, match=r"takes images of 5242880: Image\.open"):
         body("anthropic", large)
     with pytest.raises(LimitExceeded, match="takes 20971520"):
         body("google", *[Document(b"x" * 9_000_000)] * 2)
@@ -134,7 +134,7 @@ def test_ids_of_files_ask_anthropic_for_them():
 @pytest.mark.parametrize("name", ["anthropic", "google"])
 def test_a_file_of_ones_own_that_has_no_data_is_told_without_its_address(name):
     for file in ({}, {"file_data": 3}):
-        with pytest.raises(DefinitionError, match="expected the data or the address of a file, got (NoneType|int)"):
+        with pytest.raises(DefinitionError, match=r"expected the data or the address of a file, got (NoneType|int)"):
             body(name, {"type": "file", "file": file})
     with pytest.raises(DefinitionError) as error:
         body(name, {"type": "file", "file": {"file_data": "secret://token@host/x"}})

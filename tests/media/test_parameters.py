@@ -210,7 +210,7 @@ class Cover(llm.Prompt):
     """Judge {pages} now"""
 
     photo: Image
-    pages: list[Image] = []
+    pages: list[Image] = []  # noqa: RUF012 - pydantic copies it
     notes: Document | None = None
 
 
