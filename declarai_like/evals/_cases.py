@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._tasks.declarations import make_prompt
 from declarai_like.errors import ConfigurationError, DeclaraiError
+from declarai_like.media._blanks import blank_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,9 +70,14 @@ class Case:
 
     def title(self, task: str) -> str:
         """Name the case for a reader, in one short line."""
-        title = self.name or f"{task}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+        told = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments.items())
+        title = self.name or f"{task}({told})"
         line = " ".join(title.split())
         return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+def _shown(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else repr(blank_bytes(value))
 
 
 def cases_of(task: BaseTask[..., Any, Any]) -> tuple[Case, ...]:

@@ -20,4 +20,6 @@ def blank_bytes(value: Any) -> Any:
         return _PACKED.sub(lambda found: f"<{len(found[0])} characters of base 64>", value)
     if isinstance(value, dict):
         return {name: blank_bytes(item) for name, item in value.items()}
-    return [blank_bytes(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if type(value) in {list, tuple}:
+        return type(value)(map(blank_bytes, value))
+    return value

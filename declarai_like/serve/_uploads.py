@@ -69,8 +69,8 @@ async def _read_form(request: Request, settings: Settings) -> Posted:
             for name, value in form.multi_items():
                 if isinstance(value, str):
                     texts.setdefault(name, []).append(value)
-                else:
-                    files.setdefault(name, []).append(Upload(await value.read(), value.filename or None))
+                elif (data := await value.read()) or value.filename:  # a form without the file has an empty one
+                    files.setdefault(name, []).append(Upload(data, value.filename or None))
     except ClientDisconnect:
         raise ClientGone from None
     except HTTPException:
