@@ -84,6 +84,7 @@ def app(
         max_concurrency=max_concurrency,
         max_sessions=max_sessions,
         max_tokens=max_tokens,
+        origins=tuple(cors),
     )
     slots = Slots(max_concurrency)
     core = Core(

@@ -12,7 +12,7 @@ from declarai_like.serve._problems import Problem
 from declarai_like.serve._safety import ClientGone, read_json, refuse_length, too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import Message, Receive
@@ -44,14 +44,23 @@ class Posted:
 
 async def read_posted(request: Request, settings: Settings) -> Posted:
     """Read a body; raises `Problem` for one that is neither JSON nor a form, is too long, or comes too slowly."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _FORM:
+    kind, _, more = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != _FORM or "boundary=" not in more.lower():
         return Posted(await read_json(request, settings))
+    _refuse_foreign_page(request, settings.origins)
     refuse_length(request, settings.max_upload_bytes)
     try:
         return await asyncio.wait_for(_read_form(request, settings), settings.client_seconds)
     except asyncio.TimeoutError:
         raise Problem(408, "the body did not come in time", headers={"Connection": "close"}) from None
+
+
+def _refuse_foreign_page(request: Request, allowed: Sequence[str]) -> None:
+    """Raise `Problem` for a form of another site's page: browsers send those without asking, unlike JSON."""
+    origin = request.headers.get("origin")
+    is_own = origin is None or origin.partition("://")[2] == request.headers.get("host")
+    if not (is_own or origin in allowed or "*" in allowed):
+        raise Problem(403, "a form from the page of another site is not taken")
 
 
 async def _read_form(request: Request, settings: Settings) -> Posted:

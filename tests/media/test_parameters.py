@@ -12,6 +12,7 @@ from pydantic import BaseModel
 import declarai_like as declarai
 from declarai_like import Audio, Document, File, Image, Message
 from declarai_like.errors import ArgumentError, DeclaraiError, DefinitionError, MediaError
+from declarai_like.media._parts import restore_media
 
 llm = declarai.openai(model="m", openai_token="sk-test")
 CAT, PDF = Image(GIF), Document(pdf())
@@ -268,3 +269,8 @@ def test_media_stand_in_messages_of_ones_own():
     message = Message.of({"role": "user", "content": [{"type": "text", "text": "What is this?"}, CAT]})
     assert message.content[1] is CAT
     assert Message.of(dict(message)).content[1]["type"] == "media"
+
+
+def test_parts_without_media_stay_the_same_message():
+    message = Message.of({"role": "user", "content": [{"type": "text", "text": "hi"}]})
+    assert restore_media(message) is message
