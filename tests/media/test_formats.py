@@ -18,7 +18,7 @@ from declarai_like._wire.codecs.google import GoogleCodec
 from declarai_like._wire.codecs.responses import ResponsesCodec
 from declarai_like.errors import BadRequestError, DefinitionError, LimitExceeded, MediaError
 from declarai_like.requests import Limits, Request
-from declarai_like.testing import LLMServer, bytes_reply, tool_call
+from declarai_like.testing import FakeLLM, LLMServer, bytes_reply, tool_call
 
 CODECS = {"chat": ChatCodec(), "responses": ResponsesCodec(), "anthropic": AnthropicCodec(), "google": GoogleCodec()}
 ORIGIN = {"provider": "p", "base_url": "http://x", "model": "m"}
@@ -113,8 +113,15 @@ def test_an_address_that_the_provider_cannot_fetch_is_not_sent_as_it_is():
 
 
 def test_sizes_are_checked_before_anything_is_sent():
+    fake = FakeLLM(["fine"])
+
+    @fake.task(max_media_bytes=10)
+    def describe(photo: Image) -> str:
+        """Describe"""
+
     with pytest.raises(LimitExceeded, match="max_media_bytes=10 allows no more"):
-        body("chat", Image(GIF), limits=Limits(media_bytes=10))
+        describe(GIF)
+    assert fake.requests == []
     with pytest.raises(LimitExceeded, match=r"would have 16 bytes, Google's format takes 15: .* max_request_bytes="):
         body("google", Document(b"x" * 12), limits=Limits(request_bytes=15))
     large = Image(GIF + bytes(6 * 1024 * 1024))
@@ -122,7 +129,7 @@ def test_sizes_are_checked_before_anything_is_sent():
         body("anthropic", large)
     with pytest.raises(LimitExceeded, match="takes 20971520"):
         body("google", *[Document(b"x" * 9_000_000)] * 2)
-    assert body("chat", large, limits=Limits(media_bytes=None))
+    assert body("chat", large)
 
 
 def test_ids_of_files_ask_anthropic_for_them():

@@ -70,7 +70,6 @@ class MediaTable:
             self.refuse(media)
             if media.address is not None or media.file_id is not None:
                 continue
-            media.check_size(request.limits.media_bytes)
             size = media.size or 0
             if self.image_bytes is not None and group_of(media) == "image" and size > self.image_bytes:
                 raise LimitExceeded(
