@@ -90,7 +90,9 @@ class Message:
     def wire(self) -> dict[str, Any]:
         """This message as the OpenAI format spells it, but of media only what they are: not their bytes."""
         told = {"role": str(self.role), "content": self.message, **(self.fields or {})}
-        return {**told, "content": _plain_parts(told["content"], _described)}
+        if not isinstance(told["content"], str):
+            told["content"] = _plain_parts(told["content"], _described)
+        return told
 
     @property
     def content(self) -> Any:
