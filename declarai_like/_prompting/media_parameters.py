@@ -27,13 +27,14 @@ class MediaParameter(NamedTuple):
     kinds: tuple[type[Media], ...]
     takes_one: bool
     takes_several: bool
+    takes_none: bool
 
     def read(self, value: Any, name: str, where: str) -> Media | tuple[Media, ...] | None:
         """Give the media that stand for a value; raises `ArgumentError`, a `TypeError`, for what is none.
 
         A text is none: it could be a path or an address of a stranger's.
         """
-        if value is None:
+        if value is None and self.takes_none:
             return None
         try:
             if self.takes_several and _is_several(value):
@@ -58,7 +59,8 @@ def media_parameter(annotation: Any, where: str) -> MediaParameter | None:
     """
     if not has_media(annotation):
         return None
-    options = [option for option in _options(annotation) if option is not type(None)]
+    everything = _options(annotation)
+    options = [option for option in everything if option is not type(None)]
     kinds: list[type[Media]] = []
     takes_one = takes_several = False
     for option in options:
@@ -75,7 +77,7 @@ def media_parameter(annotation: Any, where: str) -> MediaParameter | None:
             f"{where}: a parameter takes media alone, or lists of them, not {_shown(annotation)}: "
             "give what else there is to another parameter"
         )
-    return MediaParameter(tuple(dict.fromkeys(kinds)), takes_one, takes_several)
+    return MediaParameter(tuple(dict.fromkeys(kinds)), takes_one, takes_several, len(options) < len(everything))
 
 
 def resolve(parameter: inspect.Parameter, names: Mapping[str, Any], local_names: Mapping[str, Any]) -> Any:

@@ -124,7 +124,10 @@ class Signature:
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 raise DefinitionError(f"{place}: media cannot be given by any name: declare each parameter, or a list")
             is_variadic = parameter.kind is inspect.Parameter.VAR_POSITIONAL
-            found[name] = told._replace(takes_several=True) if is_variadic else told
+            found[name] = told._replace(
+                takes_several=told.takes_several or is_variadic,
+                takes_none=told.takes_none or parameter.default is None,
+            )
         return found
 
     @property

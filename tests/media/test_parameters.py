@@ -89,6 +89,16 @@ def test_bytes_paths_and_pictures_stand_for_media(tmp_path):
     assert said(caption.request(Pillow.new("RGB", (1, 1))))[-1].media_type == "image/png"
 
 
+def test_none_is_only_what_the_signature_says():
+    @llm.task
+    def look(photo: Image | None, other: Image = None, more: list[Image] | None = None) -> str:
+        """Look"""
+
+    assert look.request(None).messages[-1] == Message("Look")
+    with pytest.raises(TypeError, match="got NoneType"):
+        caption.request(None)
+
+
 @pytest.mark.parametrize("value", ["cat.jpg", "https://a.example/x.png", 3, [CAT], PDF, object()])
 def test_anything_else_is_a_type_error_that_says_what_to_write(value):
     with pytest.raises(
