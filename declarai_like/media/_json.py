@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -72,9 +72,9 @@ def core_schema_of(kind: type[Media]) -> Any:
     from pydantic_core import core_schema
 
     def validate(value: Any, info: Any) -> Media:
-        if isinstance(value, dict) and value.keys() == {UPLOAD} and isinstance(info.context, dict):
-            data, name = info.context[UPLOAD][value[UPLOAD]]
-            return kind(data, None, name)
+        uploads = info.context.get(UPLOAD) if isinstance(info.context, dict) else None
+        if uploads is not None and isinstance(value, dict):
+            return _posted(kind, value, uploads)
         try:
             return as_media(kind, value)
         except ArgumentError as error:
@@ -88,6 +88,17 @@ def core_schema_of(kind: type[Media]) -> Any:
     return core_schema.with_info_plain_validator_function(
         validate, serialization=core_schema.plain_serializer_function_ser_schema(serialise, info_arg=True)
     )
+
+
+def _posted(kind: type[Media], value: Mapping[str, Any], uploads: Sequence[tuple[bytes, str | None]]) -> Media:
+    """Take what came over the network: a file of a form, or JSON, whose address is not given to anybody else."""
+    if value.keys() != {UPLOAD}:
+        return from_data(kind, {**value, "download": True} if "url" in value else value)
+    number = value[UPLOAD]
+    if not isinstance(number, int) or not 0 <= number < len(uploads):
+        raise MediaError(f"{kind.__name__}: there is no such file in the form")
+    data, name = uploads[number]
+    return kind(data, None, name)
 
 
 def json_schema_of(kind: type[Media]) -> dict[str, Any]:

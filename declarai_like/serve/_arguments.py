@@ -96,10 +96,11 @@ class Arguments:
     def read(self, data: bytes | str, uploads: Sequence[Upload] = ()) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Read a JSON object of arguments; raises `Problem` if it does not fit the signature.
 
-        Media are JSON too, or `{"upload": number}` of `uploads`.
+        Media are JSON too, or `{"upload": number}` of `uploads`. What they say by address is downloaded here: who asks
+        is not to make a server of ours ask another one.
         """
         try:
-            values = self._adapter.validate_json(data, context={UPLOAD: uploads} if uploads else None)
+            values = self._adapter.validate_json(data, context={UPLOAD: uploads})
         except ValidationError as error:
             raise _explain_mismatch(error) from None
         given = OrderedDict((name, values[name]) for name in self._signature.parameters if name in values)

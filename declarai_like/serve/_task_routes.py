@@ -146,7 +146,12 @@ def _read_message(posted: Posted) -> tuple[str, dict[str, Any], list[Any]]:
             422,
             "expected a JSON object of message, a text, and perhaps values, an object, and files, a list; or a form",
         )
-    return message, values, files
+    # An address is not given to anybody else: a server of ours might ask what strangers cannot.
+    return (
+        message,
+        values,
+        [{**file, "download": True} if isinstance(file, dict) and "url" in file else file for file in files],
+    )
 
 
 def _message_of_form(posted: Posted) -> dict[str, Any]:

@@ -85,8 +85,18 @@ def test_json_has_the_same_files(site, model):
     photo = {"data": base64.b64encode(GIF).decode(), "name": "cat.gif"}
     assert site.post("/tasks/caption", {"photo": photo}).status == 200
     assert shown(model)[-1]["image_url"]["url"] == CAT.data_url()
-    assert site.post("/tasks/caption", {"photo": {"url": "https://a.example/x.png"}}).status == 200
-    assert shown(model)[-1]["image_url"]["url"] == "https://a.example/x.png"
+    assert site.post("/tasks/caption", {"photo": {"data": photo["data"], "url": "https://a.example"}}).status == 422
+
+
+def test_an_address_is_fetched_here_and_never_from_a_private_one(site, model):
+    for address in ("https://127.0.0.1/x.png", "https://localhost/x.png", "https://169.254.169.254/x.png"):
+        reply = site.post("/tasks/caption", {"photo": {"url": address}})
+        assert (reply.status, reply.error["type"]) == (422, "MediaError")
+        reply = site.post(
+            "/chats/Bot/s/messages", {"message": "x", "values": {"mood": "kind"}, "files": [{"url": address}]}
+        )
+        assert reply.status == 422
+    assert model.requests == []
 
 
 @pytest.mark.parametrize(
@@ -96,6 +106,8 @@ def test_json_has_the_same_files(site, model):
         "https://a.example/x.png",
         {"path": "cat.png"},
         {"upload": 0},
+        {"upload": True},
+        {"upload": "0"},
         {"url": "http://a.example"},
         {"data": "!"},
         3,
