@@ -27,15 +27,21 @@ def read_file(path: str | os.PathLike[str], root: str | os.PathLike[str] | None,
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise MediaError(f"expected a file, got {os.fspath(path)!r}, which is none")
-        data = bytearray()
+        if found.st_size > limit:
+            raise _too_large(path, found.st_size, limit)
+        data = bytearray()  # what it says of its size is not all: it may grow, or be one of the system's
         while len(data) <= limit and (piece := file.read(min(_PIECE, limit + 1 - len(data)))):
             data += piece
     if len(data) > limit:
-        raise LimitExceeded(
-            f"{os.fspath(path)!r} has {max(found.st_size, len(data))} bytes, max_bytes={limit} allows no more: "
-            "raise max_bytes=, or give a smaller file"
-        )
+        raise _too_large(path, len(data), limit)
     return bytes(data)
+
+
+def _too_large(path: str | os.PathLike[str], size: int, limit: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"{os.fspath(path)!r} has {size} bytes, max_bytes={limit} allows no more: "
+        "raise max_bytes=, or give a smaller file"
+    )
 
 
 def _open_below(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> int:

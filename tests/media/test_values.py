@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -140,6 +141,19 @@ def test_a_file_is_read_at_once_and_no_further_than_it_may(tmp_path):
         Document.open(str(path), max_bytes=999)
     with pytest.raises(LimitExceeded):
         Document.open(path, max_bytes=10, root=tmp_path)
+
+
+def test_a_file_of_a_terabyte_is_not_read(tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(LimitExceeded, match=r"has 1000000000000 bytes, max_bytes=20971520"):
+        Image.open(tmp_path / "large")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a file that does not say its size")
+def test_a_file_that_does_not_say_its_size_is_read_as_far_as_it_may():
+    with pytest.raises(LimitExceeded, match=r"has 101 bytes, max_bytes=100"):
+        Document.open("/proc/self/maps", max_bytes=100)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
