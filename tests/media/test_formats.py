@@ -173,8 +173,16 @@ def test_chat_tells_the_media_of_results_behind_all_results():
     told = conversation("chat")["messages"]
     assert [message["role"] for message in told] == ["assistant", "tool", "tool", "user", "user"]
     assert (told[1]["content"], told[2]["content"]) == ("a chart", "(It is shown below.)")
-    assert [part["type"] for part in told[3]["content"]] == ["image_url", "image_url"]
+    assert [part.get("text", part["type"]) for part in told[3]["content"]] == [f"{Image(PNG)!r}:", "image_url"] * 2
     assert conversation("chat", CHART[:3])["messages"][-1]["role"] == "user"
+
+
+def test_parts_of_a_result_without_media_stay_as_they_are():
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    assert conversation("chat", (calls("f"), result("f", *parts)))["messages"][-1]["content"] == parts
+    other = {"type": "image_url", "image_url": {"url": URL}}
+    told = conversation("chat", (calls("f"), result("f", other)))["messages"]
+    assert (told[1]["content"], told[2]["content"]) == ("(It is shown below.)", [other])
 
 
 def test_the_others_have_media_in_results():

@@ -23,14 +23,17 @@ _SHOWN_BELOW = "(It is shown below.)"
 
 
 def encode_messages(messages: Sequence[Message], origin: Origin) -> list[dict[str, Any]]:
-    """Spell a conversation; the media of tools' results follow behind all results, as a message of the user."""
+    """Spell a conversation; the media of tools' results follow behind all results, as a message of the user.
+
+    Each is named there as the result names it, by its type, size and hash.
+    """
     spelled: list[dict[str, Any]] = []
     shown: list[Any] = []
     for message in messages:
         wire = encode_message(message, origin)
-        if message.role == "tool":
-            shown += _take_media(wire)
-        elif shown:
+        if message.role == "tool" and isinstance(wire["content"], list):
+            shown += _take_media(wire, message)
+        elif shown and message.role != "tool":
             spelled.append({"role": "user", "content": shown})
             shown = []
         spelled.append(wire)
@@ -60,15 +63,18 @@ def encode_message(message: Message, origin: Origin) -> dict[str, Any]:
     return wire
 
 
-def _take_media(wire: dict[str, Any]) -> list[Any]:
-    """Take the media out of a result; give them as parts."""
-    content = wire["content"]
-    if isinstance(content, str) or not content:
-        return []
-    texts = [part for part in content if part.get("type") == "text"]
-    media = [part for part in content if part.get("type") != "text"]
-    wire["content"] = "\n".join(str(part["text"]) for part in texts) or _SHOWN_BELOW
-    return media
+def _take_media(wire: dict[str, Any], message: Message) -> list[Any]:
+    """Take the media out of a result; give them as parts, each behind its name."""
+    texts, shown = [], []
+    for told, part in zip(message.content, wire["content"], strict=True):
+        if isinstance(part, dict) and part.get("type") == "text":
+            texts.append(str(part["text"]))
+        else:
+            media = media_of(told)
+            shown += [part] if media is None else [{"type": "text", "text": f"{media!r}:"}, part]
+    if shown:
+        wire["content"] = "\n".join(texts) or _SHOWN_BELOW
+    return shown
 
 
 def _encode_part(part: Any) -> Any:
