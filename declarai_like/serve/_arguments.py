@@ -22,7 +22,6 @@ from declarai_like.serve._problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from declarai_like._prompting.media_parameters import MediaParameter
     from declarai_like._prompting.signatures import Signature
     from declarai_like.serve._uploads import Posted, Upload
 
@@ -80,9 +79,11 @@ class Arguments:
             parameter = self._media.get(name)
             if parameter is None:
                 raise Problem(422, f"{name[:_SHOWN_LENGTH]}: takes no file")
+            if len(files) > 1 and not parameter.takes_several:
+                raise Problem(422, f"{name[:_SHOWN_LENGTH]}: takes one file")
             places = [{UPLOAD: len(uploads) + at} for at in range(len(files))]
             uploads += files
-            values[name] = places if parameter.takes_several and not _is_single(parameter, files) else places[-1]
+            values[name] = places[0] if len(files) == 1 and parameter.takes_one else places
         return self.read(json.dumps(values), uploads)
 
     def _field_value(self, name: str, text: str) -> Any:
@@ -107,10 +108,6 @@ class Arguments:
         bound = inspect.BoundArguments(self._signature, given)
         bound.apply_defaults()
         return bound.args, bound.kwargs
-
-
-def _is_single(parameter: MediaParameter, files: Sequence[Upload]) -> bool:
-    return parameter.takes_one and len(files) == 1
 
 
 def _resolve_hints(signature: Signature) -> Mapping[str, Any]:

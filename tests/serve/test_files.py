@@ -125,6 +125,7 @@ def test_a_text_is_neither_a_path_nor_an_address(site, model, photo):
         ([("photo", b"<svg/>", "cat.gif")], 422, "the arguments do not fit: photo: is not accepted"),
         ([("photo", "cat.gif")], 422, "the arguments do not fit: photo: is not accepted"),
         ([("photo", GIF, "a"), ("style", b"hi", "b")], 422, "style: takes no file"),
+        ([("photo", GIF, "a"), ("photo", GIF, "b")], 422, "photo: takes one file"),
         ([("photo", GIF, "a"), ("words", "many")], 422, "the arguments do not fit: words: Input should be a valid integer"),
     ],
 )  # fmt: skip
