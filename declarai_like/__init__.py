@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from declarai_like._prompting.magic import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
+    from declarai_like.media import Audio, Document, File, Image
     from declarai_like.messages import Message, MessageRole
     from declarai_like.middleware import TaskMiddleware
     from declarai_like.middleware.fallback import fallback
@@ -89,11 +90,15 @@ if TYPE_CHECKING:
     from declarai_like.tools.declarations import tool
 
 __all__ = [
+    "Audio",
     "BaseLLM",
     "CallParams",
     "Chat",
     "Declarai",
     "DeclaraiError",
+    "Document",
+    "File",
+    "Image",
     "Injected",
     "LLMResponse",
     "LimitExceeded",
@@ -119,11 +124,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audio": "media",
     "BaseLLM": "providers.base",
     "CallParams": "prompts",
     "Chat": "chats",
     "Declarai": "_declarai",
     "DeclaraiError": "errors",
+    "Document": "media",
+    "File": "media",
+    "Image": "media",
     "Injected": "tools.contexts",
     "LLMResponse": "responses",
     "LimitExceeded": "errors",
@@ -156,6 +165,7 @@ _MODULES = frozenset(
         "errors",
         "evals",
         "events",
+        "media",
         "memory",
         "messages",
         "middleware",

@@ -150,7 +150,8 @@ class Limits:
 
     `timeout` bounds the whole call with all its attempts and its stream, `connect` the connection,
     `first_chunk` the wait for a stream's first chunk, `idle` the wait between two chunks. `answer_bytes` bounds what
-    is read of one answer, streamed or whole, `prompt_chars` what is sent. `slots` is the queue of the calls
+    is read of one answer, streamed or whole, `prompt_chars` what is sent, `media_bytes` each of the media, and
+    `request_bytes` all that is sent, `None` being what the provider takes. `slots` is the queue of the calls
     that share a `max_concurrency`, `hang_up` ends the wait of a stream that its reader closes.
     """
 
@@ -160,6 +161,8 @@ class Limits:
     idle: float | None = 60.0
     answer_bytes: int | None = 64 * 1024 * 1024
     prompt_chars: int | None = 10_000_000
+    media_bytes: int | None = 20 * 1024 * 1024
+    request_bytes: int | None = None
     slots: Queue | None = field(default=None, compare=False, repr=False)
     hang_up: HangUp | None = field(default=None, compare=False, repr=False)
     timeout_set: float | None = field(default=None, compare=False, repr=False)

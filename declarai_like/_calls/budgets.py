@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 from declarai_like._calls.counters import Counter
+from declarai_like._calls.prompt_tokens import count_prompt_tokens
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import DefinitionError, LimitExceeded
 
@@ -146,7 +147,7 @@ def count_answer(
         return
     prompt, completion, estimated = response.prompt_tokens, response.completion_tokens, 0
     if prompt is None:
-        prompt = sum(map(count_tokens, request.texts))
+        prompt = count_prompt_tokens(request)
         estimated += prompt
     if completion is None:
         completion = count_tokens(response.response + (response.reasoning or ""))

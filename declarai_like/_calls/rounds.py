@@ -24,6 +24,7 @@ from declarai_like.errors import (
     RunDiverged,
     StreamInterrupted,
 )
+from declarai_like.media._parts import restore_media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.responses import LLMResponse
 from declarai_like.tools.run_states import RunState
@@ -165,7 +166,7 @@ class Rounds(RoundWork):
         state = self.state
         if self.is_resumed and state.request:
             told = state.request
-            messages = tuple(Message.of(message) for message in told["messages"])
+            messages = tuple(restore_media(Message.of(message)) for message in told["messages"])
             return first.replace(messages=messages, params={**first.params, **told["params"]}, model=told["model"])
         if self.settings.runs is not None:
             self.note_request(first)

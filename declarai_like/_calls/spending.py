@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.counters import Counter
+from declarai_like._calls.prompt_tokens import count_prompt_tokens
 from declarai_like._calls.request_prices import request_price
-from declarai_like._prompting.tokens import count_tokens
 from declarai_like._values.prices import price, price_list
 from declarai_like._wire.deltas import choices_of
 from declarai_like.completions import Usage
@@ -53,7 +53,7 @@ class Purse:
         Raises `LimitExceeded`, and sets nothing aside, if it might pass the limit, and `DefinitionError` for a
         request whose price is not known.
         """
-        prompt = sum(map(count_tokens, request.texts))
+        prompt = count_prompt_tokens(request)
         answer = next((request.params[name] for name in _LIMITS_OF_ANSWERS if request.params.get(name)), 0)
         expected = _cost(request, [Usage(prompt, answer * (request.params.get("n") or 1), None)])
         rate = _cost(request, [Usage(0, _MANY, None)])

@@ -8,9 +8,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from declarai_like._outputs.annotations import SCALARS, is_plain, name_of, refuse_lazy_fields, replace_iterables
+from declarai_like._outputs.annotations import (
+    SCALARS,
+    is_plain,
+    name_of,
+    refuse_lazy_fields,
+    refuse_media,
+    replace_iterables,
+)
 from declarai_like._outputs.explanations import condense, shorten
 from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
+from declarai_like.media._annotations import has_media
 from declarai_like.responses import Parsed
 
 if TYPE_CHECKING:
@@ -57,6 +65,9 @@ class Output(Generic[T]):
         """
         annotation = str if annotation is inspect.Parameter.empty else replace_iterables(annotation, where)
         output: Output[Any] = Output(annotation, key=key, description=description, where=where)
+        if has_media(annotation):
+            place = f"{where}: " if where else ""
+            raise DefinitionError(f"{place}a model answers in text: {name_of(annotation)} cannot be a return type")
         if not is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
             output._define()
         return output
@@ -73,6 +84,7 @@ class Output(Generic[T]):
         """Build what can fail; whatever pydantic objects to, the annotation is at fault."""
         try:
             _ = self._adapter.validator, self.schema
+            refuse_media(self.schema)
         except Exception as error:
             place = f"{self._where}: " if self._where else ""
             reason = condense(error)

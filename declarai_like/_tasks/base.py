@@ -178,7 +178,7 @@ class BaseTask(Generic[P, T, R]):
         signature, prompt, options = self.declared.signature, self.declared.prompt, self.declared.options
         owner = self._find_owner(args)
         args, own, told = self._split_arguments(args, kwargs)
-        arguments = signature.bind(args, own)
+        arguments = prompt.read_media(signature.bind(args, own))
         request = self._make_request(prompt.render(arguments, owner), told.get("llm_params"), streaming=streaming)
         rounds = None
         if options.tools is not None:

@@ -5,7 +5,8 @@
     ├── ConfigurationError           the setup: a key, a model, a provider is missing or wrong
     │   └── MissingExtra             an optional dependency is not installed (also an ImportError)
     ├── ArgumentError                the call: an argument cannot be put into the prompt (also a TypeError)
-    ├── LimitExceeded                your own limit: of tokens, requests, prompt size or concurrency
+    ├── MediaError                   the call: a file is not what it should be (also a ValueError)
+    ├── LimitExceeded                your own limit: of tokens, requests, sizes or concurrency
     ├── ProviderError                the other side: it refused, failed, or went away
     │   ├── ProviderConnectionError  it could not be reached
     │   ├── ProviderTimeout          it did not answer in time
@@ -46,6 +47,7 @@ from declarai_like.errors._base import (
     DeclaraiError,
     DefinitionError,
     LimitExceeded,
+    MediaError,
     MissingExtra,
 )
 from declarai_like.errors._base import (
@@ -91,6 +93,7 @@ __all__ = [
     "HistoryWriteError",
     "InvalidResponse",
     "LimitExceeded",
+    "MediaError",
     "MissingExtra",
     "ModelRefusal",
     "NotFoundError",

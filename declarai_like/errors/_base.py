@@ -19,6 +19,7 @@ __all__ = [
     "DeclaraiError",
     "DefinitionError",
     "LimitExceeded",
+    "MediaError",
     "MissingExtra",
 ]
 
@@ -62,10 +63,15 @@ class ArgumentError(DeclaraiError, TypeError):
     """An argument cannot be put into the prompt, or the arguments make none; nothing was sent."""
 
 
+class MediaError(DeclaraiError, ValueError):
+    """Media are not what they should be: their bytes, their type, or the address they stand at; nothing was sent."""
+
+
 class LimitExceeded(DeclaraiError):
     """A limit that you set would be passed: `limits(...)`, `max_prompt_chars`, `max_concurrency`, `max_rounds`.
 
-    Nothing was sent beyond it. `response` is the last answer of a call with tools, and `calls` are its tool calls.
+    Or the size that media or a request may have. Nothing was sent beyond it. `response` is the last answer of a call
+    with tools, and `calls` are its tool calls.
     """
 
     def __init__(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
     from declarai_like._wire.codecs.base import Chunk, Codec, Learned
+    from declarai_like.providers._media_downloads import MediaDownloads
     from declarai_like.providers.base import Secret
     from declarai_like.requests import Limits, Request
 
@@ -49,11 +50,15 @@ class HTTPProvider(LearningEndpoint):
     send in our transport's place.
     """
 
+    downloads: MediaDownloads | None = None
+    """How media are fetched that the provider does not fetch itself; `None` is from public addresses only."""
+
     def send(self, request: Request) -> Chunk:
         """Send a request and wait for the whole answer."""
         waits, codec, learned, key = Waits(request.limits, streaming=False), self.codec_of(request), self._learned, None
         try:
             key = self._ask_key()
+            request = self._fetch_media(codec, request)
             message = self._message(codec, request, learned, key, self._ask_headers(request))
             with limit_reads(waits):
                 response = self._post(message, request.limits)
@@ -74,6 +79,7 @@ class HTTPProvider(LearningEndpoint):
         waits, codec, learned, key = Waits(request.limits, streaming=False), self.codec_of(request), self._learned, None
         try:
             key = await self._ask_key_async()
+            request = await self._fetch_media_async(codec, request)
             message = self._message(codec, request, learned, key, await self._ask_headers_async(request))
             with limit_reads(waits):
                 response = await self._post_async(message, request.limits)
@@ -95,6 +101,7 @@ class HTTPProvider(LearningEndpoint):
         read = b""
         try:
             key = self._ask_key()
+            request = self._fetch_media(codec, request)
             message = self._message(codec, request, learned, key, self._ask_headers(request))
             decoder = codec.decoder(request, partial(self._redact, key), waits.check)
             with limit_reads(waits):
@@ -137,6 +144,7 @@ class HTTPProvider(LearningEndpoint):
         read = b""
         try:
             key = await self._ask_key_async()
+            request = await self._fetch_media_async(codec, request)
             message = self._message(codec, request, learned, key, await self._ask_headers_async(request))
             decoder = codec.decoder(request, partial(self._redact, key), waits.check)
             with limit_reads(waits):
@@ -192,6 +200,23 @@ class HTTPProvider(LearningEndpoint):
         return await client.send(
             self._prepare(client, message, limits, atrace_connection), stream=True, follow_redirects=False
         )
+
+    def _fetch_media(self, codec: Codec, request: Request) -> Request:
+        """Give a request with the bytes of what the provider does not fetch itself."""
+        return self._downloads().fill(request, codec.media) if codec.media.needs_downloads(request) else request
+
+    async def _fetch_media_async(self, codec: Codec, request: Request) -> Request:
+        """Do what `_fetch_media` does, in an event loop: in a thread, which ends within the time of a download."""
+        if not codec.media.needs_downloads(request):
+            return request
+        from asyncio import to_thread
+
+        return await to_thread(self._downloads().fill, request, codec.media)
+
+    def _downloads(self) -> MediaDownloads:
+        from declarai_like.providers._media_downloads import MediaDownloads  # most calls have none
+
+        return self.downloads or MediaDownloads()
 
     def _prepare(self, client: Any, message: Message, limits: Limits, trace: Any) -> Any:
         """Build the HTTP library's request; a client of the user's adds its own headers and cookies."""

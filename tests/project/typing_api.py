@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_type
 
 import declarai_like as declarai
-from declarai_like import Injected
+from declarai_like import Audio, Document, File, Image, Injected
 from declarai_like._declarai import StreamingDeclarai
 from declarai_like.completions import ToolRun
 from declarai_like.errors import OutputError, ProviderError
@@ -294,3 +295,21 @@ def chats_keep_their_class_and_their_arguments() -> None:
     assert_type(actor.character, str)
     assert_type(actor.conversation, list[declarai.Message])
     Actor(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@llm.task
+def caption(photo: Image, pages: list[Image | Document] | None = None) -> str:
+    """Caption {photo}"""
+    return declarai.magic(photo, pages)
+
+
+def media_are_of_their_kind(path: Path) -> None:
+    """Each way to make media gives its own class."""
+    photo = Image.open(path, root=path.parent, max_side=1024)
+    assert_type(photo, Image)
+    assert_type(Audio.url("https://a.example/x.mp3"), Audio)
+    assert_type(File.id("file-1"), File)
+    assert_type(Document.bytes(b"hi", "text/plain"), Document)
+    assert_type(photo.data, bytes | None)
+    assert_type(photo.media_type, str | None)
+    assert_type(caption(photo, [photo]), str)
