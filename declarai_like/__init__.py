@@ -119,6 +119,7 @@ _MODULES = frozenset(
         "providers",
         "requests",
         "responses",
+        "rows",
         "serve",
         "streams",
         "tasks",

@@ -59,6 +59,7 @@ class HTTPProvider(LearningEndpoint):
                 response = self._post(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
@@ -79,6 +80,7 @@ class HTTPProvider(LearningEndpoint):
                 response = await self._post_async(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
@@ -101,6 +103,7 @@ class HTTPProvider(LearningEndpoint):
                 response = self._post(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                     yield DONE
@@ -143,6 +146,7 @@ class HTTPProvider(LearningEndpoint):
                 response = await self._post_async(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     yield self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                     yield DONE
@@ -224,3 +228,9 @@ class HTTPProvider(LearningEndpoint):
             given = {name.lower() for name in headers}
             told = {name: value for name, value in told.items() if name.lower() not in given}
         return Message(path, {**told, **headers}, body, request.stream)
+
+
+def _tell_headers(request: Request, response: Any) -> None:
+    """Let who wants to know see the headers of an answer."""
+    if request.on_headers is not None:
+        request.on_headers(response.headers)
