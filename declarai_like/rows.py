@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from declarai_like._rows.estimates import Estimate
+from declarai_like._rows.frames import Frame
 from declarai_like._rows.maps import AsyncRows, Rows
 from declarai_like._rows.progress import Progress
 from declarai_like._rows.rows import Row
 
-__all__ = ["AsyncRows", "Progress", "Row", "Rows"]
+__all__ = ["AsyncRows", "Estimate", "Frame", "Progress", "Row", "Rows"]
 
-for _value in (AsyncRows, Progress, Row, Rows):  # where a value is defined is no concern of who reads its name
+for _value in (
+    AsyncRows,
+    Estimate,
+    Frame,
+    Progress,
+    Row,
+    Rows,
+):  # where a value is defined is no concern of who reads its name
     _value.__module__ = __name__

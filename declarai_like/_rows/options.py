@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from declarai_like._rows.progress import ProgressOption
     from declarai_like._rows.settings import OnError
 
-__all__ = ["MapOptions"]
+__all__ = ["MapOptions", "WorkerOptions"]
 
 
 class MapOptions(TypedDict, total=False):
@@ -31,3 +31,12 @@ class MapOptions(TypedDict, total=False):
     tpm: float | None
     progress: ProgressOption
     executor: Executor | None
+
+
+class WorkerOptions(TypedDict, total=False):
+    """What `task.rows` and `task.frame` may be told; each is explained there."""
+
+    concurrency: int
+    rpm: float | None
+    tpm: float | None
+    workers: int

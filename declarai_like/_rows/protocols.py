@@ -29,6 +29,14 @@ class RowTask(Protocol[T]):
         """What it gives."""
         ...
 
+    def pick(self, raw: Any) -> Any:
+        """Leave out what is no argument in a row that is a mapping."""
+        ...
+
+    def example_answers(self) -> list[str]:
+        """Give the answers of the docstring's examples, as a model would write them."""
+        ...
+
     def identity(self) -> dict[str, Any]:
         """Name all that an answer depends on beside the arguments, as plain data."""
         ...

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from declarai_like._prompting.plain_data import to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Iterable, Sequence
 
     from typing_extensions import Unpack
 
     from declarai_like._calls.flow import Call
     from declarai_like._outputs.output import Output
+    from declarai_like._rows.estimates import Estimate
+    from declarai_like._rows.frames import Frame
     from declarai_like._rows.maps import AsyncRows, Rows
-    from declarai_like._rows.options import MapOptions
+    from declarai_like._rows.options import MapOptions, WorkerOptions
     from declarai_like._tasks.declarations import TaskDeclaration
 
 __all__ = ["ManyRows", "RowsOfTask"]
@@ -75,6 +78,37 @@ class ManyRows(Generic[T]):
 
         return AsyncRows(self._as_rows(), rows, Settings.of(options))
 
+    def estimate(self, rows: Iterable[Any], *, sample: int = 50) -> Estimate:
+        """Say what `map` would take for these rows, without a request: tokens, money, time.
+
+        The prompts of the first `sample` rows are written, and four characters are counted as a token.
+        """
+        from declarai_like._rows.estimates import estimate
+
+        return estimate(self._as_rows(), rows, sample=sample)
+
+    def rows(self, rows: Sequence[Any], **options: Unpack[WorkerOptions]) -> list[dict[str, Any]]:
+        """Ask about rows in a worker of another program: a dict of plain data for each, `value error usage key`.
+
+        Rows are as for `map`; what is no argument of the task is left out of a mapping. A row that fails has the words
+        of its error in `error`, and nothing is raised for it. `workers` is how many of them share `rpm` and `tpm`.
+        """
+        from declarai_like._rows.frames import plain_rows
+
+        return plain_rows(self._as_rows(), rows, **options)
+
+    def frame(
+        self, *, column: str = "value", error_column: str | None = "error", **options: Unpack[WorkerOptions]
+    ) -> Frame:
+        """Give a function of a DataFrame (pandas or Polars) that asks about each row, and adds a column of values.
+
+        The arguments are the columns of their names. It can be pickled, so that engines can send it to their workers.
+        `error_column` has the words of what failed; `None` leaves it out.
+        """
+        from declarai_like._rows.frames import Frame
+
+        return Frame(self._as_rows(), column=column, error_column=error_column, options=options)
+
     def _as_rows(self) -> RowsOfTask[T]:
         return RowsOfTask(self)  # type: ignore[arg-type]  # each is a task
 
@@ -94,6 +128,17 @@ class RowsOfTask(Generic[T]):
     def output(self) -> Output[T]:
         """What it gives."""
         return self.task.declared.output
+
+    def pick(self, raw: Any) -> Any:
+        """Leave out what is no argument in a row that is a mapping."""
+        signature = self.task.declared.signature
+        if not isinstance(raw, Mapping) or signature.takes_any_name:
+            return raw
+        return {name: value for name, value in raw.items() if signature.takes(name)}
+
+    def example_answers(self) -> list[str]:
+        """Give the answers of the docstring's examples, as a model would write them."""
+        return self.task.declared.prompt.example_answers
 
     def identity(self) -> dict[str, Any]:
         """Name all that an answer depends on beside the arguments, as plain data."""

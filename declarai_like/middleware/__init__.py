@@ -6,6 +6,7 @@ from declarai_like.middleware.fallback import fallback
 from declarai_like.middleware.hedge import hedge
 from declarai_like.middleware.hooks import TextFilter, observe, redact, rewrite
 from declarai_like.middleware.logging import LoggingMiddleware
+from declarai_like.middleware.rate_gate import rate_gate
 from declarai_like.middleware.retry import retry
 from declarai_like.middleware.telemetry import telemetry
 
@@ -23,6 +24,7 @@ __all__ = [
     "fallback",
     "hedge",
     "observe",
+    "rate_gate",
     "redact",
     "retry",
     "rewrite",

@@ -10,28 +10,39 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "Episodes"]
 
 _BURST_SECONDS = 1.0
+_LEAST_BURST_SECONDS = 0.1
 _MINUTE = 60.0
 _ENOUGH = 8
 """From so many requests on, the time between two refusals tells a rate."""
 _CAUTION = 0.97
-_GROWTH = 0.05
-"""A rate that was only guessed grows by so much a minute, for as long as nothing is refused."""
+_GROWTH = 0.0002
+"""A rate that was only guessed grows by this part with each request, for as long as nothing is refused."""
 
 
 class Bucket:
     """Holds what may be used at once; `rate` flows in each second. Its level may fall below zero: who took waits."""
 
-    def __init__(self, rate: float, *, level: float | None = None, is_guess: bool = False) -> None:
+    def __init__(self, rate: float, *, capacity: float | None = None, is_guess: bool = False) -> None:
         self.rate = rate
         self.is_guess = is_guess
         """Whether nobody has told the rate."""
-        self._capacity = max(rate * _BURST_SECONDS, 1.0) if level is None else float(level)
-        self._level = 0.0 if is_guess else self._capacity
+        self._capacity = max(rate * _BURST_SECONDS if capacity is None else capacity, 1.0)
+        self._level = self._capacity
         self._at: float | None = None
+
+    @classmethod
+    def guessed(cls, rate: float, now: float, wait: float) -> Bucket:
+        """Make a bucket of a rate that a refusal has told; it is empty, and fills while its users wait."""
+        bucket = cls(
+            rate, capacity=rate * max(_LEAST_BURST_SECONDS, _CAUTION * min(wait, _BURST_SECONDS)), is_guess=True
+        )
+        bucket.drain(now)
+        return bucket
 
     def take(self, amount: float, now: float) -> float:
         """Take some out; give the seconds until it has flown in."""
         self._refill(now)
+        self.rate *= 1 + _GROWTH * self.is_guess
         self._level -= amount
         return max(0.0, -self._level / self.rate)
 
@@ -44,9 +55,9 @@ class Bucket:
         self._refill(now)
         self._level = min(self._level, level)
 
-    def drain(self) -> None:
+    def drain(self, now: float) -> None:
         """Let nothing be in it: somebody was refused."""
-        self._level = min(self._level, 0.0)
+        self.cap(0.0, now)
 
     def adjust(self, told: Allowance) -> None:
         """Take a limit as it was told; one that is whole again after more than a minute is no minute's."""
@@ -57,28 +68,34 @@ class Bucket:
 
     def _refill(self, now: float) -> None:
         if self._at is not None and now > self._at:
-            passed = now - self._at
-            if self.is_guess:
-                self.rate *= 1 + _GROWTH * passed / _MINUTE
-            self._level = min(self._level + passed * self.rate, self._capacity)
+            self._level = min(self._level + (now - self._at) * self.rate, self._capacity)
         self._at = now
 
 
 class Episodes:
-    """Tells a rate from what went through between two refusals: what may be used was used up at both."""
+    """Tells a rate from what went through between two refusals: what may be used was used up at both.
+
+    Up to the first refusal it is more than that, since what was there at the beginning was used up too.
+    """
 
     def __init__(self) -> None:
-        self._refused_at: float | None = None
+        self._began_at: float | None = None
         self._sent = 0
 
-    def count(self) -> None:
-        """Count a request that was sent."""
+    def send(self, now: float) -> None:
+        """Count a request that is sent."""
+        self._began_at = now if self._began_at is None else self._began_at
         self._sent += 1
 
+    def refuse(self, sent_at: float) -> None:
+        """Take back a request that was sent then."""
+        if self._began_at is not None and sent_at >= self._began_at:
+            self._sent -= 1
+
     def end(self, now: float) -> float | None:
-        """Note a refusal; give the requests a second since the one before it, or `None` if they are too few."""
-        before, sent = self._refused_at, self._sent
-        self._refused_at, self._sent = now, 0
-        if before is None or sent < _ENOUGH or now <= before:
+        """Tell the requests a second that went through since the refusal before this one; `None` if too few did."""
+        if self._began_at is None or self._sent < _ENOUGH or now <= self._began_at:
             return None
-        return _CAUTION * (sent - 1) / (now - before)
+        rate = _CAUTION * self._sent / (now - self._began_at)
+        self._began_at, self._sent = now, 0
+        return rate

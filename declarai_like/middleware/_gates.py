@@ -23,7 +23,11 @@ __all__ = ["Gate", "Pass"]
 _LONGEST_CLOSURE = 60.0
 _PROBE_SECONDS = 1.0
 """So long the first one through is waited for: a refusal comes sooner."""
+_EVENNESS = 0.7
 _POLL = 0.02
+_SHORTEST_CLOSURE = 0.25
+"""Seconds: whoever is told to wait for less finds as little to use as before."""
+_LEAST_EXCESS, _MOST_EXCESS = 0.1, 10.0
 _FORGETTING = 0.1
 
 
@@ -33,6 +37,8 @@ class Pass:
 
     tokens: int
     ready_at: float
+    estimate: int
+    """The tokens that its caller has told, which others count in their own way."""
     sent_at: float = 0.0
 
 
@@ -50,7 +56,10 @@ class Gate:
         self._episodes = Episodes()
         self._under_way: set[Pass] = set()
         self._closed_at = self._closed_until = float("-inf")
+        self._next_at = float("-inf")
         self._refusals_in_a_row = 0
+        self._excess: float | None = None
+        """How many times the estimate of a request's tokens was used, on average."""
         self._probe: Pass | None = None
         self.mean_completion: float | None = None
         """The tokens of an answer, on average; `None` before the first one."""
@@ -67,8 +76,9 @@ class Gate:
     def ask(self, tokens: int, now: float) -> Pass:
         """Set a request and its tokens aside, and say when it may go."""
         with self._lock:
+            estimate, tokens = tokens, round(tokens * min(max(self._excess or 1.0, _LEAST_EXCESS), _MOST_EXCESS))
             waits = [bucket.take(self._amount(name, tokens), now) for name, bucket in self._buckets.items()]
-            turn = Pass(tokens, now + max(waits, default=0.0))
+            turn = Pass(tokens, now + max(waits, default=self._spread(now)), estimate)
             self._under_way.add(turn)
             return turn
 
@@ -80,13 +90,15 @@ class Gate:
                 wait = self._wait_for_probe(turn, now)
             if wait <= 0:
                 turn.sent_at = now
-                self._episodes.count()
+                self._episodes.send(now)
             return max(wait, 0.0)
 
     def settle(self, turn: Pass, used: int | None, now: float, *, completion: int | None = None) -> None:
         """Correct what was set aside by the tokens that were used; `None` if nobody knows."""
         with self._lock:
             self._leave(turn)
+            if used is not None:
+                self._excess = _mean(self._excess, used / max(turn.estimate, 1))
             if "tokens" in self._buckets and used is not None:
                 self._buckets["tokens"].give_back(turn.tokens - used)
             if turn.sent_at >= self._closed_at:
@@ -102,17 +114,19 @@ class Gate:
         """
         with self._lock:
             self._leave(turn)
+            self._episodes.refuse(turn.sent_at)
             is_first = turn.sent_at >= self._closed_until
             if is_first:
                 self._refusals_in_a_row += 1
                 own = min(2.0 ** (self._refusals_in_a_row - 1), _LONGEST_CLOSURE) * uniform(1, 1.25)  # noqa: S311 - no secret
-                self._closed_until, self._closed_at = now + (own if retry_after is None else retry_after), now
-                self._learn_by_refusal(now)
+                wait = own if retry_after is None else max(retry_after, _SHORTEST_CLOSURE)
+                self._closed_until, self._closed_at = now + wait, now
+                self._learn_by_refusal(now, wait)
             elif retry_after is not None:
                 self._closed_until = max(self._closed_until, now + retry_after)
             self._probe = None
             for bucket in self._buckets.values():
-                bucket.drain()
+                bucket.drain(now)
 
     def abandon(self, turn: Pass) -> None:
         """Give up a request that was not answered, or never sent."""
@@ -127,7 +141,7 @@ class Gate:
             for name, allowance in told.items():
                 bucket = self._buckets.get(name)
                 if bucket is None or bucket.is_guess:
-                    bucket = self._buckets[name] = Bucket(allowance.limit / 60, level=allowance.limit)
+                    bucket = self._buckets[name] = Bucket(allowance.limit / 60, capacity=allowance.limit)
                 if self._told[name] is None:
                     bucket.adjust(allowance)
                 if allowance.remaining is not None:
@@ -137,6 +151,15 @@ class Gate:
     def is_closed(self) -> bool:
         """Whether the last request that was answered was refused."""
         return self._refusals_in_a_row > 0
+
+    def _spread(self, now: float) -> float:
+        """Where nothing is known of limits, let requests go one after the other, so that few meet the first refusal.
+
+        The gaps are seven tenths of what they would be if all that is under way were spread evenly.
+        """
+        gap = (self.mean_seconds or 0.0) * _EVENNESS / (len(self._under_way) + 1)
+        self._next_at = max(self._next_at, now) + gap
+        return self._next_at - gap - now
 
     def _wait_for_probe(self, turn: Pass, now: float) -> float:
         """After it was closed one goes first, and the others wait for what becomes of it."""
@@ -149,12 +172,12 @@ class Gate:
             return 0.0
         return _POLL
 
-    def _learn_by_refusal(self, now: float) -> None:
+    def _learn_by_refusal(self, now: float, wait: float) -> None:
         """Where nobody tells the limit: from refusal to refusal just so much went through as may."""
         rate = self._episodes.end(now)
         known = self._buckets.get("requests")
         if rate is not None and (known is None or known.is_guess) and "tokens" not in self._buckets:
-            self._buckets["requests"] = Bucket(rate, is_guess=True)
+            self._buckets["requests"] = Bucket.guessed(rate, now, wait)
 
     def _promised(self, name: str) -> int:
         """What is set aside for requests whose answers have not come."""
