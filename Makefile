@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Many tests wait for servers: one process more than there are cores keeps the cores busy.
 IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
-.PHONY: help demo serve answers growth test check lint types imports cover soak crashes faults browser docs bench bench-peers bench-serve matrix build clean
+.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak crashes faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,6 +12,10 @@ help:  ## Show the targets
 demo: .venv/demo  ## Stream from a model that runs in this process: no key, no compiler
 	@$(BIN)/declarai-like pull
 	@$(BIN)/python examples/demo.py
+
+map-demo: .venv/demo  ## Rank 200 rows with that model, kill it in the middle, and go on
+	@$(BIN)/declarai-like pull
+	@$(BIN)/python examples/map_demo.py
 
 serve: .venv/demo  ## Open a page on that model: http://127.0.0.1:8000
 	@$(BIN)/python -m pip install --quiet -e '.[local,serve]'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["HINT", "parameters", "read_arguments"]
+__all__ = ["HINT", "parameters", "read_arguments", "takes_text"]
 
 HINT = "arguments are given as --arg name=value"
 
@@ -31,7 +31,7 @@ def _argument(text: str, task: Any) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator:
         raise TypeError(f"expected name=value, not {text!r}")
-    if _takes_text(name, task):
+    if takes_text(name, task):
         return name, value
     try:
         return name, json.loads(value)
@@ -39,7 +39,8 @@ def _argument(text: str, task: Any) -> tuple[str, Any]:
         return name, value
 
 
-def _takes_text(name: str, task: Any) -> bool:
+def takes_text(name: str, task: Any) -> bool:
+    """Say whether an argument is a text, whatever it looks like."""
     if name == "message" and hasattr(task, "__chat__"):
         return True
     parameter = parameters(task).get(name)

@@ -109,6 +109,10 @@ class ManyRows(Generic[T]):
 
         return Frame(self._as_rows(), column=column, error_column=error_column, options=options)
 
+    def pick_arguments(self, row: Any) -> Any:
+        """Leave out what is no argument of this task in a row that is a mapping."""
+        return self._as_rows().pick(row)
+
     def _as_rows(self) -> RowsOfTask[T]:
         return RowsOfTask(self)  # type: ignore[arg-type]  # each is a task
 
