@@ -13,11 +13,7 @@ HERE = Path(__file__).parent
 PLACES = ["shop", "app", "login page", "contact form", "newsletter", "search", "invoice page", "phone line"]
 FAULTS = ["is down", "is slow", "has a typo", "shows an error", "looks old"]
 WHO = ["for everybody", "for one customer", "on Mondays", "since the update", "in the evening"]
-
-
-def command(folder: Path) -> list[str]:
-    files = [str(folder / "rows.csv"), "-o", str(folder / "ranked.jsonl")]
-    return [sys.executable, "-m", "declarai_like", "map", f"{HERE}/severity.py:rank", *files, "--model", "local"]
+COMMAND = [sys.executable, "-m", "declarai_like", "map", f"{HERE}/severity.py:rank", "--model", "local"]
 
 
 def finished(checkpoint: Path) -> int:
@@ -28,10 +24,11 @@ def finished(checkpoint: Path) -> int:
 def main(count: int = 200) -> None:
     folder = Path(tempfile.mkdtemp(prefix="map-demo-"))
     messages = [f"The {place} {fault} {who}" for place, fault, who in itertools.product(PLACES, FAULTS, WHO)][:count]
+    command = [*COMMAND, str(folder / "rows.csv"), "-o", str(folder / "ranked.jsonl")]
     with (folder / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["message"], *([message] for message in messages)])
 
-    first = subprocess.Popen(command(folder))
+    first = subprocess.Popen(command)
     while finished(folder / "ranked.checkpoint.jsonl") < count // 2 and first.poll() is None:
         time.sleep(0.02)
     first.kill()
@@ -40,12 +37,10 @@ def main(count: int = 200) -> None:
     print(f"\nkilled with {kept} of {count} rows in the checkpoint; now the same command again", flush=True)
 
     began = time.monotonic()
-    subprocess.run(command(folder), check=True)
+    subprocess.run(command, check=True)
     ranked = [json.loads(line) for line in (folder / "ranked.jsonl").open()]
     asked = finished(folder / "ranked.checkpoint.jsonl") - kept
     print(f"{len(ranked)} rows: {kept} from the checkpoint, {asked} asked in {time.monotonic() - began:.0f} s")
-    for row in sorted(ranked, key=lambda row: -row["value"])[:3]:
-        print(row["value"], row["row"]["message"])
     assert len(ranked) == count == kept + asked
 
 
