@@ -72,7 +72,7 @@ class CheckpointFile:
             while view:
                 view = view[os.write(self._fd, view) :]
             if time.monotonic() - self._synced_at >= _SYNC_SECONDS:
-                self._sync()
+                self.sync()
         except OSError as error:
             with suppress(OSError):  # what stays is a torn line, which the next run cuts off
                 os.ftruncate(self._fd, offset)
@@ -82,12 +82,17 @@ class CheckpointFile:
         self._end += len(data)
         return offset
 
+    def sync(self) -> None:
+        """Put all that was written on the disk."""
+        os.fsync(self._fd)
+        self._synced_at = time.monotonic()
+
     def close(self) -> None:
         """Put all on the disk, and let others write; closing twice is fine."""
         if self in _open_files:
             _open_files.discard(self)
             with self._held:
-                self._sync()
+                self.sync()
 
     def leave_to_parent(self) -> None:
         """Let go of the file in a forked process, which would keep it locked when its parent dies."""
@@ -125,10 +130,6 @@ class CheckpointFile:
         if end < size:
             os.ftruncate(self._fd, end)
         return end
-
-    def _sync(self) -> None:
-        os.fsync(self._fd)
-        self._synced_at = time.monotonic()
 
     def __repr__(self) -> str:
         return f"the checkpoint {os.fspath(self.path)!r}"

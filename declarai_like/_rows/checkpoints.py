@@ -40,6 +40,8 @@ class Checkpoint(Generic[T]):
         self._output = task.output
         self._retry_failed = retry_failed
         self._offsets = Offsets()
+        self.batches: dict[str, dict[str, Any]] = {}
+        """The batches that were begun for these rows, by the names of their runs, as they were last kept."""
         self._file = CheckpointFile(path, fresh=fresh)
         try:
             self._read(header_of(task))
@@ -59,6 +61,12 @@ class Checkpoint(Generic[T]):
         """Write a row to the end of the file."""
         line = json.dumps(record_of(row, self._output), ensure_ascii=False, separators=(",", ":"))
         self._offsets.add(row.key, self._file.append(line))
+
+    def keep_batch(self, batch: dict[str, Any]) -> None:
+        """Write what is known of a batch, and put it on the disk."""
+        self.batches[batch["run"]] = batch
+        self._file.append(json.dumps({"batch": batch}, separators=(",", ":")))
+        self._file.sync()
 
     def close(self) -> None:
         """Put all on the disk, and let others write; closing twice is fine."""
@@ -83,6 +91,9 @@ class Checkpoint(Generic[T]):
         _require_same(_parsed(first[1]), header, self._file)
         for offset, line in lines:
             record = _parsed(line)
+            if record is not None and isinstance(record.get("batch"), dict):
+                self.batches[record["batch"]["run"]] = record["batch"]
+                continue
             if record is None or not isinstance(record.get("key"), str) or not record.keys() & {"value", "error"}:
                 raise CheckpointMismatch(
                     f"{self._file!r}: expected a row at byte {offset}, got {line[:80]!r}: the file is damaged there; "

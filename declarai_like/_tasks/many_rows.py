@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from declarai_like._prompting.plain_data import to_plain
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterable, Iterable, Sequence
 
     from typing_extensions import Unpack
 
     from declarai_like._calls.flow import Call
     from declarai_like._outputs.output import Output
+    from declarai_like._rows.batches.job import BatchJob
     from declarai_like._rows.estimates import Estimate
     from declarai_like._rows.frames import Frame
+    from declarai_like._rows.inputs import KeyOption
     from declarai_like._rows.maps import AsyncRows, Rows
     from declarai_like._rows.options import MapOptions, WorkerOptions
     from declarai_like._tasks.declarations import TaskDeclaration
@@ -86,6 +89,17 @@ class ManyRows(Generic[T]):
         from declarai_like._rows.estimates import estimate
 
         return estimate(self._as_rows(), rows, sample=sample)
+
+    def batch(self, rows: Iterable[Any], *, checkpoint: str | os.PathLike[str], key: KeyOption = None) -> BatchJob[T]:
+        """Give a job that the provider makes within a day, for half the price; nothing is sent before `submit()`.
+
+        It is for models of `openai()` and `anthropic()`. Rows and keys are those of `map`, and so is the checkpoint:
+        what is in it is not sent. Raises `DefinitionError` for another provider, a task with tools, or where no row
+        can be asked.
+        """
+        from declarai_like._rows.batches.job import BatchJob
+
+        return BatchJob(self._as_rows(), rows, checkpoint, key=key)
 
     def rows(self, rows: Sequence[Any], **options: Unpack[WorkerOptions]) -> list[dict[str, Any]]:
         """Ask about rows in a worker of another program: a dict of plain data for each, `value error usage key`.

@@ -22,10 +22,10 @@ from declarai_like.providers._bodies import (
     read_refusal_body,
 )
 from declarai_like.providers._causes import cause_of
+from declarai_like.providers._exchanges import ExchangingEndpoint
 from declarai_like.providers._header_waits import atrace_connection, limit_reads, trace_connection
 from declarai_like.providers._http_library import http_library
 from declarai_like.providers._messages import Message, official_post, timeouts_of, url_of
-from declarai_like.providers._refusals import LearningEndpoint
 from declarai_like.providers._waits import Waits
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _REFUSED = 300
 """From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
 
 
-class HTTPProvider(LearningEndpoint):
+class HTTPProvider(ExchangingEndpoint):
     """A model behind an HTTP address; a subclass names the address, the codec and the key's header.
 
     `key` may be a function that gives the key, and `headers` one that gives headers: both are asked before each

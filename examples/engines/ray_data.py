@@ -16,7 +16,8 @@ def rank(message: str) -> int:
 
 
 def main(workers: int = 2) -> None:
-    ray.init(num_cpus=workers, runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).resolve().parent)}})
+    path = os.pathsep.join([str(Path(__file__).resolve().parent), os.environ.get("PYTHONPATH", "")])
+    ray.init(num_cpus=workers, runtime_env={"env_vars": {"PYTHONPATH": path}})
     rows = ray.data.from_items([{"message": "There is a typo"}, {"message": "The shop is down!"}])
     ask = rank.frame(column="severity", workers=workers)
     ranked = rows.map_batches(ask, batch_format="pandas", concurrency=workers)
