@@ -94,7 +94,7 @@ class CheckpointFile:
             with self._held:
                 self.sync()
 
-    def leave_to_parent(self) -> None:
+    def leave_to_parent(self) -> None:  # pragma: no cover - in a forked child
         """Let go of the file in a forked process, which would keep it locked when its parent dies."""
         with suppress(OSError):
             os.close(self._fd)
@@ -138,7 +138,7 @@ class CheckpointFile:
 _open_files: WeakSet[CheckpointFile] = WeakSet()
 
 
-def _leave_all() -> None:
+def _leave_all() -> None:  # pragma: no cover - in a forked child
     for file in _open_files:
         file.leave_to_parent()
 

@@ -87,11 +87,6 @@ class Course(Generic[T]):
         """Whether no row will be given any more."""
         return not (self._ready or self._running or self._has_input or self._put_off)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether calls are under way."""
-        return self._running > 0
-
     def end_input(self) -> None:
         """Note that there are no more rows."""
         self._has_input = False
@@ -155,6 +150,11 @@ class Course(Generic[T]):
             return None
         self._given = row.index + 1
         return row
+
+    def raise_reason(self) -> None:
+        """Raise why the map has stopped, if it did so before its end."""
+        if self.reason is not None:
+            raise self.reason
 
     @property
     def _is_ending(self) -> bool:

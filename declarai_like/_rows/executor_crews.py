@@ -56,6 +56,7 @@ class _Part(Generic[T]):
     jobs: list[Job[T]]
     tries: int = 0
     future: Any = None
+    """What the executor has given; `None` for a part that is done in this process."""
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -101,9 +102,8 @@ class ExecutorCrew(Generic[T]):
     def close(self) -> list[Outcome]:
         """Cancel what no worker has begun; give what has ended before."""
         ended = self.collect(wait=False)
-        for part in self._parts:
-            if part.future is not None:
-                part.future.cancel()
+        for future in filter(None, [part.future for part in self._parts]):
+            future.cancel()
         self._parts.clear()
         self._held.clear()
         return ended

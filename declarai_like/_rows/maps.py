@@ -112,10 +112,9 @@ def _run(task: RowTask[T], rows: Iterable[Any], settings: Settings) -> Generator
                 yield row
             elif course.is_over:
                 break
-            elif course.is_waiting:
+            else:
                 course.finish_all(crew.collect(wait=True))
-        if course.reason is not None:
-            raise course.reason
+        course.raise_reason()
 
 
 async def _arun(task: RowTask[T], rows: Any, settings: Settings) -> AsyncGenerator[Row[T], None]:
@@ -137,10 +136,9 @@ async def _arun(task: RowTask[T], rows: Any, settings: Settings) -> AsyncGenerat
                 yield row
             elif course.is_over:
                 break
-            elif course.is_waiting:
+            else:
                 course.finish_all(await crew.collect(wait=True))
-        if course.reason is not None:
-            raise course.reason
+        course.raise_reason()
 
 
 def _begin(

@@ -14,9 +14,9 @@ _LEAST_BURST_SECONDS = 0.1
 _MINUTE = 60.0
 _ENOUGH = 8
 """From so many requests on, the time between two refusals tells a rate."""
-_CAUTION = 0.97
-_GROWTH = 0.0002
-"""A rate that was only guessed grows by this part with each request, for as long as nothing is refused."""
+_CAUTION = 0.95
+_GROWTH = 2e-7
+"""A rate that was only guessed grows with each request, the more of them went through: by 2 % in 500, 10 % in 1,000."""
 
 
 class Bucket:
@@ -29,6 +29,7 @@ class Bucket:
         self._capacity = max(rate * _BURST_SECONDS if capacity is None else capacity, 1.0)
         self._level = self._capacity
         self._at: float | None = None
+        self._taken = 0
 
     @classmethod
     def guessed(cls, rate: float, now: float, wait: float) -> Bucket:
@@ -42,7 +43,9 @@ class Bucket:
     def take(self, amount: float, now: float) -> float:
         """Take some out; give the seconds until it has flown in."""
         self._refill(now)
-        self.rate *= 1 + _GROWTH * self.is_guess
+        if self.is_guess:
+            self._taken += 1
+            self.rate *= 1 + _GROWTH * self._taken
         self._level -= amount
         return max(0.0, -self._level / self.rate)
 

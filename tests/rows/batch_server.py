@@ -149,7 +149,7 @@ class AnthropicModel(Batches):
             told = [
                 json.dumps(self.result(line)) for line in lines if self.fate.get(length_of(line["body"])) != "forgotten"
             ]
-            return bytes_reply("\n".join(told).encode(), content_type="application/x-jsonl", framing="length")
+            return bytes_reply("\n\n".join(told).encode(), content_type="application/x-jsonl", framing="length")
         status = "ended" if self.poll(job) else "in_progress"
         return json_reply({**self.shown(job), "processing_status": status})
 

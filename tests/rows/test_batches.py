@@ -10,6 +10,7 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._rows.batches import services
 from declarai_like._rows.batches.flows import Pause
+from declarai_like.rows import Row
 from declarai_like.testing import LLMServer, tool_call
 
 ROWS = ["a", "bb", "ccc", "dddd"]
@@ -258,6 +259,27 @@ def test_what_is_no_json_is_told(content):
     next(asking)
     with pytest.raises(errors.InvalidResponse, match="expected a JSON object"):
         asking.send(content)
+
+
+def test_batches_from_before_are_not_looked_through():
+    looking = services.OpenAIBatches("/chat/completions").find("run", 1000.0, 1, ())
+    next(looking)
+    with pytest.raises(StopIteration) as told:
+        looking.send(b'{"data": [{"id": "old", "created_at": 5}], "has_more": true}\n')
+    assert told.value.value is None
+
+
+def test_what_another_batch_has_brought_is_left_alone(make_job, model):
+    job = make_job(["a", "bb"])
+    job.submit()
+    store_of = job._batches._open
+    with store_of() as store:
+        key = job._batches.order[0]
+        store.keep(Row(0, key, value=9))
+    for each in model.jobs.values():
+        each["lines"].append({**each["lines"][0], "custom_id": "foreign"})
+    job.wait()
+    assert [row.value for row in job.job] == [9, 2]
 
 
 def test_a_mark_that_stands_in_the_file_is_not_used():

@@ -252,6 +252,18 @@ def test_offsets_are_found_again(places):
     assert list(table.find("another key that is not there")) == []
 
 
+def test_keys_with_one_digest_are_told_apart(make_task, path):
+    list(make_task().map(["a", "b"], checkpoint=path, key=str))
+    task = make_task()
+    from declarai_like._rows.checkpoints import Checkpoint
+
+    store = Checkpoint(task._as_rows(), path)
+    (offset,) = store._offsets.find("b")
+    store._offsets.add("a", offset)
+    assert store.find("a", 0).key == "a"
+    store.close()
+
+
 def test_many_offsets_are_found_the_latest_first():
     table = Offsets()
     for number in range(5000):

@@ -10,6 +10,7 @@ import pytest
 
 import declarai_like as declarai
 from declarai_like import errors
+from declarai_like._rows.course import RecentRows
 from declarai_like.rows import Row
 from declarai_like.testing import FakeLLM, LLMServer, Reply, error_reply, reply
 
@@ -230,6 +231,15 @@ def test_equal_rows_are_asked_once(gather, make_task):
     assert len(task.llm.requests) == 22
     assert [row.value for row in rows if row.key == rows[0].key] == [1] * 4
     assert [row.cached for row in rows if row.key == rows[0].key] == [False, True, True, True]
+
+
+def test_the_latest_rows_are_remembered():
+    rows = RecentRows(most=2)
+    for key in "abc":
+        rows.keep(Row(0, key, value=key))
+    rows.keep(Row(0, "d", error=KeyError()))
+    assert rows.find("a", 5) is None
+    assert rows.find("c", 5) == Row(5, "c", value="c", cached=True)
 
 
 def test_endless_equal_rows_do_not_pile_up(make_task):

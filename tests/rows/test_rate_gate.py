@@ -183,20 +183,23 @@ def test_between_two_refusals_a_rate_is_seen():
     episodes.refuse(0.0)
     assert episodes.end(1.0) is None
     episodes.send(1.0)
-    assert episodes.end(2.0) == pytest.approx(0.97 * 4)
+    assert episodes.end(2.0) == pytest.approx(0.95 * 4)
     episodes.refuse(0.0)  # it was sent before the refusal that counts
     for _ in range(8):
         episodes.send(2.0)
     assert episodes.end(2.0) is None
-    assert episodes.end(3.0) == pytest.approx(0.97 * 8)
+    assert episodes.end(3.0) == pytest.approx(0.95 * 8)
 
 
 def test_a_rate_that_was_guessed_grows_slowly():
     bucket = Bucket.guessed(10.0, 0.0, 1.0)
     assert bucket.take(1, 0.0) == pytest.approx(0.1, rel=0.01)
-    for _ in range(100):
+    for _ in range(500):
         bucket.take(0, 0.0)
-    assert 10.1 < bucket.rate < 10.3
+    assert 10.2 < bucket.rate < 10.3
+    for _ in range(500):
+        bucket.take(0, 0.0)
+    assert 11 < bucket.rate < 11.2
 
 
 def test_headers_go_before_a_guess():
@@ -410,6 +413,13 @@ def test_closing_a_map_wakes_who_waits_at_the_gate(server):
         time.sleep(0.01)
 
 
+def test_what_is_not_made_yet_tells_nothing():
+    from declarai_like.middleware._gate_visits import GatedProvider
+
+    with pytest.raises(AttributeError, match="provider"):
+        _ = object.__new__(GatedProvider).account
+
+
 def test_pickled_and_shown():
     import pickle
 
@@ -451,7 +461,9 @@ def test_limits_are_kept(gather, told):
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("told", LIMITED.values(), ids=LIMITED)
-def test_of_a_thousand_rows_fewer_than_ten_are_refused_at_nine_tenths_of_the_rate(gather, told):
+def test_of_a_thousand_rows_few_are_refused_and_most_of_the_rate_is_used(gather, told):
+    """Where headers tell the limits fewer than one in a hundred; where only refusals do, some more."""
     model = run_limited(gather, 1000, told)
-    assert model.refused < 10
-    assert model.share_of_rate >= 0.9
+    is_told = told.get("headers", "openai") is not None
+    assert model.refused < (10 if is_told else 30)
+    assert model.share_of_rate >= (0.9 if is_told else 0.7)
