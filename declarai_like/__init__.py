@@ -17,6 +17,60 @@ TYPE_CHECKING = False  # type checkers take it for true; importing it from `typi
 if TYPE_CHECKING:
     from typing import Any
 
+    from declarai_like import (
+        chats as chats,
+    )
+    from declarai_like import (
+        completions as completions,
+    )
+    from declarai_like import (
+        errors as errors,
+    )
+    from declarai_like import (
+        evals as evals,
+    )
+    from declarai_like import (
+        events as events,
+    )
+    from declarai_like import (
+        memory as memory,
+    )
+    from declarai_like import (
+        messages as messages,
+    )
+    from declarai_like import (
+        middleware as middleware,
+    )
+    from declarai_like import (
+        operators as operators,
+    )
+    from declarai_like import (
+        prompts as prompts,
+    )
+    from declarai_like import (
+        providers as providers,
+    )
+    from declarai_like import (
+        requests as requests,
+    )
+    from declarai_like import (
+        responses as responses,
+    )
+    from declarai_like import (
+        serve as serve,
+    )
+    from declarai_like import (
+        streams as streams,
+    )
+    from declarai_like import (
+        tasks as tasks,
+    )
+    from declarai_like import (
+        testing as testing,
+    )
+    from declarai_like import (
+        tools as tools,
+    )
     from declarai_like._calls.budgets import limits
     from declarai_like._declarai import Declarai, anthropic, azure_openai, google, local, offline, openai
     from declarai_like._prompting.magic import magic
@@ -92,18 +146,6 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: importing the package costs next to nothing."""
-    from importlib import import_module
-
-    if name in _HOMES:
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        return value
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 _MODULES = frozenset(
     {
         "chats",
@@ -127,6 +169,19 @@ _MODULES = frozenset(
         "tools",
     }
 )
+
+if not TYPE_CHECKING:  # else checkers would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used: importing the package costs next to nothing."""
+        from importlib import import_module
+
+        if name in _HOMES:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            return value
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

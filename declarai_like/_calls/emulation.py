@@ -37,7 +37,7 @@ class EmulatedDialect:
 
     def encode(self, first: Request, state: RunState, *, is_last: bool = False) -> Request:
         """Give the request of a round."""
-        tools, may_answer = self._offered(state, is_last=is_last)
+        tools, may_answer = self._offer(state, is_last=is_last)
         self._filters = []
         return first.replace(
             messages=self._tell(first, state, tools, may_answer=may_answer),
@@ -46,7 +46,7 @@ class EmulatedDialect:
             filters=(*first.filters, self._make_filter),
         )
 
-    def _offered(self, state: RunState, *, is_last: bool) -> tuple[list[Tool[Any, Any]], bool]:
+    def _offer(self, state: RunState, *, is_last: bool) -> tuple[list[Tool[Any, Any]], bool]:
         """Give the tools that may be called in this round, and whether an answer is allowed."""
         choice = self._choice if state.number == 1 else None
         if is_last or choice == "none":

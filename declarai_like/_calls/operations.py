@@ -1,4 +1,7 @@
-"""What a flow may yield: the operations that somebody performs for it, blocking or awaiting."""
+"""What a flow may yield: the operations that somebody performs for it, blocking or awaiting.
+
+They are neither frozen nor compared: each such method of a dataclass costs at import.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Send:
     """Send a request to a provider; answered by its `LLMResponse`."""
 
@@ -22,14 +25,14 @@ class Send:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Sleep:
     """Wait for some seconds; answered by `False`, at once, if the call's time would be over by then."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Enter:
     """Join a queue with a ticket, and wait until it is let in."""
 
@@ -37,14 +40,14 @@ class Enter:
     ticket: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Load:
     """Read a conversation's history; answered by its messages."""
 
     memory: MessageHistory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Store:
     """Add messages to a conversation's history, all of them or none; or put them in the place of all it `replaces`."""
 
@@ -53,21 +56,21 @@ class Store:
     replaces: list[Message] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Ask:
     """Make another call whole; answered by its `Result`."""
 
     call: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Show:
     """Give a step to the reader of a stream; answered by nothing."""
 
     step: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Decide:
     """Ask an approver, a plain or a coroutine function, about a `ToolRequest`; answered by what it gives."""
 
@@ -75,14 +78,14 @@ class Decide:
     request: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Journal:
     """Do something with a run store (`acquire`, `commit`, `release`); answered by what that gives."""
 
     do: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class StartTool:
     """Start a `Job`; with `inline` it may be run here and now, if it is a plain function and nobody else waits."""
 
@@ -90,7 +93,7 @@ class StartTool:
     inline: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class AwaitReport:
     """Wait for what a running job reports; answered by the report, or `None` when `seconds` are over."""
 
@@ -98,7 +101,7 @@ class AwaitReport:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class StopTools:
     """Cancel jobs and wait for their end, as far as they can be cancelled; the others are left alone."""
 

@@ -127,7 +127,7 @@ class Rounds(RoundWork):
             request = self.dialect.encode(first, self.state, is_last=self.is_last)
             response = yield from self._ask_once(request, send)
             try:
-                asked = self._asked_calls(call, response)
+                asked = self._requested_calls(call, response)
                 value = None if asked else self.dialect.value(call, response)
             except OutputError as error:
                 yield from self._ask_again(call, response, error)
@@ -183,7 +183,7 @@ class Rounds(RoundWork):
             self.state.usages.append(response.usage)
         return response
 
-    def _asked_calls(self, call: Call[Any], response: LLMResponse) -> tuple[ToolCall, ...]:
+    def _requested_calls(self, call: Call[Any], response: LLMResponse) -> tuple[ToolCall, ...]:
         """Give the calls of a whole answer; raises the error of an answer that was cut, of which nothing is run."""
         if not response.tool_calls or response.outcome == "refused":
             return ()

@@ -42,7 +42,7 @@ class Purse:
         return self._spent.value / _UNITS
 
     @property
-    def promised(self) -> float:
+    def reserved(self) -> float:
         """What the requests that are under way may cost, in dollars."""
         released = self._released.value  # first: what is reserved meanwhile is not taken for released
         return (self._reserved.value - released) / _UNITS
@@ -66,7 +66,7 @@ class Purse:
             )
         units = round(expected * _UNITS)
         self._reserved.add(units)
-        if self.promised + self.spent > self.most:  # in this order: what is settled meanwhile is not overlooked
+        if self.reserved + self.spent > self.most:  # in this order: what is settled meanwhile is not overlooked
             self._released.add(units)
             raise BudgetReached(
                 f"the limit usd={self.most:g} of this `with limits(...)` might be passed: {self.spent:.4f} is spent, "
@@ -94,7 +94,7 @@ class Reservation:
     def watch(self, tokens: float) -> str | None:
         """Count tokens that have come; say what is wrong if the limit is passed by now."""
         self.estimate += tokens * self._rate
-        others = self._purse.promised - self._units / _UNITS
+        others = self._purse.reserved - self._units / _UNITS
         total = max(0.0, others) + self._purse.spent + self.estimate
         if total <= self._purse.most:
             return None

@@ -49,7 +49,7 @@ def value_of(response: LLMResponse, output: Output[T]) -> T:
         words = response.refusal or response.finish_reason
         raise ModelRefusal(f"the model declined to answer: {words!r:.300}", response=response)
     if response.outcome == "calls" or (not text and _asks_for_tools(response)):
-        raise OutputError(f"expected {output.type_name}, got {_shown_calls(response)}", response=response)
+        raise OutputError(f"expected {output.type_name}, got {_list_calls(response)}", response=response)
     if output.is_text:
         return text  # type: ignore[return-value]  # T is str then
     if response.outcome == "refused":
@@ -77,7 +77,7 @@ def _asks_for_tools(response: LLMResponse) -> bool:
     return bool(response.tool_calls) or (response.finish_reason or "").lower() in _CALL_WORDS
 
 
-def _shown_calls(response: LLMResponse) -> str:
+def _list_calls(response: LLMResponse) -> str:
     """Say which tools the model asked for, and what to do about it."""
     names = ", ".join(call.name for call in response.tool_calls)
     legacy = response.function_call

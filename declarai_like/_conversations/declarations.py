@@ -86,7 +86,7 @@ def declare(cls: type, llm: Any, told: Mapping[str, Any], *, taken: frozenset[st
         warn_of_misspelled(text, _own_names(cls), where)
     layer = {name: value for name, value in told.items() if name not in CHAT_OPTIONS}
     layers = (*parent.layers, layer)
-    provider, base = (parent.provider, parent.base_options) if llm is None else _asked(llm, where)
+    provider, base = (parent.provider, parent.base_options) if llm is None else _provider_of(llm, where)
     return replace(
         parent,
         where=where,
@@ -165,7 +165,7 @@ def _is_stub(function: Any) -> bool:
     return "magic" in code.co_names or _steps(code) in _STUBS
 
 
-def _asked(llm: Any, where: str) -> tuple[Provider, Options]:
+def _provider_of(llm: Any, where: str) -> tuple[Provider, Options]:
     """Give the provider of a model and its options."""
     try:
         return llm.llm, llm.options
@@ -239,12 +239,12 @@ def _check_placeholders(system: str, where: str, taken: frozenset[str]) -> froze
 def _opener(history: Any) -> Callable[[], MessageHistory]:
     """Give what opens the memory of an instance: always the same object, or what a class or function makes."""
     if isinstance(history, type) or (callable(history) and not hasattr(history, "add_message")):
-        return partial(_opened, history)
+        return partial(_open_history, history)
     memory = as_memory(history)
     return lambda: memory
 
 
-def _opened(make: Callable[[], Any]) -> MessageHistory:
+def _open_history(make: Callable[[], Any]) -> MessageHistory:
     return as_memory(make())
 
 

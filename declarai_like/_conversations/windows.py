@@ -173,13 +173,13 @@ def with_results(messages: Sequence[Message]) -> list[Message]:
                 told = render_packaged("tool_result", name="a tool", result=message.message)
                 mended.append(Message(told, MessageRole.user))
             continue
-        mended += _interrupted(open_ids)
+        mended += _interrupted_results(open_ids)
         open_ids = [call.get("id") for call in fields.get("tool_calls") or ()]
         mended.append(message)
-    return [*mended, *_interrupted(open_ids)]
+    return [*mended, *_interrupted_results(open_ids)]
 
 
-def _interrupted(ids: Iterable[Any]) -> list[Message]:
+def _interrupted_results(ids: Iterable[Any]) -> list[Message]:
     return [Message("interrupted: no result", MessageRole.tool, fields={"tool_call_id": one}) for one in ids]
 
 

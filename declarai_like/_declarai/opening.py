@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.option_names import looks_like_key
 from declarai_like._calls.options import Options, ProviderOptions
 from declarai_like.errors import ConfigurationError, DefinitionError
-from declarai_like.providers.azure import AzureOpenAIProvider
+from declarai_like.providers._offline_mode import is_offline, or_offline
 from declarai_like.providers.base import LLMSettings, Secret, registered
-from declarai_like.providers.offline import OfflineProvider, is_offline, or_offline
 from declarai_like.providers.openai import OpenAIProvider, environment
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ def open_azure_openai(
     **options: Any,
 ) -> Opened:
     """Open a deployment of Azure OpenAI."""
+    from declarai_like.providers.azure import AzureOpenAIProvider
+
     name = deployment_name or model
     name = name or environment(
         "DECLARAI_AZURE_OPENAI_DEPLOYMENT_NAME", "AZURE_OPENAI_DEPLOYMENT_NAME", "DEPLOYMENT_NAME"
@@ -199,6 +200,8 @@ def open_local(
     options["llm_params"] = {"max_tokens": 1024, **(options.get("llm_params") or {})}
     server = {name: options.pop(name) for name in ("n_ctx", "n_parallel", "n_gpu_layers") if name in options}
     if is_offline():
+        from declarai_like.providers.offline import OfflineProvider
+
         return OfflineProvider(name="local", model=model or "offline"), _lay_options(stream, options)
     return LocalProvider.of(model, streaming=bool(stream), api=api, **server), _lay_options(
         stream, options, ("model", "stream")
@@ -207,6 +210,8 @@ def open_local(
 
 def open_offline(*, seed: int = 0, stream: bool | None = None, **options: Any) -> Opened:
     """Open a model that makes its answers up."""
+    from declarai_like.providers.offline import OfflineProvider
+
     return OfflineProvider(seed=seed), _lay_options(stream, options)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 from declarai_like._outputs.reader import Reader
 
@@ -40,16 +40,6 @@ class JsonPartials(Reader, Generic[T]):
     describes in a way that is not known here. A union grows when only one of its types can be meant. A field that
     has not arrived, or is not valid, is its default, or `None`; in a `TypedDict` it is missing.
     """
-
-    @property
-    def value(self) -> T | None:
-        """What has arrived; closed parts are the same objects from one value to the next."""
-        return cast("T | None", self.show())
-
-    @property
-    def items(self) -> list[Any]:
-        """The validated items that have closed."""
-        return self.closed_items
 
 
 class TextPartials:

@@ -43,8 +43,9 @@ class PieceReader(ABC):
         self.before = ""
         self.is_last = False
         self.repairs: dict[str, None] = {}
-        self._waiting: list[str] = []
-        self._waiting_size = self._waits_for = 0
+        self._waiting = ""
+        self._gathered: list[str] = []
+        self._gathered_size = 0
         self._half = ""
 
     def feed(self, delta: str) -> None:
@@ -52,41 +53,41 @@ class PieceReader(ABC):
         if self._half or not delta.isascii():
             delta = self._paired(delta)
         if self._waiting:
-            self._waiting.append(delta)
-            self._waiting_size += len(delta)
-            if self._waiting_size < self._waits_for:
+            delta = self._waiting + delta if len(self._waiting) < _LONG else self._gather(delta)
+            if not delta:
                 return
-            delta = "".join(self._waiting)
-            self._waiting.clear()
-        self.read(delta)
-
-    def read_rest(self) -> None:
-        """Read what waits, as no more comes."""
-        self.is_last = True
-        text = "".join(self._waiting) + ("\ufffd" if self._half else "")
-        self._waiting.clear()
-        self.read(text)
-
-    def read(self, text: str) -> None:
-        """Let the steps read a piece, and keep what must wait."""
-        position, end = 0, len(text)
+        position, end = 0, len(delta)
         while position < end:
             try:
-                reached = self.step(self, text, position)
+                reached = self.step(self, delta, position)
             except Broken as broken:
-                reached = self.give_up(broken.position, broken.expected, text)
+                reached = self.give_up(broken.position, broken.expected, delta)
             except Ambiguous as ambiguous:
-                reached = self.give_up(position, str(ambiguous), text)
+                reached = self.give_up(position, str(ambiguous), delta)
             if reached < 0:
                 break
             position = reached
         self.consumed += position
         if position:
-            self.before = text[position - 1]
-        if position < end:
-            self._waiting.append(text[position:])
-            self._waiting_size = end - position
-            self._waits_for = 2 * self._waiting_size if self._waiting_size > _LONG else 0
+            self.before = delta[position - 1]
+        self._waiting = delta[position:] if position < end else ""
+
+    def read_rest(self) -> None:
+        """Read what waits, as no more comes."""
+        self.is_last = True
+        text = "".join((self._waiting, *self._gathered, "\ufffd" if self._half else ""))
+        self._waiting = self._half = ""
+        self.feed(text)
+
+    def _gather(self, delta: str) -> str:
+        """Add to a long text that waits; give all of it when it has doubled, before that nothing."""
+        self._gathered.append(delta)
+        self._gathered_size += len(delta)
+        if self._gathered_size < len(self._waiting):
+            return ""
+        text = "".join((self._waiting, *self._gathered))
+        self._gathered, self._gathered_size = [], 0
+        return text
 
     def _paired(self, delta: str) -> str:
         """Hold the first half of a surrogate pair back until the other half arrives."""

@@ -82,7 +82,7 @@ class Reader(Stack):
             return position + 1
         if mark in ",]})":
             raise Broken(position, "a value")
-        comment = self.skip_comment(text, position)
+        comment = position if mark.isalnum() or mark == "-" else self.skip_comment(text, position)
         return self.read_word(text, position, container.closer) if comment == position else comment
 
     def before_key(self, text: str, position: int) -> int:
@@ -105,7 +105,7 @@ class Reader(Stack):
     def before_colon(self, text: str, position: int) -> int:
         mark = text[position]
         if mark == ":":
-            return self._expect_member(position + 1)
+            return self._expect_member(position + (2 if text[position + 1 : position + 2] == " " else 1))
         if mark in " \n\r\t":
             return SPACE.match(text, position).end()  # type: ignore[union-attr]  # it always matches
         container = self._containers[-1]
@@ -141,7 +141,7 @@ class Reader(Stack):
         if mark == ",":
             self._after_comma = True
             self._next_child(container)
-            return position + 1
+            return position + (2 if text[position + 1 : position + 2] == " " else 1)
         if mark in " \n\r\t":
             return SPACE.match(text, position).end()  # type: ignore[union-attr]  # it always matches
         if mark == container.closer:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SPACE", "Broken", "Scanner"]
 
 SPACE = re.compile(r"[ \t\n\r]*")
+_PLAIN_WORD = re.compile(r"[-+.\w]+")
 _WORD_END = re.compile(r"[\s,\]}]")
 _OTHER_SPACE = re.compile(r"[\s\ufeff\u200b]+")
 _BARE_KEY = re.compile(r"[\w$][\w$-]*|-[0-9]+")
@@ -33,6 +34,8 @@ class Scanner(TextReader):
     def read_word(self, text: str, position: int, closer: str) -> int:
         """Read a value without quotes."""
         stop = _WORD_END.search(text, position)
+        if stop is None and not self.is_last and _PLAIN_WORD.fullmatch(text, position):
+            return -1
         if stop is not None or self.is_last:
             end = len(text) if stop is None else stop.start()
             word = text[position:end]

@@ -96,7 +96,7 @@ def _strict(node: Any, dialect: Dialect) -> dict[str, Any]:
         raise _Inexpressible
     if "$defs" in node:
         closed["$defs"] = {name: _strict(part, dialect) for name, part in node["$defs"].items()}
-    return _referenced(_told(closed, told))
+    return _referenced(_describe_keywords(closed, told))
 
 
 def _is_understood(name: str, part: Any, dialect: Dialect) -> bool:
@@ -142,7 +142,7 @@ def _array(node: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     return {"items": {"anyOf": [_strict(option, dialect) for option in distinct]}}
 
 
-def _told(closed: dict[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_keywords(closed: dict[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """Move the keywords that strict mode does not know into the description, as JSON."""
     if told:
         words = "; ".join(f"{name}: {json.dumps(value)}" for name, value in told.items())

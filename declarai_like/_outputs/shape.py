@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._outputs.plain_data import dump
+from declarai_like._outputs.plain_data import Number, dump
 from declarai_like._outputs.refusals import Refused, Repairs
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Shape:
         if self._validate is None:
             self._validate = self._compile()
         try:
-            return self._validate(dump(data), strict=strict), True
+            return self._validate(str(data) if type(data) is Number else dump(data), strict=strict), True
         except Exception:  # also a user's validator: the whole text's own reading reports it
             return None, False
 

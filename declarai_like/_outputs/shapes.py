@@ -57,7 +57,7 @@ class _Builder:
             if kind == "nullable":
                 shape.coerce = coercions.for_nullable(inner)
                 return shape
-            return self._checked(node, shape)
+            return self._wrap_function(node, shape)
         if kind == "lax-or-strict":
             shape = Shape(compiled)
             shape.coerce = self.shape(node["lax_schema"], config).coerce
@@ -71,7 +71,7 @@ class _Builder:
             _READERS[kind](self, shape, node, config)
         return shape
 
-    def _checked(self, node: Node, shape: Shape) -> Shape:
+    def _wrap_function(self, node: Node, shape: Shape) -> Shape:
         """Let the node's function decide when the value has closed."""
         shape.composable = shape.text = False
         if node["type"] != "function-after":

@@ -42,15 +42,21 @@ class Stack(Scanner):
         """Read what waits for more that does not come; give the values, the last of which may be open."""
         self.read_rest()
         if len(self._containers) == 1 and self._lacks_braces:
-            self.read("}")
+            self.feed("}")
         if self._containers:
             self.documents.append(self._document)
         return self.documents
 
-    def show(self) -> Any:
-        """Build the value as far as it has arrived; `None` before anything can be shown."""
+    @property
+    def value(self) -> Any:
+        """What has arrived; closed parts are the same objects from one value to the next.
+
+        `None` before anything can be shown.
+        """
         if self._changed and self._is_typed:
-            shown = self.open_text()
+            shown: Any = NOTHING
+            if self._grows:
+                self._pieces = [shown := "".join(self._pieces)]
             for container in reversed(self._containers):
                 shown = container.show(shown)
             if shown is not NOTHING:
@@ -59,8 +65,8 @@ class Stack(Scanner):
         return self._value
 
     @property
-    def closed_items(self) -> list[Any]:
-        """The valid items of the list that is the value."""
+    def items(self) -> list[Any]:
+        """The valid items of the list that is the value, as far as they have closed."""
         return [] if self._list is None else self._list.items
 
     def key_ended(self, key: str) -> None:
@@ -154,7 +160,7 @@ class Stack(Scanner):
     def give_up(self, position: int, expected: str, text: str) -> int:
         """End the reading at a fault, or go on behind what was prose after all."""
         document = self._document
-        self.show()
+        _ = self.value
         self._containers.clear()
         if document.is_soft and not (self._is_typed and self._value is not None):
             self.step = type(self).in_prose

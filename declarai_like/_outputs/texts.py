@@ -8,7 +8,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs import quoting
-from declarai_like._outputs.containers import NOTHING
 from declarai_like._outputs.pieces import Broken, PieceReader
 
 if TYPE_CHECKING:
@@ -21,9 +20,16 @@ _ESCAPES = re.compile(rf'(?:\\(?:["\\/bfnrt]|u(?:{_HIGH}\\u{_LOW}|(?![dD][89a-fA
 _ESCAPE_BEGUN = re.compile(rf"\\(?:u(?:[0-9a-fA-F]{{0,3}}|{_HIGH}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?)?)?")
 _LONE_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _CONTROL_LETTERS = "bfnrt"
-_STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]") for quote, ends in quoting.CLOSERS.items()}
-_MEMBER_ENDS = re.compile(r'[ \t\n\r]*(?:\}|,[ \t\n\r]*"[^"\\\n]{0,60}"[ \t\n\r]*:)')
-_ITEM_ENDS = re.compile(r'[ \t\n\r]*(?:\]|,[ \t\n\r]*")')
+_STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]").search for quote, ends in quoting.CLOSERS.items()}
+# By whether a text is an item: what tells at little cost that a quote ends it, and what may still become that.
+_ENDS = {
+    False: re.compile(r'[ \t\n\r]*(?:\}|,[ \t\n\r]*"[^"\\\n]{0,60}"[ \t\n\r]*:)'),
+    True: re.compile(r'[ \t\n\r]*(?:\]|,[ \t\n\r]*")'),
+}
+_MAY_END = {
+    False: re.compile(r'[ \t\n\r]*(?:,[ \t\n\r]*(?:"[^"\\\n]{0,60}(?:"[ \t\n\r]*)?)?)?'),
+    True: re.compile(r"[ \t\n\r]*(?:,[ \t\n\r]*)?"),
+}
 _ESCAPED_IN_BLOCK = re.compile(r"\\[\\\"'/bfnrtu\n]")
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
 
@@ -35,6 +41,7 @@ class TextReader(PieceReader):
         super().__init__(step)
         self._pieces: list[str] = []
         self._quote = '"'
+        self._find_stop = _STOPS['"']
         self._is_key = self._grows = self._is_empty = False
         self._inner_quotes = 0
         self._kept_escape = self._control_letter = False
@@ -63,6 +70,7 @@ class TextReader(PieceReader):
         """Go into a text."""
         self._pieces = []
         self._quote = quote
+        self._find_stop = _STOPS[quote]
         self._is_key, self._grows = is_key, grows
         self._is_empty = True
         self._inner_quotes = 0
@@ -71,19 +79,17 @@ class TextReader(PieceReader):
         if quote != '"':
             self.note("quotes")
 
-    def open_text(self) -> Any:
-        """Give what has come of a text that grows."""
-        if not self._grows:
-            return NOTHING
-        self._pieces = ["".join(self._pieces)]
-        return self._pieces[0]
-
     def _in_text(self, text: str, position: int) -> int:
-        stop = _STOPS[self._quote].search(text, position)
+        stop = self._find_stop(text, position)
         end = len(text) if stop is None else stop.start()
         if end > position:
-            self._add(text[position:end])
-            return end
+            self._pieces.append(text[position:end])
+            self._is_empty = False
+            if self._grows:
+                self._changed = True
+            if stop is None or not self._plainly_ends(text, end):
+                return end
+            return self._end_text(end + 1)
         if stop is None:  # pragma: no cover - there is always a character to look at
             return end
         mark = stop[0]
@@ -94,6 +100,12 @@ class TextReader(PieceReader):
             self._add(mark)
             return end + 1
         return self._at_quote(text, end)
+
+    def _plainly_ends(self, text: str, position: int) -> bool:
+        """Say at little cost that a mark ends a text that is not empty, as nearly all quotes do."""
+        if text[position] != '"' or self._quote != '"':
+            return False
+        return self._is_key or _ENDS[self.text_is_item()].match(text, position + 1) is not None
 
     def _add(self, piece: str) -> None:
         self._pieces.append(piece)
@@ -107,12 +119,11 @@ class TextReader(PieceReader):
         if self._is_key:
             return self._end_text(after)
         in_array = self.text_is_item()
-        if (
-            self._quote == '"'
-            and (_ITEM_ENDS if in_array else _MEMBER_ENDS).match(text, after)
-            and not self._is_block(text, after)
-        ):
-            return self._end_text(after)
+        if self._quote == '"':
+            if _ENDS[in_array].match(text, after) and not self._is_block(text, after):
+                return self._end_text(after)
+            if not self.is_last and _MAY_END[in_array].fullmatch(text, after):
+                return -1
         if self._is_empty:
             if after == len(text) and not self.is_last:
                 return -1

@@ -57,7 +57,7 @@ def for_choice(shape: Shape, members: Sequence[Shape], tags: Mapping[str, Shape]
             return _tagged(data, tags, tag, repairs)
         if shape.validated(data, strict=True)[1] and not _may_lose_keys(data, members, repairs):
             return data
-        read, refusals = _read_as(members, data, repairs)
+        read, refusals = _read_each(members, data, repairs)
         if len(read) > 1:
             raise Refused("it can be read as several of its types")
         if read:
@@ -73,7 +73,7 @@ def _may_lose_keys(data: Any, members: Sequence[Shape], repairs: Repairs) -> boo
     return isinstance(data, (dict, list)) and any(each.opens for each in members) and not repairs.is_bare
 
 
-def _read_as(members: Sequence[Shape], data: Any, repairs: Repairs) -> tuple[list[Any], list[Refused]]:
+def _read_each(members: Sequence[Shape], data: Any, repairs: Repairs) -> tuple[list[Any], list[Refused]]:
     """Read data as each member; equal readings count once, and the fewest repairs count."""
     found: list[tuple[int, Any, Any, Repairs]] = []
     refusals: list[Refused] = []

@@ -17,7 +17,7 @@ __all__ = ["FIELD", "TITLE", "cut_blocks", "indent_of"]
 # Patterns are compiled when first used: together they cost more than the rest of the import.
 TITLE = (
     r"[ \t]*(?:(?P<inputs>Args|Arguments|Params|Parameters|Keyword Args|Keyword Arguments|Other Parameters)"
-    r"|(?P<outputs>Returns?|Yields?)|Raises?|Exceptions?|Warns?)(?P<colon>:?)[ \t]*"
+    r"|(?P<outputs>Returns?|Yields?)|(?P<exceptions>Raises?|Exceptions?|Warns?))(?P<colon>:?)[ \t]*"
 )
 _EXAMPLES_TITLE = r"[ \t]*Examples?:?[ \t]*"
 _RULE = r"[ \t]*-{3,}[ \t]*"

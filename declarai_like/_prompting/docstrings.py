@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from declarai_like._prompting.docstring_blocks import FIELD, TITLE, cut_blocks
+from declarai_like._prompting.docstring_blocks import FIELD, TITLE, cut_blocks, indent_of
 from declarai_like._prompting.examples import read_example
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Docstring", "parse_docstring"]
 
+_EXCEPTIONS = r"~?(?:\w+\.)*[A-Z]\w*(?:(?:,| or)[ \t]+~?(?:\w+\.)*[A-Z]\w*)*[ \t]*(?::|\Z)"
 _MARKER = re.compile(r"^[ \t]*(?:[:@][a-z]|>>> |[A-Z][a-z]+(?: [A-Z][a-z]+)?:?[ \t]*$)", re.MULTILINE)
 _TYPE = (
     r"(?:int|float|complex|bool|str|bytes|list|dict|tuple|set|frozenset|object|None"
@@ -118,7 +119,7 @@ class _Reader:
             self._result(None, text.strip() if colon and re.fullmatch(_TYPE, head) else body)
         elif title["outputs"]:
             self._numpy_results(body)
-        return True
+        return not title["exceptions"] or _names_exceptions(body)
 
     def _numpy_results(self, body: str) -> None:
         from docstring_parser import DocstringStyle, parse
@@ -131,6 +132,12 @@ class _Reader:
         else:
             for entry in found:
                 self._result(None, f"{entry.return_name or entry.type_name}: {entry.description}")
+
+
+def _names_exceptions(body: str) -> bool:
+    """Say whether the entries of a section are exceptions, which concern callers in Python and not the model."""
+    entries = (line for line in body.splitlines() if line.strip() and not indent_of(line))
+    return all(re.match(_EXCEPTIONS, entry) for entry in entries)
 
 
 def _parameters(kind: str, body: str) -> dict[str, str] | None:

@@ -75,7 +75,7 @@ class Field:
         found = _item(value, name.strip("\"'")) if is_item else _attribute(value, name)
         if found is _NOTHING:
             kind = type(value.instance if isinstance(value, Owner) else value).__name__
-            shown = ", ".join(_shown(value))
+            shown = ", ".join(_field_names(value))
             raise ArgumentError(
                 f"{where}: {self.source} cannot be filled: {kind} shows no {name!r}"
                 + (f", but {shown}" if shown else "")
@@ -168,7 +168,7 @@ def _attribute(value: Any, name: str) -> Any:
         return _own_attribute(value.instance, name)
     if isinstance(value, Mapping):
         return value.get(name, _NOTHING)
-    return getattr(value, name, _NOTHING) if name in _shown(value) else _NOTHING
+    return getattr(value, name, _NOTHING) if name in _field_names(value) else _NOTHING
 
 
 def _own_attribute(owner: Any, name: str) -> Any:
@@ -177,7 +177,7 @@ def _own_attribute(owner: Any, name: str) -> Any:
     return _NOTHING if callable(value) else value
 
 
-def _shown(value: Any) -> list[str]:
+def _field_names(value: Any) -> list[str]:
     """Name what a value declares: keys, fields and properties; a member of an enum its name and value."""
     from datetime import date, time, timedelta
     from enum import Enum

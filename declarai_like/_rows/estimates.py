@@ -11,7 +11,7 @@ from declarai_like._prompting.tokens import count_tokens
 from declarai_like._rows.inputs import Inputs
 from declarai_like.completions import Usage
 from declarai_like.errors import DefinitionError
-from declarai_like.middleware.rate_gate import gate_of
+from declarai_like.middleware._rate_gating import gate_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

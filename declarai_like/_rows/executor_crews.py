@@ -12,7 +12,7 @@ from declarai_like._rows.crews import ThreadCrew
 from declarai_like._rows.jobs import Job, Outcome, Performer, failed_row
 from declarai_like._rows.row_records import record_of, row_of
 from declarai_like.errors import DeclaraiError
-from declarai_like.middleware.rate_gate import RateGate
+from declarai_like.middleware._rate_gating import RateGate
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

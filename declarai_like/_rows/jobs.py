@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from declarai_like._rows.inputs import Arguments
     from declarai_like._rows.protocols import RowTask
     from declarai_like.middleware._gate_visits import GateVisit
-    from declarai_like.middleware.rate_gate import RateGate
+    from declarai_like.middleware._rate_gating import RateGate
     from declarai_like.responses import Result
 
 __all__ = ["Job", "Outcome", "Performer", "failed_row"]

@@ -12,7 +12,7 @@ from declarai_like._rows.inputs import Inputs
 from declarai_like._rows.jobs import Performer
 from declarai_like._rows.progress import Tally, show_progress
 from declarai_like.errors import DefinitionError
-from declarai_like.middleware.rate_gate import RateGate
+from declarai_like.middleware._rate_gating import RateGate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator

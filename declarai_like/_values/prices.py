@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from declarai_like.completions import Usage
 
-__all__ = ["detail", "price", "price_list", "told_price"]
+__all__ = ["detail", "price", "price_list", "reported_price"]
 
 _PROVIDERS = {"azure-openai": "azure"}
 """Names of providers that differ from ours."""
@@ -26,7 +26,7 @@ def price(
     name or, before it, by its address. Where neither is told, the model's name says who makes it.
     """
     usages = list(usages)
-    told = [None if usage is None else told_price(usage) for usage in usages]
+    told = [None if usage is None else reported_price(usage) for usage in usages]
     if usages and None not in told:
         return sum(price for price in told if price is not None)
     prices = price_list()
@@ -49,7 +49,7 @@ def price(
     return total
 
 
-def told_price(usage: Usage) -> float | None:
+def reported_price(usage: Usage) -> float | None:
     """Give what the provider says that an answer has cost: OpenRouter, DeepInfra and Perplexity do."""
     cost = usage.details.get("cost")
     if isinstance(cost, dict):

@@ -7,7 +7,6 @@ One accumulator serves streams and whole answers alike: a whole body is read as 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from declarai_like._texts import has_surrogates
@@ -16,7 +15,7 @@ from declarai_like._values.outcomes import outcome_of
 from declarai_like._wire.choices import ChoiceState, Step
 from declarai_like._wire.deltas import choices_of, delta_of, text_of
 from declarai_like._wire.metadata import update_metadata
-from declarai_like._wire.provider_errors import error_in_choice, error_of, refused_answer
+from declarai_like._wire.provider_errors import error_in_choice, error_of, excerpt, refused_answer
 from declarai_like._wire.snapshots import completion_of
 from declarai_like.errors import (
     EmptyResponse,
@@ -266,7 +265,7 @@ class Accumulator:
             raise EmptyResponse("expected an answer, got nothing: the provider ended it before the first chunk")
         if not self._states:
             raise InvalidResponse(
-                f"expected an answer, got no choice of one but {_shown(self._without_choices)}: "
+                f"expected an answer, got no choice of one but {excerpt(self._without_choices)}: "
                 "the provider's format is another one, or it has failed without a word",
                 phase="first_chunk",
                 body=self._without_choices,
@@ -335,7 +334,3 @@ class Accumulator:
 def _is_message(raw: Chunk) -> bool:
     """Say whether a chunk is a whole answer: it brings messages and no deltas."""
     return all(delta_of(choice) is choice.get("message") for _, choice in choices_of(raw))
-
-
-def _shown(raw: Chunk | None) -> str:
-    return json.dumps(raw, ensure_ascii=False, default=repr)[:200]

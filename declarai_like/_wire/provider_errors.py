@@ -28,6 +28,7 @@ __all__ = [
     "code_of",
     "error_in_choice",
     "error_of",
+    "excerpt",
     "is_error_document",
     "is_plain",
     "message_of",
@@ -166,7 +167,7 @@ def _is_fine(code: Any) -> bool:
 
 def _provider_error(told: Any, raw: Mapping[str, Any]) -> ProviderError:
     told = told[0] if isinstance(told, list) and told else told
-    facts = told if isinstance(told, dict) else {"message": told if isinstance(told, str) else _shown(told)}
+    facts = told if isinstance(told, dict) else {"message": told if isinstance(told, str) else excerpt(told)}
     inner = facts.get("error")
     facts = inner if isinstance(inner, dict) else facts
     code = code_of(facts)
@@ -217,11 +218,12 @@ def message_of(facts: Mapping[str, Any]) -> str:
         if told and isinstance(told, str):
             return told
         if told and name == "detail" and isinstance(told, (list, dict)):
-            return _shown(told)
+            return excerpt(told)
     return ""
 
 
-def _shown(data: Any) -> str:
+def excerpt(data: Any) -> str:
+    """Give the beginning of what came, as JSON, for a message."""
     return json.dumps(data, ensure_ascii=False, default=repr)[:200]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -115,8 +114,10 @@ def _duration(told: str) -> float | None:
 
 def _until(told: str) -> float | None:
     """Read a date of HTTP or of ISO 8601: the seconds until then, 0 for one that is over."""
+    from email.utils import parsedate_to_datetime
+
     try:
-        when = email.utils.parsedate_to_datetime(told)
+        when = parsedate_to_datetime(told)
     except (TypeError, ValueError):  # the former from Python 3.10 before 3.10.3
         try:
             when = datetime.fromisoformat(told.strip().replace("Z", "+00:00"))

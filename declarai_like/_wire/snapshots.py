@@ -39,8 +39,11 @@ class PartialView:
         if partials is None or end < self._seen:  # an earlier step is asked for: read again from the start
             self._partials = partials = self._output.partials()
             self._seen = 0
-        for piece in self._text.pieces[self._seen : end]:
-            partials.feed(piece)
+        if end - self._seen == 1:
+            partials.feed(self._text.pieces[self._seen])
+        else:
+            for piece in self._text.pieces[self._seen : end]:
+                partials.feed(piece)
         self._seen = end
         return partials
 

@@ -46,7 +46,7 @@ class Spoken:
     def chunks(self, request: Request) -> Iterator[dict[str, Any]]:
         """Spell the chunks of a stream; each choice that was asked for says the same, by turns."""
         kind = "chat.completion.chunk" if request.kind == "chat" else "text_completion"
-        for choice in self._steps() if request.kind == "chat" else self._continued():
+        for choice in self._steps() if request.kind == "chat" else self._completion_choices():
             for index in _indexes(request):
                 yield _object(kind, request, [{"index": index, **choice}])
         if self.usage is not None:
@@ -82,7 +82,7 @@ class Spoken:
         if self.finish_reason is not None:
             yield {"delta": {}, "finish_reason": self.finish_reason}
 
-    def _continued(self) -> Iterator[dict[str, Any]]:
+    def _completion_choices(self) -> Iterator[dict[str, Any]]:
         """Give the choices of a continued text's stream."""
         for piece in self.content:
             yield {"text": piece, "logprobs": None, "finish_reason": None}

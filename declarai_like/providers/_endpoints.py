@@ -14,8 +14,8 @@ from declarai_like.providers._secrets import (
     client_secrets,
     header_secrets,
     is_secret_name,
+    public_address,
     redactor_of,
-    shown_address,
 )
 from declarai_like.providers.base import Secret
 
@@ -101,23 +101,23 @@ class Endpoint:
     @property
     def base_url(self) -> str | None:
         """The address that was given, as it may be shown: without its password and parameters."""
-        return None if self._base_url is None else shown_address(self._base_url)
+        return None if self._base_url is None else public_address(self._base_url)
 
     @property
     def where(self) -> str:
         """The provider and its address, for messages."""
-        return f"{self.name} at {self._shown_address}"
+        return f"{self.name} at {self._public_address}"
 
     @property
-    def _shown_address(self) -> str:
+    def _public_address(self) -> str:
         official = next((client for client in self._official if client is not None), None)
-        return shown_address(self.address if official is None else str(official.base_url))
+        return public_address(self.address if official is None else str(official.base_url))
 
     @property
     def origin(self) -> dict[str, Any] | None:
         """The provider and its address, as the `state` of a reply names them."""
         try:
-            return {"provider": self.name, "base_url": self._shown_address}
+            return {"provider": self.name, "base_url": self._public_address}
         except ConfigurationError:  # told when it is asked
             return None
 
@@ -221,7 +221,7 @@ class Endpoint:
         headers = {name: value for name, value in headers.items() if not is_secret_name(name)}
         state |= {"_key": None, "_headers": headers, "_http_clients": (None, None), "_official": (None, None)}
         if self._base_url and any(address_secrets(self._base_url)):
-            state |= {"_base_url": shown_address(self._base_url), "_lost_login": True}
+            state |= {"_base_url": public_address(self._base_url), "_lost_login": True}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from functools import cache
 from typing import Any
 
@@ -42,6 +41,8 @@ def _limits(library: Any) -> Any:
 
 def keep_alive(stream: Any) -> None:
     """Have the system probe a connection while it is silent, so that one that is dead is known to be."""
+    import socket
+
     connection = stream.get_extra_info("socket")
     if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
         return

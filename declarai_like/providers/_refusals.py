@@ -63,12 +63,12 @@ class LearningEndpoint(Endpoint):
         if waits.began:
             return
         redact = partial(self._redact, key)
-        got = f"{decoder.shown()!r} ({_kind(response, redact)})" if decoder.begin else "nothing"
+        got = f"{decoder.excerpt()!r} ({_kind(response, redact)})" if decoder.begin else "nothing"
         raise EmptyResponse(
             f"expected an event stream, got {got}: {_advice(response, redact)}",
             status=response.status_code,
             phase="first_chunk",
-            body=decoder.shown(),
+            body=decoder.excerpt(),
         )
 
     def _refuse(

@@ -21,8 +21,8 @@ __all__ = [
     "client_secrets",
     "header_secrets",
     "is_secret_name",
+    "public_address",
     "redactor_of",
-    "shown_address",
 ]
 
 MASK = "**********"
@@ -100,7 +100,7 @@ def client_secrets(client: Any) -> Iterator[str]:
 
 def check_address(address: str) -> None:
     """Raise `ConfigurationError` for an address without `http://` or `https://`, or without a host."""
-    shown = shown_address(address)
+    shown = public_address(address)
     try:
         parts = urlsplit(address)
         fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -110,7 +110,7 @@ def check_address(address: str) -> None:
         raise ConfigurationError(f"expected an address as https://host/v1, got {shown!r}: check the base_url")
 
 
-def shown_address(address: str) -> str:
+def public_address(address: str) -> str:
     """Give an address without login and parameters, for messages."""
     try:
         parts = urlsplit(address)

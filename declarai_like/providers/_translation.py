@@ -55,13 +55,15 @@ def translate_error(error: Exception, *, where: str, redact: Redact, waits: Wait
             phase=waits.phase,
         )
     if names & _NETWORK:
-        return _lost(root, cause_of(error), where, redact, waits)
+        return _connection_error(root, cause_of(error), where, redact, waits)
     # Nothing of the network: a parameter that is no JSON, an HTTP client of another library, a key with a line break.
     words = redact(str(root)) or type(root).__name__
     return errors.ConfigurationError(f"the request to {where} could not be made: {type(root).__name__}: {words}")
 
 
-def _lost(root: BaseException, cause: OSError | None, where: str, redact: Redact, waits: Waits) -> errors.DeclaraiError:
+def _connection_error(
+    root: BaseException, cause: OSError | None, where: str, redact: Redact, waits: Waits
+) -> errors.DeclaraiError:
     """Tell a connection that could not be made, or broke: in the words of the network where it has any."""
     name = type(root).__name__
     if name in _WRONG_ADDRESS:

@@ -46,7 +46,7 @@ class Waits:
     connection alive nor the time that the reader takes for a chunk change it.
     """
 
-    __slots__ = ("_idle", "_read", "_stream", "_told", "_until", "_whole", "heard", "phase")
+    __slots__ = ("_idle", "_limits", "_read", "_stream", "_until", "_whole", "heard", "phase")
 
     def __init__(self, limits: Limits, *, streaming: bool) -> None:
         now = monotonic()
@@ -58,7 +58,7 @@ class Waits:
         self._idle = finite(limits.idle) if streaming else None
         self._until = None if first is None else now + first
         self._whole = None if timeout is None else now + timeout
-        self._told = limits
+        self._limits = limits
         self._stream: Any = None
 
     @property
@@ -94,7 +94,7 @@ class Waits:
 
     def over(self) -> str:
         """Say which limit a wait that was too long has met, and what to do."""
-        limits = self._told
+        limits = self._limits
         if self.is_over:
             timeout = limits.timeout if limits.timeout_set is None else limits.timeout_set
             return f"the whole call took longer than {timeout} s: raise timeout="
@@ -118,14 +118,14 @@ class Waits:
 
     def reads_from(self, stream: Any) -> None:
         """Have this connection cut when the reader hangs up, which wakes the thread that waits for it."""
-        hang_up = self._told.hang_up
+        hang_up = self._limits.hang_up
         if hang_up is not None and stream is not None:
             hang_up.arm(partial(_cut, stream))
 
     def detach(self) -> None:
         """Let go of the connection, before it may serve another request."""
-        if self._told.hang_up is not None:
-            self._told.hang_up.disarm()
+        if self._limits.hang_up is not None:
+            self._limits.hang_up.disarm()
         if self._stream is not None:
             self._stream.read = self._read
             self._stream = None

@@ -238,8 +238,8 @@ def _chunk(step: Any, before: Any) -> dict[str, Any]:
     raw = step.raw_response
     if any("delta" in choice for choice in raw.get("choices") or ()):
         return dict(raw)
-    told = ("", "", "", ()) if before is None else _said(before)
-    text, refusal, reasoning, calls = _said(step)
+    told = ("", "", "", ()) if before is None else _texts_of(before)
+    text, refusal, reasoning, calls = _texts_of(step)
     delta: dict[str, Any] = {"content": text.removeprefix(told[0])}
     if refusal:
         delta["refusal"] = refusal.removeprefix(told[1])
@@ -251,7 +251,7 @@ def _chunk(step: Any, before: Any) -> dict[str, Any]:
     return {"object": "chat.completion.chunk", "model": step.model, "choices": [choice], **_usage(step)}
 
 
-def _said(step: Any) -> tuple[str, str, str, tuple[Any, ...]]:
+def _texts_of(step: Any) -> tuple[str, str, str, tuple[Any, ...]]:
     return step.response, step.refusal or "", step.reasoning or "", step.tool_calls
 
 
@@ -282,7 +282,7 @@ def register_llm(provider: str, llm_cls: Callable[..., Any] | None = None, *, mo
     return register
 
 
-def _opened(value: Any) -> Any:
+def _reveal(value: Any) -> Any:
     """Give a key of one's own model as it was told."""
     return value.reveal() if isinstance(value, Secret) else value
 
@@ -293,7 +293,7 @@ def registered(provider: str, model: str, settings: Mapping[str, Any]) -> Provid
     if factory is None:
         known = sorted({"anthropic", "openai", "azure-openai", "google", "local", *(name for name, _ in REGISTERED)})
         raise ConfigurationError(f"unknown provider {provider!r}: expected one of {', '.join(known)}")
-    built = factory(model=model, **{name: _opened(value) for name, value in settings.items()})
+    built = factory(model=model, **{name: _reveal(value) for name, value in settings.items()})
     if isinstance(built, Provider):
         return built
     if not callable(getattr(built, "predict", None)):

@@ -11,31 +11,17 @@ from declarai_like.errors import ConfigurationError, OutputError
 from declarai_like.messages import MessageRole
 from declarai_like.providers._answers import Spoken, pieces_of, usage_of
 from declarai_like.providers._samples import Sampler, sentences
-from declarai_like.providers.openai import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
     from declarai_like._outputs.output import Output
     from declarai_like.errors import ProviderError
-    from declarai_like.providers.base import Provider
     from declarai_like.requests import Request
 
-__all__ = ["OfflineProvider", "is_offline", "or_offline"]
+__all__ = ["OfflineProvider"]
 
 _TRIES = 20
-
-
-def is_offline() -> bool:
-    """Say whether the environment wants no model to be asked: `DECLARAI_OFFLINE` is set, and not to `0`."""
-    return environment("DECLARAI_OFFLINE") not in {None, "0"}
-
-
-def or_offline(provider: Provider) -> Provider:
-    """Give a provider, or one that makes its answers up if the environment wants no model to be asked."""
-    if not is_offline():
-        return provider
-    return OfflineProvider(name=provider.name, model=provider.model, streaming=provider.streaming)
 
 
 class OfflineProvider:
@@ -59,11 +45,11 @@ class OfflineProvider:
 
     def send(self, request: Request) -> dict[str, Any]:
         """Make up a whole answer."""
-        return self._spoken(request).body(request)
+        return self._make_reply(request).body(request)
 
     def stream(self, request: Request) -> Generator[dict[str, Any], None, None]:
         """Make up an answer and give it in pieces."""
-        yield from self._spoken(request).chunks(request)
+        yield from self._make_reply(request).chunks(request)
         yield DONE
 
     async def asend(self, request: Request) -> dict[str, Any]:
@@ -75,14 +61,14 @@ class OfflineProvider:
         for chunk in self.stream(request):
             yield chunk
 
-    def _spoken(self, request: Request) -> Spoken:
+    def _make_reply(self, request: Request) -> Spoken:
         asked = (request.model, request.messages, request.prompt, sorted(request.params.items()))
         random = Random(f"{self.seed} {asked!r}")  # noqa: S311 - no secret, only a choice
         if _may_call(request):
-            calls = tuple(_made_up_call(tool, random, number) for number, tool in enumerate(request.tools))
+            calls = tuple(_sample_call(tool, random, number) for number, tool in enumerate(request.tools))
             return Spoken(tool_calls=calls, finish_reason="tool_calls", usage=usage_of(request, ()))
         output = request.output
-        text = sentences(random) if output is None or output.is_text else _made_up(output, random)
+        text = sentences(random) if output is None or output.is_text else _sample_answer(output, random)
         pieces = pieces_of(text)
         return Spoken(content=pieces, usage=usage_of(request, pieces))
 
@@ -98,7 +84,7 @@ def _may_call(request: Request) -> bool:
     return last is not None and last.role != MessageRole.tool
 
 
-def _made_up_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple[str, str, str]:
+def _sample_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple[str, str, str]:
     """Call a tool with arguments that fit its schema."""
     function = tool.get("function", {})
     schema = function.get("parameters") or {"type": "object", "properties": {}}
@@ -106,7 +92,7 @@ def _made_up_call(tool: Mapping[str, Any], random: Random, number: int) -> tuple
     return str(function.get("name", "")), arguments, f"call_{number}"
 
 
-def _made_up(output: Output[Any], random: Random) -> str:
+def _sample_answer(output: Output[Any], random: Random) -> str:
     """Make up a value that passes the type's own validators; raises `ConfigurationError` if none is found."""
     for number in range(_TRIES):
         text = json.dumps(Sampler(output.schema, random, number_keys=number % 2 == 1).sample())

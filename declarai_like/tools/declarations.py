@@ -204,8 +204,8 @@ def tool(function: Any = None, /, **told: Any) -> Any:
         )
     options = ToolOptions(**told)
     if function is None:
-        return lambda declared: _checked(declared, options)
-    return _checked(function, options)
+        return lambda declared: _build_tool(declared, options)
+    return _build_tool(function, options)
 
 
 def read_tool(source: Any) -> Tool[Any, Any]:
@@ -215,10 +215,10 @@ def read_tool(source: Any) -> Tool[Any, Any]:
         return source
     if isinstance(source, type):
         raise DefinitionError(f"expected a function, a method or a task as a tool, got the class {source.__name__}")
-    return _checked(source, ToolOptions())
+    return _build_tool(source, ToolOptions())
 
 
-def _checked(source: Any, options: ToolOptions) -> Tool[Any, Any]:
+def _build_tool(source: Any, options: ToolOptions) -> Tool[Any, Any]:
     options.check(getattr(source, "__name__", None) or repr(source))
     if getattr(source, "is_declarai", False) and hasattr(source, "prepare_call"):
         return _tool_of_task(source, options)

@@ -408,7 +408,7 @@ def test_what_failed_and_what_was_refused_costs_nothing(server, ask):
         assert spent.usd == 0
     with declarai.limits(usd=1, requests=0) as spent, pytest.raises(LimitExceeded, match="requests=0"):
         ask()()
-    assert (spent.usd, spent.purse.promised) == (0, 0)
+    assert (spent.usd, spent.purse.reserved) == (0, 0)
 
 
 def test_price_that_nobody_knows_is_refused_unless_it_is_ignored(server, openai, way):
@@ -461,7 +461,7 @@ def test_cost_that_is_being_settled_is_overlooked_at_no_line(server, openai):
             return None
 
         def look(*_):
-            seen.append(spent.purse.promised + spent.usd)
+            seen.append(spent.purse.reserved + spent.usd)
             return look
 
         return look

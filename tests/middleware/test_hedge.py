@@ -163,7 +163,7 @@ def test_budgets_count_both_and_allow_no_more(server, other, openai, backup):
     task = openai(model="gpt-4o").task(middlewares=[hedge(backup, after=0.01, share=1)])(tell)
     with declarai.limits(requests=3, usd=1, unknown="ignore") as spent:
         assert [task("x"), task("x")] == ["other", "first"]
-    assert (spent.requests, spent.purse.promised) == (3, 0)
+    assert (spent.requests, spent.purse.reserved) == (3, 0)
 
 
 def test_a_backup_that_is_given_up_is_counted_by_its_prompt(server, other, openai, http):
@@ -182,7 +182,7 @@ def test_a_backup_that_is_given_up_is_counted_by_its_prompt(server, other, opena
         opening.start()
         assert task("word " * 4_000) == "first"
         opening.join()
-    assert (spent.usd > 0.01, spent.purse.promised) == (True, 0)
+    assert (spent.usd > 0.01, spent.purse.reserved) == (True, 0)
 
 
 def test_a_call_keeps_to_its_time(server, other, backup, ask):

@@ -102,6 +102,23 @@ def test_every_style_says_the_same(doc):
     )
 
 
+@pytest.mark.parametrize("title", ["Raises:", "Raise:", "Exceptions:", "Warns:", "Raises\n------"])
+@pytest.mark.parametrize(
+    "entry", ["ValueError: never", "errors.LimitExceeded: never", "KeyError, OSError: never", "A or B: never", "Never"]
+)
+def test_exceptions_are_for_callers_in_python(title, entry):
+    assert parse_docstring(f"Score\n\n{title}\n    {entry}\n        not even then\n").text == "Score"
+
+
+@pytest.mark.parametrize("title", ["Raises:", "Exceptions:", "Warns:", "Raises\n------"])
+@pytest.mark.parametrize(
+    "entry", ["List each raise in pay.", "raises: in percent", "ValueError: never\n    A word of your own"]
+)
+def test_a_section_of_that_name_without_exceptions_is_text(title, entry):
+    doc = f"Score\n\n{title}\n    {entry}"
+    assert parse_docstring(doc).text == doc
+
+
 def test_a_field_goes_on_over_several_lines():
     doc = """Score
     :param ticket: the e-mail

@@ -16,8 +16,8 @@ from declarai_like.providers._secrets import (
     client_secrets,
     header_secrets,
     is_secret_name,
+    public_address,
     redactor_of,
-    shown_address,
 )
 from declarai_like.testing import error_reply, text_reply
 
@@ -94,7 +94,7 @@ def test_parts_of_headers_are_secrets_too():
     ],
 )
 def test_an_address_is_shown_without_login_and_parameters(address, shown):
-    assert shown_address(address) == shown
+    assert public_address(address) == shown
 
 
 def test_an_address_holds_secrets():

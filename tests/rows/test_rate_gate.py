@@ -14,7 +14,7 @@ from declarai_like.middleware import rate_gate
 from declarai_like.middleware._buckets import Bucket, Episodes
 from declarai_like.middleware._gate_visits import GateVisit
 from declarai_like.middleware._gates import Gate
-from declarai_like.middleware.rate_gate import gate_of
+from declarai_like.middleware._rate_gating import gate_of
 from declarai_like.testing import FakeLLM, LLMServer, error_reply, reply, text_reply
 
 OPENAI = {

@@ -29,7 +29,8 @@ from declarai_like.errors import (
     StreamInterrupted,
 )
 from declarai_like.messages import MessageRole
-from declarai_like.providers.offline import OfflineProvider, is_offline
+from declarai_like.providers._offline_mode import is_offline
+from declarai_like.providers.offline import OfflineProvider
 from declarai_like.testing import FakeLLM, chunks, cut, refusal, reply, tool_call, truncated
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}

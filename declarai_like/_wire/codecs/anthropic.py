@@ -106,7 +106,7 @@ class MessageDecoder(StreamDecoder):
         elif kind == "content_block_stop":
             yield _chunk(event, self._blocks.close(event.get("index")))
         elif kind == "message_delta":
-            yield from self._end(event, {**self._stop, **_known(event.get("delta"))})
+            yield from self._end(event, {**self._stop, **_ending_of(event.get("delta"))})
         elif kind == "message_stop":
             yield from self._end(event, self._stop, is_last=True)
             yield DONE
@@ -136,7 +136,7 @@ class MessageDecoder(StreamDecoder):
                     phase="stream",
                 )
             return _chunk(event, {})
-        self._started, self._id, self._stop = True, message.get("id"), _known(message)
+        self._started, self._id, self._stop = True, message.get("id"), _ending_of(message)
         delta: dict[str, Any] = {"role": "assistant"}
         for index, block in enumerate(_content(message)):
             _join(delta, self._blocks.open(index, block))
@@ -317,7 +317,7 @@ def _content(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [block for block in blocks if isinstance(block, dict) and isinstance(block.get("type"), str)]
 
 
-def _known(told: Any) -> dict[str, Any]:
+def _ending_of(told: Any) -> dict[str, Any]:
     """Give what is told of a message's end."""
     names = ("stop_reason", "stop_details")
     return {name: told[name] for name in names if _mapping(told).get(name) is not None}

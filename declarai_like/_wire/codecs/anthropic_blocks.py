@@ -110,7 +110,7 @@ class Block:
             block["input"] = json_or_none(told)
         return block
 
-    def kept(self) -> dict[str, Any]:
+    def for_state(self) -> dict[str, Any]:
         """Give what the state has of the block: not what the message has by itself, its text and its calls."""
         if self.call is not None:
             return {"type": "tool_use", "id": self.start.get("id")}
@@ -188,7 +188,7 @@ class Blocks:
         """Give what goes back with the next turn; `None` where the text and the calls are all there is."""
         if all(block.is_plain for block in self._all):
             return None
-        return {"content": [block.kept() for block in self._all if block.is_whole(truncated=truncated)]}
+        return {"content": [block.for_state() for block in self._all if block.is_whole(truncated=truncated)]}
 
 
 def _as_json(value: Any) -> str:

@@ -130,7 +130,7 @@ class Decoder(Protocol):
         """Give the chunks that a connection has left unfinished when it broke, if they are whole; never raises."""
         ...
 
-    def shown(self) -> str:
+    def excerpt(self) -> str:
         """Give the beginning of the answer, for a message."""
         ...
 

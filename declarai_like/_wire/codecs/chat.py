@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.requests import Request
 
+_MISPLACED = frozenset({400, 404})
 _PATHS = {"chat": "/chat/completions", "completion": "/completions"}
 _LF, _CR = b"\n\r"  # a byte is found faster by its number
 _IS_ERROR_EVENT = re.compile("error|exception|fail", re.IGNORECASE).search
@@ -177,7 +177,7 @@ class ChatCodec:
 def _is_responses_only(status: int, refusal: Refusal) -> bool:
     """Say whether a refusal names the Responses API as the way to ask this model."""
     words = refusal.message.lower()
-    return status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND) and "v1/responses" in words
+    return status in _MISPLACED and "v1/responses" in words
 
 
 def encode_message(message: Message, origin: Origin) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class StreamDecoder:
         """Give the chunk that a connection has left without its blank line when it broke, if its data is whole."""
         return [] if self._document is not None else [chunk for chunk in self.close() if chunk is not DONE]
 
-    def shown(self) -> str:
+    def excerpt(self) -> str:
         """Give the beginning of the answer, for a message."""
         return show_beginning(self.begin, self._redact)
 

@@ -33,19 +33,19 @@ class Calls:
     """The calls of a conversation so far: what a result has to say of the call that it answers."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[int, str, bool]] = {}
+        self._calls: dict[str, tuple[int, str, bool]] = {}
 
     def note(self, call_id: str, name: str, *, tells_id: bool) -> None:
         """Note a call that is sent, and whether its id is."""
-        self._told[call_id] = (len(self._told), name, tells_id)
+        self._calls[call_id] = (len(self._calls), name, tells_id)
 
     def place(self, call_id: str) -> int:
         """Give which call of the conversation this was: results without an id are told apart by their order."""
-        return self._told[call_id][0] if call_id in self._told else len(self._told)
+        return self._calls[call_id][0] if call_id in self._calls else len(self._calls)
 
     def head(self, call_id: str, name: str) -> dict[str, Any]:
         """Give the name and the id by which the result of a call is sent."""
-        _, called, tells_id = self._told.get(call_id, (0, name, True))
+        _, called, tells_id = self._calls.get(call_id, (0, name, True))
         return {**({"id": call_id} if tells_id else {}), "name": called}
 
 

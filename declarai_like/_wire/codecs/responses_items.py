@@ -26,12 +26,12 @@ Delta = dict[str, Any]
 class OutputItems:
     """The items of one answer, each known by its place alone: some servers give it another id with every event."""
 
-    __slots__ = ("_annotated", "_calls", "_done", "_thinks", "_thought", "_told", "opened")
+    __slots__ = ("_annotated", "_calls", "_done", "_known_pieces", "_thinks", "_thought", "opened")
 
     def __init__(self) -> None:
         self.opened: dict[int, Mapping[str, Any]] = {}
         self._done: dict[int, dict[str, Any]] = {}
-        self._told: dict[tuple[str, int, int], list[str]] = {}
+        self._known_pieces: dict[tuple[str, int, int], list[str]] = {}
         """What deltas have brought, by kind of text, item and part."""
         self._annotated: dict[tuple[int, int], int] = {}
         """How many annotations of a part have been told."""
@@ -48,7 +48,7 @@ class OutputItems:
 
     def pieces(self, item: int, part: int) -> list[str] | None:
         """Give the pieces of a text of the answer that is under way; `None` for any other text."""
-        return self._told.get(("text", item, part)) if self._field_of(item) == "content" else None
+        return self._known_pieces.get(("text", item, part)) if self._field_of(item) == "content" else None
 
     def open(self, index: int, item: Mapping[str, Any]) -> Delta:
         """Begin an item; a call that has its arguments already tells them."""
@@ -61,7 +61,7 @@ class OutputItems:
             return {}
         if kind in _REASONING and self._thinks.setdefault(index, kind) != kind:
             return {}
-        self._told.setdefault((kind, index, part), []).append(piece)
+        self._known_pieces.setdefault((kind, index, part), []).append(piece)
         return self._tell(kind, index, part, piece)
 
     def finish(self, kind: str, index: int, part: int, whole: Any) -> Delta:
@@ -71,7 +71,7 @@ class OutputItems:
         """
         if not isinstance(whole, str):
             return {}
-        known = "".join(self._told.get((kind, index, part), ()))
+        known = "".join(self._known_pieces.get((kind, index, part), ()))
         if whole.startswith(known):
             return self.add(kind, index, part, whole[len(known) :])
         if kind in _REASONING:  # shown to people only; some servers tidy it up
@@ -149,7 +149,7 @@ class OutputItems:
         told = item.get(field)
         arguments = told if isinstance(told, str) else ""
         if arguments:
-            self._told["arguments", index, 0] = [arguments]
+            self._known_pieces["arguments", index, 0] = [arguments]
         call = {"index": slot, "id": item.get("call_id"), "type": kind}
         return {"tool_calls": [{**call, "function": {"name": item.get("name"), "arguments": arguments}}]}
 

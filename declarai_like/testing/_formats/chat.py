@@ -22,11 +22,11 @@ class ChatFormat:
 
     def whole(self, spoken: Spoken, body: Mapping[str, Any], signature: str | None) -> dict[str, Any]:
         """Spell a whole answer."""
-        return _signed(spoken, signature).body(_asked(body))
+        return _append_signature(spoken, signature).body(_request_of(body))
 
     def writes(self, spoken: Spoken, body: Mapping[str, Any], signature: str | None) -> Iterator[bytes]:
         """Spell the events of a stream."""
-        yield from map(sse, _signed(spoken, signature).chunks(_asked(body)))
+        yield from map(sse, _append_signature(spoken, signature).chunks(_request_of(body)))
         if spoken.finish_reason is not None:
             yield DONE
 
@@ -45,10 +45,10 @@ class ChatFormat:
         return {"error": {"message": words, "type": "invalid_request_error", "param": None, "code": None}}
 
 
-def _asked(body: Mapping[str, Any]) -> Request:
+def _request_of(body: Mapping[str, Any]) -> Request:
     kind: Any = "completion" if "prompt" in body else "chat"
     return Request(model=str(body.get("model")), kind=kind, prompt=body.get("prompt"), params={"n": body.get("n")})
 
 
-def _signed(spoken: Spoken, signature: str | None) -> Spoken:
+def _append_signature(spoken: Spoken, signature: str | None) -> Spoken:
     return spoken if signature is None else replace(spoken, reasoning=(*spoken.reasoning, "\n", signature))

@@ -201,7 +201,7 @@ def test_white_space_without_end_is_no_document():
 def test_beginning_is_kept_for_a_message():
     decoder = ChunkDecoder()
     list(decoder.feed(b"<!doctype html>" + b"x" * 1000))
-    assert decoder.shown() == "<!doctype html>" + "x" * 185
+    assert decoder.excerpt() == "<!doctype html>" + "x" * 185
 
 
 @pytest.mark.parametrize(
