@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -37,8 +37,7 @@ class Rows(Iterator["Row[T]"], Generic[T]):
     """
 
     def __init__(self, task: RowTask[T], rows: Iterable[Any], settings: Settings) -> None:
-        if not isinstance(rows, Iterable):
-            raise DefinitionError(f"expected an iterable of rows, got {type(rows).__name__}")
+        _require_rows(rows, Iterable)
         self._steps = _run(task, rows, settings)
 
     def __iter__(self) -> Self:
@@ -69,8 +68,7 @@ class AsyncRows(AsyncIterator["Row[T]"], Generic[T]):
     """
 
     def __init__(self, task: RowTask[T], rows: Iterable[Any] | AsyncIterable[Any], settings: Settings) -> None:
-        if not isinstance(rows, (Iterable, AsyncIterable)):
-            raise DefinitionError(f"expected an iterable of rows, got {type(rows).__name__}")
+        _require_rows(rows, Iterable, AsyncIterable)
         if settings.executor is not None:
             raise DefinitionError("executor= is an option of map, not of amap: its futures are waited for in a thread")
         self._steps = _arun(task, rows, settings)
@@ -182,6 +180,16 @@ async def _astart(course: Course[T], crew: TaskCrew[T], source: AsyncIterator[An
         job = course.begin(raw)
         if job is not None:
             crew.start(job)
+
+
+def _require_rows(rows: Any, *kinds: type[Any]) -> None:
+    """Refuse what is no iterable, and what is one of something else than rows."""
+    is_other = isinstance(rows, (str, bytes, Mapping)) or (hasattr(rows, "columns") and hasattr(rows, "shape"))
+    if is_other or not isinstance(rows, kinds):
+        raise DefinitionError(
+            f"expected an iterable of rows, got {type(rows).__name__}: give one row as [row], "
+            "and a DataFrame to task.frame(column=...)"
+        )
 
 
 def _performer(task: RowTask[T], settings: Settings) -> Performer[T]:

@@ -36,8 +36,7 @@ class GateVisit:
         self._gate_of = gate_of
         self._timeout = timeout
         self._started = time.monotonic()
-        self._refused_at: float | None = None
-        self._waited = 0.0
+        self._waited = self._refused_wait = 0.0
         self.refusals = 0
         """How often the provider said that it was too much; these are no attempts of the call."""
 
@@ -49,15 +48,14 @@ class GateVisit:
         gated = GatedProvider(provider, self._gate_of(provider, request.model), self)
         return (yield from send(request.replace(provider=gated)))
 
-    def count_wait(self, seconds: float) -> None:
-        """Note that so long nothing was asked."""
+    def count_wait(self, seconds: float, *, is_closed: bool) -> None:
+        """Note that so long nothing was asked, and whether that was because somebody was refused."""
         self._waited += seconds
+        self._refused_wait += seconds * is_closed
 
-    def has_waited_enough(self, error: RateLimited, now: float) -> bool:
-        """Note a refusal; say whether it is one too many."""
-        self.refusals += 1
-        self._refused_at = now if self._refused_at is None else self._refused_at
-        return now + (error.retry_after or 0.0) - self._refused_at > LONGEST_WAIT
+    def has_waited_enough(self, seconds: float) -> bool:
+        """Say whether it would be too much to wait for so long because of refusals."""
+        return self._refused_wait + seconds > LONGEST_WAIT
 
     def shorten(self, request: Request, gate: Gate) -> Request:
         """Give the request as it is sent: with the time that the call has left, and heard by the gate."""
@@ -152,8 +150,15 @@ class GatedProvider(WrappedProvider):
         """Give how long to wait, again and again, until the request may go."""
         while (seconds := self._gate.wait_of(turn, time.monotonic())) > 0:
             began = time.monotonic()
+            closed = self._gate.closed_for(began)
+            if self._visit.has_waited_enough(closed):
+                raise RateLimited(
+                    f"{self.name} has refused too many requests, and none may be sent for {closed:.0f} s: "
+                    "this one was not sent",
+                    retry_after=closed,
+                )
             yield seconds
-            self._visit.count_wait(time.monotonic() - began)
+            self._visit.count_wait(time.monotonic() - began, is_closed=closed > 0)
         if _is_left(request):
             raise _left_error()
 
@@ -173,12 +178,12 @@ class GatedProvider(WrappedProvider):
         try:
             yield hear
         except RateLimited as error:
-            now = time.monotonic()
-            if not error.retryable:  # no quota is left: waiting does not help
+            if turn.sent_at is None or not error.retryable:  # it was not sent, or no quota is left
                 self._gate.abandon(turn)
                 raise
-            self._gate.refuse(turn, error.retry_after, now)
-            if not is_refused or self._visit.has_waited_enough(error, now):
+            self._visit.refusals += 1
+            self._gate.refuse(turn, error.retry_after, time.monotonic())
+            if not is_refused or self._visit.has_waited_enough(error.retry_after or 0.0):
                 raise
         except BaseException:
             self._gate.abandon(turn)

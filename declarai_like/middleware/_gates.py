@@ -39,7 +39,8 @@ class Pass:
     ready_at: float
     estimate: int
     """The tokens that its caller has told, which others count in their own way."""
-    sent_at: float = 0.0
+    sent_at: float | None = None
+    """When it went; `None` as long as it waits."""
 
 
 class Gate:
@@ -101,9 +102,10 @@ class Gate:
                 self._excess = _mean(self._excess, used / max(turn.estimate, 1))
             if "tokens" in self._buckets and used is not None:
                 self._buckets["tokens"].give_back(turn.tokens - used)
-            if turn.sent_at >= self._closed_at:
+            sent_at = now if turn.sent_at is None else turn.sent_at
+            if sent_at >= self._closed_at:
                 self._refusals_in_a_row, self._probe = 0, None
-            self.mean_seconds = _mean(self.mean_seconds, now - turn.sent_at)
+            self.mean_seconds = _mean(self.mean_seconds, now - sent_at)
             if completion is not None:
                 self.mean_completion = _mean(self.mean_completion, completion)
 
@@ -114,8 +116,9 @@ class Gate:
         """
         with self._lock:
             self._leave(turn)
-            self._episodes.refuse(turn.sent_at)
-            is_first = turn.sent_at >= self._closed_until
+            sent_at = now if turn.sent_at is None else turn.sent_at
+            self._episodes.refuse(sent_at)
+            is_first = sent_at >= self._closed_until
             if is_first:
                 self._refusals_in_a_row += 1
                 own = min(2.0 ** (self._refusals_in_a_row - 1), _LONGEST_CLOSURE) * uniform(1, 1.25)  # noqa: S311 - no secret
@@ -147,6 +150,10 @@ class Gate:
                 if allowance.remaining is not None:
                     bucket.cap(allowance.remaining - self._promised(name), now)
 
+    def closed_for(self, now: float) -> float:
+        """Give the seconds until somebody may go again after a refusal."""
+        return max(0.0, self._closed_until - now)
+
     @property
     def is_closed(self) -> bool:
         """Whether the last request that was answered was refused."""
@@ -168,7 +175,7 @@ class Gate:
         if self._probe is None:
             self._probe = turn
             return 0.0
-        if now - self._probe.sent_at > _PROBE_SECONDS:
+        if self._probe.sent_at is None or now - self._probe.sent_at > _PROBE_SECONDS:
             return 0.0
         return _POLL
 

@@ -442,9 +442,17 @@ def test_wrong_options_are_told(gather, make_task, option, value, expected):
         gather(make_task(), ["a"], **{option: value})
 
 
-def test_what_is_no_iterable_is_told(gather, make_task):
-    with pytest.raises(errors.DefinitionError, match="expected an iterable of rows, got int"):
-        gather(make_task(), 5)
+class Table:
+    columns = shape = ()
+
+    def __iter__(self):
+        return iter(["a column"])
+
+
+@pytest.mark.parametrize("rows", [5, "text", b"bytes", {"message": "a"}, Table()])
+def test_what_are_no_rows_is_told(gather, make_task, rows):
+    with pytest.raises(errors.DefinitionError, match=f"expected an iterable of rows, got {type(rows).__name__}"):
+        gather(make_task(), rows)
 
 
 def test_amap_takes_no_executor(make_task):

@@ -253,8 +253,10 @@ def test_a_refusal_that_asks_for_too_long_a_wait_is_the_rows_error(gather, serve
     def rank(message: str) -> int:
         """Rank"""
 
-    (row,) = gather(rank, ["a"])
-    assert isinstance(row.error, errors.RateLimited)
+    rows = gather(rank, ["a", "b"], concurrency=1)
+    assert [type(row.error) for row in rows] == [errors.RateLimited] * 2
+    assert "none may be sent for 86" in str(rows[1].error)
+    assert len(server.requests) == 1
 
 
 def test_a_call_whose_time_is_over_is_not_sent(server):
