@@ -314,3 +314,10 @@ def test_approval_is_given_by_another_process_and_done_once(tmp_path):
     done = printed("approval.py", "approve", cwd=tmp_path, env=OFFLINE)
     assert done.count("refunding 250.00 for order 7") == 1
     assert done.count("Your 250 euros are on the way.") == 2
+
+
+def test_map_demo_is_killed_and_goes_on(tmp_path):
+    done = run("map_demo.py", "20", cwd=tmp_path, env=environment(DECLARAI_OFFLINE="1", TMPDIR=str(tmp_path)))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"killed with \d+ of 20 rows in the checkpoint", done.stdout)
+    assert "20 rows: " in done.stdout

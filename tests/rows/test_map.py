@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pickle
 import threading
 import time
 import weakref
@@ -12,7 +13,7 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._rows.course import RecentRows
 from declarai_like.rows import Row
-from declarai_like.testing import FakeLLM, LLMServer, Reply, error_reply, reply
+from declarai_like.testing import FakeLLM, LLMServer, Reply, error_reply, reply, tool_call
 
 
 def indexes(rows):
@@ -304,6 +305,48 @@ def test_methods_are_mapped_with_their_object(gather):
 
     assert len(gather(Desk().rank, ["a", "b"])) == 2
     assert "Ann" in llm.requests[0].messages[-1].message
+
+
+def test_tools_hold_for_each_row(gather):
+    def look_up(word: str) -> str:
+        """Look a word up"""
+        return word.upper()
+
+    def answer(request):
+        results = [message.message for message in request.messages if message.role == "tool"]
+        return results[0] if results else tool_call("look_up", {"word": request.messages[0].message.strip()[-1]})
+
+    llm = FakeLLM([answer] * 20)
+
+    @llm.task(tools=[look_up])
+    def define(message: str) -> str:
+        """Define the word"""
+
+    assert [row.value for row in gather(define, ["a", "b", "c"])] == ["A", "B", "C"]
+
+
+def test_reasks_and_fallbacks_hold_for_each_row(gather):
+    other = FakeLLM(["many", 7] * 3)
+    llm = FakeLLM([errors.ServerError("down", status=500)] * 6, middlewares=[declarai.fallback(other)])
+
+    @llm.task(retries=1)
+    def rank(message: str) -> int:
+        """Rank"""
+
+    rows = gather(rank, ["a", "b", "c"], concurrency=1)
+    assert [row.value for row in rows] == [7, 7, 7]
+    assert len(rows[0].attempts) == 3
+
+
+def test_rows_can_be_pickled(gather, make_task):
+    def answer(message):
+        if message == "b":
+            raise errors.BadRequestError("no", status=400)
+        return 1
+
+    for row in gather(make_task(answer), ["a", "b", {"wrong": 1}]):
+        again = pickle.loads(pickle.dumps(row))  # noqa: S301 - our own
+        assert (again.index, again.value, str(again.error)) == (row.index, row.value, str(row.error))
 
 
 def test_a_budget_ends_the_map_with_both_numbers(gather, make_task):
