@@ -41,7 +41,8 @@ class ErrorLimit:
             return None
         self._failed += 1
         self._first = self._first or row
-        if not isinstance(row.error, Exception) or _is_of_all_rows(row.error) or self._asks_to_stop(row):
+        stops_all = not isinstance(row.error, Exception) or _is_of_all_rows(row.error)
+        if (stops_all and not row.cached) or self._asks_to_stop(row):
             return row.error
         return self._too_many()
 

@@ -88,6 +88,16 @@ def test_stored_errors_are_given_if_they_are_not_to_be_tried_again(gather, make_
     assert (str(row.error), row.error.status, row.error.code, row.cached) == ("no", 400, "c", True)
 
 
+def test_a_stored_error_that_would_stop_the_map_does_not_stop_a_later_one(gather, make_task, path):
+    def refusing(message):
+        raise errors.AuthenticationError("no", status=401)
+
+    with pytest.raises(errors.AuthenticationError):
+        gather(make_task(refusing), ["a"], checkpoint=path)
+    rows = gather(make_task(), ["a", "b"], checkpoint=path, retry_failed=False)
+    assert [(row.value, type(row.error)) for row in rows] == [(None, errors.AuthenticationError), (1, type(None))]
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
