@@ -174,6 +174,7 @@ _MODULES = frozenset(
         "providers",
         "requests",
         "responses",
+        "rows",
         "serve",
         "streams",
         "tasks",

@@ -184,7 +184,8 @@ class Request:
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
     `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent.
     Each of `observers` is called with every chunk that is shown, and each of `filters` makes what rewrites the texts
-    of one answer: see `declarai_like.middleware.observe` and `rewrite`.
+    of one answer: see `declarai_like.middleware.observe` and `rewrite`. `on_headers` is called with the headers of
+    each answer, a refusal's too, by providers that are asked over HTTP.
     """
 
     model: str
@@ -210,6 +211,7 @@ class Request:
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     api: API | None = None
     cache: Cache | None = None
+    on_headers: Callable[[Mapping[str, str]], object] | None = field(default=None, compare=False, repr=False)
 
     @property
     def task(self) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from declarai_like._prompting.media_parameters import MediaParameter
 
-__all__ = ["HINT", "parameters", "read_arguments"]
+__all__ = ["HINT", "parameters", "read_arguments", "takes_text"]
 
 HINT = "arguments are given as --arg name=value"
 
@@ -37,7 +37,7 @@ def _argument(text: str, task: Any) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator:
         raise TypeError(f"expected name=value, not {text!r}")
-    if _takes_text(name, task):
+    if takes_text(name, task):
         return name, value
     if (media := _media_parameter(name, task)) is not None:
         return name, _read_media(value, media)
@@ -47,7 +47,8 @@ def _argument(text: str, task: Any) -> tuple[str, Any]:
         return name, value
 
 
-def _takes_text(name: str, task: Any) -> bool:
+def takes_text(name: str, task: Any) -> bool:
+    """Say whether an argument is a text, whatever it looks like."""
     if name == "message" and hasattr(task, "__chat__"):
         return True
     parameter = parameters(task).get(name)

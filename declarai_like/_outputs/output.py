@@ -165,6 +165,23 @@ class Output(Generic[T]):
         text = self._adapter.dump_json(value, by_alias=True, round_trip=True).decode()
         return f"{{{json.dumps(self.key)}: {text}}}" if self.wrapped else text
 
+    def to_data(self, value: T) -> Any:
+        """Give a value as data that JSON can say, of which `of_data` makes it again."""
+        if self.is_text or self.is_scalar:
+            return value
+        return self._adapter.dump_python(value, mode="json", by_alias=True, round_trip=True)
+
+    def of_data(self, data: Any) -> T:
+        """Make a value of its data again; raises `OutputError` for what is not of the type."""
+        if self.is_text and isinstance(data, str):
+            return data  # type: ignore[return-value]  # T is str here
+        try:
+            return self._adapter.validate_json(json.dumps(data), strict=self.is_text or self.is_scalar or None)
+        except ValueError as error:
+            raise OutputError(
+                f"expected {self.type_name}, got {shorten(json.dumps(data))}: {condense(error)}"
+            ).with_cause(error) from None
+
     def with_reading(self, reading: Literal["lenient", "strict"]) -> Output[T]:
         """Return the same type, read in this way."""
         return self if reading == self.reading else self._otherwise

@@ -128,6 +128,11 @@ class Prompt:
         return version_of(*(message.message for message in self.outline({})))
 
     @property
+    def example_answers(self) -> list[str]:
+        """The answers of the docstring's examples, as a model would write them."""
+        return [answer for _, answer in self._examples]
+
+    @property
     def says_nothing(self) -> bool:
         """Whether there are only arguments, and no word of what to do with them."""
         texts = (self._text.source, self._system.source, self._output.description)

@@ -140,6 +140,11 @@ class Signature:
         """The names of `*args` and `**kwargs`."""
         return frozenset(name for name, parameter in self.signature.parameters.items() if is_variadic(parameter))
 
+    @property
+    def takes_any_name(self) -> bool:
+        """Whether the function has a `**kwargs`."""
+        return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self.signature.parameters.values())
+
     def takes(self, name: str) -> bool:
         """Tell whether the function itself declares a parameter of this name."""
         parameter = self.signature.parameters.get(name)
@@ -168,7 +173,7 @@ class Signature:
 
     def _check_descriptions(self) -> None:
         parameters = self.signature.parameters
-        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        if self.takes_any_name:
             return
         for name in self.doc.params:
             if name not in parameters and name not in _BOUND:

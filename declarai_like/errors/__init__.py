@@ -7,6 +7,7 @@
     ├── ArgumentError                the call: an argument cannot be put into the prompt (also a TypeError)
     ├── MediaError                   the call: a file is not what it should be (also a ValueError)
     ├── LimitExceeded                your own limit: of tokens, requests, sizes or concurrency
+    │   └── BudgetReached            what calls may use together, as `limits(...)` says
     ├── ProviderError                the other side: it refused, failed, or went away
     │   ├── ProviderConnectionError  it could not be reached
     │   ├── ProviderTimeout          it did not answer in time
@@ -25,6 +26,9 @@
     │   └── ToolArgumentsError       a strict tool call's arguments are not what its schema says
     ├── HistoryError                 the store: a conversation could not be read or written
     │   └── HistoryWriteError        the answer came but could not be stored; it is not lost
+    ├── CheckpointMismatch           many rows: the file belongs to another task, prompt, model or type
+    ├── CheckpointBusy               many rows: somebody else writes the file just now
+    ├── TooManyErrors                many rows: more of them failed than may
     ├── ToolError                    a tool's own words to the model, raised by the tool
     ├── ToolFailed                   a tool: it cannot go on, or it failed too often in a row
     └── RunError                     a call with tools, as it is kept in a run store
@@ -43,6 +47,7 @@ from __future__ import annotations
 
 from declarai_like.errors._base import (
     ArgumentError,
+    BudgetReached,
     ConfigurationError,
     DeclaraiError,
     DefinitionError,
@@ -68,6 +73,7 @@ from declarai_like.errors._provider import (
     ServerError,
     StreamInterrupted,
 )
+from declarai_like.errors._rows import CheckpointBusy, CheckpointMismatch, TooManyErrors
 from declarai_like.errors._tools import (
     ApprovalRequired,
     OutcomeUnknown,
@@ -84,6 +90,9 @@ __all__ = [
     "ArgumentError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetReached",
+    "CheckpointBusy",
+    "CheckpointMismatch",
     "ConfigurationError",
     "ContentFiltered",
     "DeclaraiError",
@@ -109,6 +118,7 @@ __all__ = [
     "RunError",
     "ServerError",
     "StreamInterrupted",
+    "TooManyErrors",
     "ToolArgumentsError",
     "ToolError",
     "ToolFailed",

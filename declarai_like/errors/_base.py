@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArgumentError",
+    "BudgetReached",
     "CallError",
     "ConfigurationError",
     "DeclaraiError",
@@ -81,6 +82,13 @@ class LimitExceeded(DeclaraiError):
         super().__init__(message)
         self.response = response
         self.calls = tuple(calls)
+
+
+class BudgetReached(LimitExceeded):
+    """A limit of `with limits(...)` is reached, or a request might pass it: nothing was sent.
+
+    A map raises it at its end, when the rows under way have finished: the others were not sent.
+    """
 
 
 class CallError(DeclaraiError):

@@ -22,10 +22,10 @@ from declarai_like.providers._bodies import (
     read_refusal_body,
 )
 from declarai_like.providers._causes import cause_of
+from declarai_like.providers._exchanges import ExchangingEndpoint
 from declarai_like.providers._header_waits import atrace_connection, limit_reads, trace_connection
 from declarai_like.providers._http_library import http_library
 from declarai_like.providers._messages import Message, official_post, timeouts_of, url_of
-from declarai_like.providers._refusals import LearningEndpoint
 from declarai_like.providers._waits import Waits
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _REFUSED = 300
 """From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
 
 
-class HTTPProvider(LearningEndpoint):
+class HTTPProvider(ExchangingEndpoint):
     """A model behind an HTTP address; a subclass names the address, the codec and the key's header.
 
     `key` may be a function that gives the key, and `headers` one that gives headers: both are asked before each
@@ -64,6 +64,7 @@ class HTTPProvider(LearningEndpoint):
                 response = self._post(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
@@ -85,6 +86,7 @@ class HTTPProvider(LearningEndpoint):
                 response = await self._post_async(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
@@ -108,6 +110,7 @@ class HTTPProvider(LearningEndpoint):
                 response = self._post(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                     yield DONE
@@ -151,6 +154,7 @@ class HTTPProvider(LearningEndpoint):
                 response = await self._post_async(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     yield self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                     yield DONE
@@ -249,3 +253,9 @@ class HTTPProvider(LearningEndpoint):
             given = {name.lower() for name in headers}
             told = {name: value for name, value in told.items() if name.lower() not in given}
         return Message(path, {**told, **headers}, body, request.stream)
+
+
+def _tell_headers(request: Request, response: Any) -> None:
+    """Let who wants to know see the headers of an answer."""
+    if request.on_headers is not None:
+        request.on_headers(response.headers)

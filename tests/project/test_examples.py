@@ -338,3 +338,10 @@ def test_invoices_are_sent_as_files_and_become_rows(server, tmp_path):
     said = printed("invoice.py", cwd=tmp_path, env=asking(server))
     assert said == "acme.pdf,Acme,7,2026-03-01,1.5,EUR\nbolt.png,Acme,7,2026-03-01,1.5,EUR\n"
     assert seen == [1, (300, 150)]
+
+
+def test_map_demo_is_killed_and_goes_on(tmp_path):
+    done = run("map_demo.py", "20", cwd=tmp_path, env=environment(DECLARAI_OFFLINE="1", TMPDIR=str(tmp_path)))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"killed with \d+ of 20 rows in the checkpoint", done.stdout)
+    assert "20 rows: " in done.stdout

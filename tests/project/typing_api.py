@@ -14,6 +14,7 @@ from declarai_like._declarai import StreamingDeclarai
 from declarai_like.completions import ToolRun
 from declarai_like.errors import OutputError, ProviderError
 from declarai_like.responses import LLMResponse, Result
+from declarai_like.rows import BatchJob, Estimate, Row, Rows
 from declarai_like.tasks import AsyncStreamingTask, AsyncTask, FutureTask, StreamingTask, Task
 
 if TYPE_CHECKING:
@@ -313,3 +314,22 @@ def media_are_of_their_kind(path: Path) -> None:
     assert_type(photo.data, bytes | None)
     assert_type(photo.media_type, str | None)
     assert_type(caption(photo, [photo]), str)
+
+
+async def many_rows_have_the_type_of_their_task() -> None:
+    """A row's value is the task's, or `None` where it failed."""
+    rows = rank.map(["a", "b"], concurrency=4, checkpoint="ranks.jsonl", key=str)
+    assert_type(rows, Rows[int])
+    assert_type(next(rows), Row[int])
+    assert_type(next(rows).value, "int | None")
+    assert_type(rows.values(), list[int])
+    assert_type(colours.map([{"text": "x"}]).values(), "list[list[str]]")
+    async for row in arank.amap(["a"]):
+        assert_type(row, Row[int])
+    assert_type(await rank.amap(["a"]).values(), list[int])
+    assert_type(rank.estimate(["a"]), Estimate)
+    job = rank.batch(["a"], checkpoint="ranks.jsonl")
+    assert_type(job, BatchJob[int])
+    assert_type([row.value for row in job], "list[int | None]")
+    assert_type(rank.rows([{"message": "a"}])[0]["value"], "Any")
+    rank.map(["a"], concurency=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
