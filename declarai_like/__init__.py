@@ -73,8 +73,9 @@ if TYPE_CHECKING:
     )
     from declarai_like._calls.budgets import limits
     from declarai_like._declarai import Declarai, anthropic, azure_openai, google, local, offline, openai
-    from declarai_like._durable import durable
+    from declarai_like._mcp import mcp
     from declarai_like._prompting.magic import magic
+    from declarai_like._tasks.durable_functions import durable
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
     from declarai_like.media import Audio, Document, File, Image
@@ -116,6 +117,7 @@ __all__ = [
     "limits",
     "local",
     "magic",
+    "mcp",
     "offline",
     "openai",
     "register_llm",
@@ -144,12 +146,13 @@ _HOMES = {
     "TaskMiddleware": "middleware",
     "anthropic": "_declarai",
     "azure_openai": "_declarai",
-    "durable": "_durable",
+    "durable": "_tasks.durable_functions",
     "fallback": "middleware",
     "google": "_declarai",
     "limits": "_calls.budgets",
     "local": "_declarai",
     "magic": "_prompting.magic",
+    "mcp": "_mcp",
     "offline": "_declarai",
     "openai": "_declarai",
     "register_llm": "providers.base",

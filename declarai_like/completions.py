@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from declarai_like._texts import json_text, mend_surrogates, plain_data
+from declarai_like._values.texts import json_text, mend_surrogates, plain_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ __all__ = [
     "CompletionMessage",
     "FinishReason",
     "Logprobs",
+    "Question",
     "TokenLogprob",
     "ToolCall",
     "ToolRequest",
@@ -244,6 +245,22 @@ class ToolRequest:
     arguments: Mapping[str, Any] = field(hash=False)
     round: int = 1
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a server of tools asks, in the middle of a call.
+
+    A `form` wants a mapping that is of `schema`, a JSON Schema; a `url` wants the user to go to an address, and `True`
+    when that is done; a `model` wants to ask the model at your cost, and `True` if it may. `None` and `False` decline.
+    `server` is the name of who asks, and `message` is what it says: do not give it what you would not tell it.
+    """
+
+    server: str
+    message: str
+    kind: Literal["form", "url", "model"] = "form"
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

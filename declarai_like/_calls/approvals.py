@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from declarai_like.errors import ApprovalRequired, OutcomeUnknown, RunError
+from declarai_like.errors import ApprovalRequired, InputNeeded, OutcomeUnknown, RunError
 from declarai_like.media._parts import restore_media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.tools.asked_calls import with_arguments
-from declarai_like.tools.decisions import Approve, Deny, Provide, Rerun, read_decision
+from declarai_like.tools.decisions import Answer, Approve, Deny, Provide, Rerun, read_decision
 from declarai_like.tools.parameters import InvalidArguments
+from declarai_like.tools.questions import check_answer
 from declarai_like.tools.results import write_result
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _GONE_ON = "denied: the conversation went on before a decision was made"
 
 E = TypeVar("E", bound=RunError)
 
-__all__ = ["apply_decisions", "approval_required", "find_pending"]
+__all__ = ["apply_decisions", "decisions_missing", "find_pending"]
 
 
 def find_pending(run: Run) -> list[PendingCall]:
@@ -57,16 +58,30 @@ def _apply(run: Run, call: PendingCall, decision: Decision | None, by: str) -> N
     if call.stage == "started" and run.tools[call.name].options.idempotent and decision is None:
         call.stage = "ready"
         call.approved = call.approved or by
+    elif isinstance(decision, Answer):
+        _answer(call, decision, by)
     elif isinstance(decision, Deny):
         call.finish(f"denied: {decision.reason}", error=f"denied: {decision.reason}")
     elif isinstance(decision, Provide):
         value = decision.value
         call.finish_with(write_result(value, run.settings.max_result_chars))
         call.approved = by
-    elif isinstance(decision, Rerun) or (isinstance(decision, Approve) and call.stage != "started"):
+    elif isinstance(decision, Rerun) or (
+        isinstance(decision, Approve) and call.stage != "started" and call.asked is None
+    ):
         if isinstance(decision, Approve) and decision.arguments:
             _change(run, call, decision)
         call.stage, call.approved = "ready", by
+
+
+def _answer(call: PendingCall, decision: Answer, by: str) -> None:
+    """Let a call go on with what it has asked for; raises `TypeError` for answers that do not fit the questions."""
+    questions = call.questions
+    if call.stage != "waiting" or len(decision.contents) != len(questions):
+        raise TypeError(f"{call.name} ({call.id}) has asked {len(questions)} questions: {decision!r:.200}")
+    for question, content in zip(questions, decision.contents, strict=True):
+        check_answer(question, content)
+    call.stage, call.answers, call.approved = "ready", list(decision.contents), call.approved or by
 
 
 def _change(run: Run, call: PendingCall, decision: Approve) -> None:
@@ -91,8 +106,25 @@ def _refuse_unknown_outcomes(run: Run) -> None:
         )
 
 
-def approval_required(run: Run, waiting: Sequence[PendingCall]) -> ApprovalRequired:
+def decisions_missing(run: Run, waiting: Sequence[PendingCall]) -> RunError:
     """Give the error for calls that wait."""
+    asking = [call for call in waiting if call.asked is not None]
+    return _input_needed(run, asking) if asking else _approval_required(run, waiting)
+
+
+def _input_needed(run: Run, asking: Sequence[PendingCall]) -> InputNeeded:
+    error = _with_turn(
+        run,
+        InputNeeded(
+            f"{_names(asking)}: has asked something; give Answer(...) to resume()",
+            **_evidence(run, asking, "the tool has asked something"),
+        ),
+    )
+    error.questions = {call.id: call.questions for call in asking}
+    return error
+
+
+def _approval_required(run: Run, waiting: Sequence[PendingCall]) -> ApprovalRequired:
     return _with_turn(
         run,
         ApprovalRequired(

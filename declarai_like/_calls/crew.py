@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from declarai_like._calls.operations import AwaitReport, Decide, Journal, StartTool
+from declarai_like._calls.operations import AwaitReport, Decide, FindTools, Journal, StartTool
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -204,6 +204,8 @@ def perform(operation: ToolOperation, deadline: Deadline) -> Any:
         return _finish(operation.approver(operation.request))
     if isinstance(operation, Journal):
         return operation.do()
+    if isinstance(operation, FindTools):
+        return _find_tools(operation, deadline)
     for job in operation.jobs:
         job.cancel()
     for job in operation.jobs:
@@ -222,6 +224,8 @@ async def aperform(operation: ToolOperation, deadline: Deadline) -> Any:
         return await _afinish(operation.approver(operation.request))
     if isinstance(operation, Journal):
         return await _in_a_thread(operation.do)
+    if isinstance(operation, FindTools):
+        return await _afind_tools(operation, deadline)
     for job in operation.jobs:
         job.cancel()
     for job in operation.jobs:
@@ -256,6 +260,34 @@ async def _aawait_report(operation: AwaitReport, deadline: Deadline) -> Any:
         _check(deadline)
         return None
     return operation.inbox.take()
+
+
+def _find_tools(operation: FindTools, deadline: Deadline) -> list[Any]:
+    from concurrent.futures import wait
+
+    searches = [source.find_tools() for source in operation.sources]
+    try:
+        _, late = wait(searches, timeout=deadline.left)
+        if late:
+            _check(deadline)
+        return [search.result() for search in searches]
+    finally:
+        for search in searches:
+            search.cancel()
+
+
+async def _afind_tools(operation: FindTools, deadline: Deadline) -> list[Any]:
+    from asyncio import wait, wrap_future
+
+    searches = [wrap_future(source.find_tools()) for source in operation.sources]
+    try:
+        _, late = await wait(searches, timeout=deadline.left)
+        if late:
+            _check(deadline)
+        return [await search for search in searches]
+    finally:
+        for search in searches:
+            search.cancel()
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from declarai_like.messages import Message, MessageRole
-from declarai_like.tools.declarations import Tool, read_tool
+from declarai_like.tools.settings import name_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.flow import Call
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
+    from declarai_like.tools.declarations import Tool
     from declarai_like.tools.run_states import PendingCall, RunState
     from declarai_like.tools.settings import ToolSettings
 
@@ -79,8 +80,7 @@ class NativeDialect:
             return {"tool_choice": choice}
         if isinstance(choice, dict):
             return {"tool_choice": choice}
-        name = choice if isinstance(choice, str) else read_tool(choice).name
-        return {"tool_choice": {"type": "function", "function": {"name": name}}}
+        return {"tool_choice": {"type": "function", "function": {"name": name_choice(choice)}}}
 
     def read(self, response: LLMResponse) -> None:
         """Do nothing: the calls are where they belong."""

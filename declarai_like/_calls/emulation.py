@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._prompting.instructions import render_packaged
@@ -12,9 +13,10 @@ from declarai_like.completions import ToolCall
 from declarai_like.media._parts import media_in, with_media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.tools.arguments import UnreadableArguments, read_arguments
+from declarai_like.tools.settings import name_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from declarai_like._calls.flow import Call
     from declarai_like._outputs.output import Output
@@ -54,10 +56,10 @@ class EmulatedDialect:
             return [], True
         if choice is None or isinstance(choice, (list, tuple)) or choice == "auto":
             return list(self.tools.values()), True
-        names = [choice] if choice in self.tools else [getattr(choice, "name", getattr(choice, "__name__", None))]
-        if choice == "required" or names[0] not in self.tools:
+        name = None if choice == "required" or isinstance(choice, Mapping) else name_choice(choice)
+        if name not in self.tools:
             return list(self.tools.values()), False
-        return [self.tools[names[0]]], False
+        return [self.tools[name]], False
 
     def _make_filter(self) -> EnvelopeFilter:
         made = EnvelopeFilter(is_text=self._output.is_text)

@@ -86,6 +86,13 @@ class Journal:
 
 
 @dataclass(eq=False, slots=True)
+class FindTools:
+    """Find the tools of `ToolSource`s, of all at once; answered by one collection of tools for each."""
+
+    sources: tuple[Any, ...]
+
+
+@dataclass(eq=False, slots=True)
 class StartTool:
     """Start a `Job`; with `inline` it may be run here and now, if it is a plain function and nobody else waits."""
 
@@ -108,7 +115,7 @@ class StopTools:
     jobs: tuple[Any, ...]
 
 
-ToolOperation: TypeAlias = Decide | Journal | StartTool | AwaitReport | StopTools
+ToolOperation: TypeAlias = Decide | Journal | FindTools | StartTool | AwaitReport | StopTools
 """What is performed for a call with tools, by `_calls.crew`."""
 Operation: TypeAlias = Send | Sleep | Enter | Load | Store | Ask | Show | ToolOperation
 """What is performed for a flow."""

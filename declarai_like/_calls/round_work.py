@@ -106,6 +106,8 @@ class RoundWork(Run):
             error.calls = (*state.runs, *(one.run(self.number) for one in state.pending if one.stage == "done"))
             error.response = call.response
             raise
+        if waiting := [one for one in state.pending if one.stage == "waiting"]:
+            yield from self._pause(waiting)
         results = tuple(one.run(self.number) for one in state.pending)
         answer = [] if state.answer is None else [state.answer]
         state.added += [*answer, *(self.dialect.result_message(one) for one in state.pending)]
@@ -122,7 +124,7 @@ class RoundWork(Run):
         state = self.state
         apply_decisions(self)
         for one in find_pending(self):
-            if self.settings.approver is None:
+            if self.settings.approver is None or one.asked is not None:
                 continue
             why = "the tool needs approval"
             decision = yield Decide(self.settings.approver, one.request(self.number, why))
@@ -133,7 +135,7 @@ class RoundWork(Run):
             yield from self._pause(waiting)
 
     def _pause(self, waiting: list[PendingCall]) -> Generator[Operation, Any, None]:
-        from declarai_like._calls.approvals import approval_required
+        from declarai_like._calls.approvals import decisions_missing
 
         call = self.call
         eager = [one for one in self.state.pending if one.stage == "ready" and self.tools[one.name].options.eager]
@@ -142,7 +144,7 @@ class RoundWork(Run):
         if self.first is not None and not self.state.request:
             self.note_request(self.first)
         yield from self.commit()
-        raise approval_required(self, waiting)
+        raise decisions_missing(self, waiting)
 
     def _count_failures(self) -> ToolFailed | None:
         """Count how often each tool has failed in a row; give the error for one that did so too often."""

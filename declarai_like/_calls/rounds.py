@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from declarai_like._calls.dialect_choice import choose_dialect
 from declarai_like._calls.early_stops import MENDED, response_of
-from declarai_like._calls.operations import Journal
+from declarai_like._calls.operations import FindTools, Journal
 from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.round_work import RoundWork
 from declarai_like._calls.runs import give_up_run
@@ -85,9 +86,18 @@ class Rounds(RoundWork):
         timeout = call.request.limits.timeout
         self.deadline = None if timeout is None else call.clock() + timeout
         try:
+            yield from self._find_tools(call.request)
             return (yield from self._hold(call, send))
         except _ReaderLeft:
             raise GeneratorExit from None
+
+    def _find_tools(self, request: Request) -> Generator[Operation, Any, None]:
+        """Have those who tell their tools tell them: they stay as they are for the whole call."""
+        if not self.settings.sources:
+            return
+        self.settings = self.settings.with_found((yield FindTools(self.settings.sources)))
+        self.dialect = choose_dialect(self.settings, request)
+        self.tools, self.injected = self.dialect.tools, self.settings.inject()
 
     def _hold(self, call: Call[Any], send: Next) -> Generator[Operation, Any, Result[Any]]:
         """Make the call, holding its run if there is a store."""
@@ -110,6 +120,12 @@ class Rounds(RoundWork):
             store.release(self.state.run_id)
 
     def _go_on(self, call: Call[Any]) -> None:
+        gone = {one.name for one in self.state.pending if one.stage != "done"} - set(self.tools)
+        if gone:
+            raise RunDiverged(
+                f"the run {self.state.run_id!r} cannot go on: there is no tool {', '.join(sorted(gone))} any more",
+                run_id=self.state.run_id,
+            )
         if self.is_resumed and call.conversation is not None:
             call.conversation.go_on(again=bool(self.state.request.get("again")))
 

@@ -5,13 +5,14 @@ A generator, as the flow is: it decides, and `_calls.crew` performs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from declarai_like._calls.crew import Done, Failed, Inbox, Job, Progressed
 from declarai_like._calls.operations import AwaitReport, Show, StartTool, StopTools
 from declarai_like.errors import DeclaraiError, LimitExceeded, ToolError, ToolFailed
 from declarai_like.events import ToolProgressEvent, ToolResultEvent
 from declarai_like.tools.contexts import ToolContext
+from declarai_like.tools.questions import NeedsAnswers
 from declarai_like.tools.results import write_error, write_result
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class ToolBatch:
             key=call.key(self._run.state.run_id, self._run.number),
             deadline=self._run.deadline,
             progress=job.progress,
+            answers=None if call.answers is None else {**(call.asked or {}), "answers": call.answers},
         )
         arguments.update(dict.fromkeys(tool.parameters.contexts, context))
         if self._run.tool_spans is not None:
@@ -147,12 +149,22 @@ class ToolBatch:
                 yield Show([ToolProgressEvent(call.id, report.value, self._run.number)])
             return
         del self._running[report.job]
+        if isinstance(report, Failed) and isinstance(report.error, NeedsAnswers):
+            yield from self._wait_for_answers(report, call)
+            return
         if isinstance(report, Done):
             self._end_well(call, report.value)
         else:
             self._end_badly(call, report.job.tool, report.error)
         self._end_span(report.job, call, None if isinstance(report, Done) else report.error)
         yield from self._tell_end(call, started)
+
+    def _wait_for_answers(self, report: Failed, call: PendingCall) -> Generator[Operation, Any, None]:
+        """Note what a tool wants to know before it goes on."""
+        needed = cast("NeedsAnswers", report.error)
+        call.stage, call.asked, call.answers = "waiting", needed.dump(), None
+        self._end_span(report.job, call, needed)
+        yield from self._run.commit()
 
     def _end_well(self, call: PendingCall, value: Any) -> None:
         try:
@@ -165,6 +177,7 @@ class ToolBatch:
     def _end_badly(self, call: PendingCall, tool: Tool[Any, Any], error: BaseException) -> None:
         text = write_error(error, self._run.redact)
         call.finish(text, error=text, failed=True)
+        call.may_have_run = isinstance(error, ToolError) and error.may_have_run
         fatal = self._fatal_error(call, tool, error)
         if fatal is not None and (self._fatal is None or not isinstance(error, Exception)):
             self._fatal = fatal

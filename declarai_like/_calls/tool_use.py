@@ -41,11 +41,10 @@ def make_rounds(
         raise DefinitionError(
             f"n={request.params['n']} does not go with tools: each answer would have calls of its own"
         )
-    injected = {tool.name: tool.parameters.fill(settings.deps) for tool in settings.tools}
     return Rounds(
         settings,
         choose_dialect(settings, request),
-        injected,
+        settings.inject(),
         redact=_redactor(request.provider),
         run_id=run_id,
         state=state,
@@ -62,7 +61,7 @@ def use_tools(settings: ToolSettings, request: Request, **told: Any) -> tuple[Re
     if settings.schemas:
         choice = {} if settings.tool_choice is None else {"tool_choice": settings.tool_choice}
         return request.replace(tools=settings.schemas, params={**choice, **request.params}), None
-    if not settings.tools:
+    if not settings.listed:
         return request, None
     return request, make_rounds(settings, request, **told)
 

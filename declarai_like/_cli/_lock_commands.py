@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._cli._console import diff_style, make_printer
-from declarai_like._cli._prompt_lock import changes, dump, load, lock, merge_locks
+from declarai_like._cli._prompt_lock import changes, dump, is_declared, load, lock, merge_locks, tool_sources
 from declarai_like._cli._targets import declared_in, import_place, module_name
 from declarai_like.errors import ConfigurationError
 
@@ -22,6 +22,8 @@ __all__ = ["check_prompts", "lock_prompts"]
 
 def lock_prompts(modules: Sequence[str], lock_file: str) -> None:
     """Write the lock of all that is declared in these modules; a lock that is there is replaced."""
+    for tool_lock in _lock_tools(modules):
+        print(f"{tool_lock}: locked the tools")
     current = _current(modules)
     _write(lock_file, current)
     print(f"{lock_file}: locked {_count(len(current['prompts']))}")
@@ -46,6 +48,13 @@ def check_prompts(modules: Sequence[str], lock_file: str, *, update: bool) -> in
     advice = "if that is meant, run it again with --update"
     print(f"declarai-like: prompts are not as in {lock_file} ({_tally(differences)}); {advice}", file=sys.stderr)
     return 1
+
+
+def _lock_tools(modules: Sequence[str]) -> list[str]:
+    """Have the servers of tools write their locks, those that have one, and give the names of the files."""
+    targets = [target for target in declared_in(modules).values() if is_declared(target)]
+    written = {source.write_lock() for source in tool_sources(targets)}
+    return sorted(written - {None})
 
 
 def _current(places: Sequence[str]) -> dict[str, Any]:

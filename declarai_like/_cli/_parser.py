@@ -159,6 +159,13 @@ def _serve(commands: Any) -> None:
         "The token that clients must send is read from DECLARAI_SERVE_TOKEN; without one only this machine is served."
     )
     command.add_argument("modules", nargs="+", metavar="MODULE", help=_MODULES)
+    command.add_argument(
+        "--mcp",
+        nargs="?",
+        const="stdio",
+        choices=["stdio", "http"],
+        help="serve the tasks as tools of the Model Context Protocol: to the program that starts this, or at /mcp",
+    )
     command.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     command.add_argument("--port", type=int, default=8000, help="(default: %(default)s)")
     command.add_argument(

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from declarai_like._prompting.instructions import output_instructions
 from declarai_like._prompting.texts import unified_diff
@@ -22,6 +22,7 @@ from declarai_like.prompts import Prompt
 from declarai_like.providers._secrets import MASK, is_secret_name
 from declarai_like.tasks import BaseTask
 from declarai_like.tools.declarations import read_tool
+from declarai_like.tools.sources import is_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,7 @@ __all__ = [
     "lock",
     "merge_locks",
     "outline_request",
+    "tool_sources",
 ]
 
 FORMAT = 1
@@ -88,21 +90,34 @@ def _class_of(target: Any) -> type:
     return target if isinstance(target, type) else type(target)
 
 
-def outline_request(target: Any) -> RequestOutline:
+class _Parts(NamedTuple):
+    """What a declaration is made of, of whatever kind it is."""
+
+    kind: Literal["task", "chat", "prompt"]
+    provider: Any
+    output: Output[Any]
+    options: Options
+    params: Mapping[str, Any]
+
+
+def _parts_of(target: Any) -> _Parts:
     """Read what `is_declared`."""
-    params: dict[str, Any] = {}
     if isinstance(target, BaseTask):
         declared = target.declared
-        provider, output, kind, options = declared.provider, declared.output, "task", declared.options
-    elif issubclass(_class_of(target), Chat):
+        return _Parts("task", declared.provider, declared.output, declared.options, {})
+    if issubclass(_class_of(target), Chat):
         chat = target.declared
-        provider, output, kind, options = chat.require_provider(), chat.output, "chat", chat.options
-    else:
-        provider, options = target.llm.llm, target.llm.options
-        output, kind, params = target.__prompt__.output, "prompt", dict(target.call_params)
+        return _Parts("chat", chat.require_provider(), chat.output, chat.options, {})
+    return _Parts("prompt", target.llm.llm, target.__prompt__.output, target.llm.options, target.call_params)
+
+
+def outline_request(target: Any) -> RequestOutline:
+    """Read what `is_declared`."""
+    kind, provider, output, options, told = _parts_of(target)
+    params = dict(told)
     model, tools = params.pop("model", None), params.pop("tools", None)
     return RequestOutline(
-        kind=kind,  # type: ignore[arg-type]  # one of the three above
+        kind=kind,
         provider=provider,
         model=model or options.model or provider.model,
         output=output,
@@ -115,12 +130,26 @@ def outline_request(target: Any) -> RequestOutline:
 def _tools_of(target: Any, options: Options, listed: Iterable[Any]) -> tuple[Any, ...]:
     """Give the tools as they go over the wire: names, descriptions, schemas."""
     settings = options.tools
-    schemas = [] if settings is None else [*settings.schemas, *(tool.wire for tool in settings.tools)]
-    schemas += [tool if isinstance(tool, dict) else read_tool(tool).wire for tool in listed]
+    schemas = [] if settings is None else [*settings.schemas, *map(_outline_tool, settings.listed)]
+    schemas += [tool if isinstance(tool, dict) else _outline_tool(tool) for tool in listed]
     if issubclass(_class_of(target), Chat):
         methods = [getattr(_class_of(target), name) for name in target.declared.tool_names]
         schemas += [method.__get__(target).wire for method in methods]
     return tuple(schemas)
+
+
+def _outline_tool(tool: Any) -> dict[str, Any]:
+    return dict(tool.outline()) if is_source(tool) else read_tool(tool).wire
+
+
+def tool_sources(targets: Iterable[Any]) -> list[Any]:
+    """Give those who tell their tools when a call begins, of all that is declared."""
+    listed: list[Any] = []
+    for target in targets:
+        parts = _parts_of(target)
+        listed += [] if parts.options.tools is None else parts.options.tools.listed
+        listed += parts.params.get("tools") or ()
+    return list(filter(is_source, listed))
 
 
 def hide_secrets(params: Any) -> Any:

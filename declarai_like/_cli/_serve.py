@@ -36,6 +36,8 @@ class Settings:
     max_tokens: int | None = None
     resume_seconds: float = 10.0
     page: bool = True
+    mcp: str | None = None
+    """How the Model Context Protocol is spoken, `stdio` or `http`; `None` for HTTP in our own forms."""
 
 
 def serve_modules(modules: Sequence[str], **options: Any) -> None:
@@ -45,6 +47,9 @@ def serve_modules(modules: Sequence[str], **options: Any) -> None:
     machine can read a command line.
     """
     settings = Settings(**options)
+    if settings.mcp == "stdio":
+        _serve_stdio(modules, settings)
+        return
     app = make_app(modules, settings)
     try:
         from declarai_like._cli._http_server import serve_forever
@@ -55,33 +60,61 @@ def serve_modules(modules: Sequence[str], **options: Any) -> None:
     serve_forever(app, host=settings.host, port=settings.port, max_concurrency=settings.max_concurrency)
 
 
+def _serve_stdio(modules: Sequence[str], settings: Settings) -> None:
+    """Serve the tasks of modules to the program that has started this one."""
+    import asyncio
+
+    from declarai_like.serve._app import mcp_module
+
+    serve_stdio = mcp_module().serve_stdio
+    tasks, _ = _find_declared(modules)
+    asyncio.run(serve_stdio(tasks, max_concurrency=settings.max_concurrency, max_tokens=settings.max_tokens))
+
+
 def make_app(modules: Sequence[str], settings: Settings) -> Starlette:
     """Make the app of what is declared in modules."""
     from declarai_like import serve
-    from declarai_like.chats import Chat
     from declarai_like.serve import LOOPBACK
-    from declarai_like.tasks import BaseTask
 
     token = os.environ.get(_TOKEN) or None
     if token is None and not _is_loopback(settings.host):
         raise ConfigurationError(f"others could reach {settings.host}: set a token in {_TOKEN}, or serve on 127.0.0.1")
-    found = list(declared_in(modules).values())
-    tasks = [task for task in found if isinstance(task, BaseTask)]
-    chats = [chat for chat in found if isinstance(chat, type) and issubclass(chat, Chat) and chat.declared.provider]
-    if not tasks and not chats:
-        raise ConfigurationError(f"there is no task and no chat in {', '.join(modules)}")
+    tasks, chats = _find_declared(modules)
+    hosts = (*LOOPBACK, *_host_names(settings.host), *settings.allow_host)
+    if settings.mcp is not None:
+        return serve.mcp_app(
+            tasks,
+            token=token,
+            hosts=hosts,
+            cors=settings.cors,
+            max_concurrency=settings.max_concurrency,
+            max_tokens=settings.max_tokens,
+        )
     return serve.app(
         tasks=tasks,
         chats=chats,
         memory=_memory(settings.history),
         token=token,
-        hosts=(*LOOPBACK, *_host_names(settings.host), *settings.allow_host),
+        hosts=hosts,
         cors=settings.cors,
         max_concurrency=settings.max_concurrency,
         max_tokens=settings.max_tokens,
         resume_seconds=settings.resume_seconds,
         page=settings.page,
     )
+
+
+def _find_declared(modules: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    """Find tasks and chats; raises `ConfigurationError` if there are none."""
+    from declarai_like.chats import Chat
+    from declarai_like.tasks import BaseTask
+
+    found = list(declared_in(modules).values())
+    tasks = [task for task in found if isinstance(task, BaseTask)]
+    chats = [chat for chat in found if isinstance(chat, type) and issubclass(chat, Chat) and chat.declared.provider]
+    if not tasks and not chats:
+        raise ConfigurationError(f"there is no task and no chat in {', '.join(modules)}")
+    return tasks, chats
 
 
 def _memory(path: str | None) -> Callable[[str], MessageHistory] | None:

@@ -9,7 +9,7 @@ from declarai_like._calls.queues import FairQueue
 from declarai_like._calls.replies import reply_message
 from declarai_like._conversations.system_prompt import PromptHistory
 from declarai_like._conversations.windows import is_pinned, turns_of, with_results
-from declarai_like.errors import ApprovalRequired, HistoryError, OutcomeUnknown, TurnPending
+from declarai_like.errors import ApprovalRequired, HistoryError, InputNeeded, OutcomeUnknown, TurnPending
 from declarai_like.messages import Message, MessageRole
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Conversation:
 
     def wait(self, error: RunError) -> None:
         """Note that the turn is not over."""
-        if isinstance(error, (ApprovalRequired, OutcomeUnknown)):
+        if isinstance(error, (ApprovalRequired, InputNeeded, OutcomeUnknown)):
             self._session.waiting = error
 
     def record(

@@ -30,9 +30,11 @@
     ├── CheckpointBusy               many rows: somebody else writes the file just now
     ├── TooManyErrors                many rows: more of them failed than may
     ├── ToolError                    a tool's own words to the model, raised by the tool
+    ├── ToolServerError              a server of tools: it cannot be reached, or its tools have changed
     ├── ToolFailed                   a tool: it cannot go on, or it failed too often in a row
     └── RunError                     a call with tools, as it is kept in a run store
         ├── ApprovalRequired         tool calls wait for a decision
+        ├── InputNeeded              tools have asked the user something
         ├── OutcomeUnknown           a tool began, and nobody knows how it ended
         ├── RunBusy                  somebody else goes on with this run just now
         ├── RunDiverged              what is to go on is not what was begun
@@ -76,12 +78,14 @@ from declarai_like.errors._provider import (
 from declarai_like.errors._rows import CheckpointBusy, CheckpointMismatch, TooManyErrors
 from declarai_like.errors._tools import (
     ApprovalRequired,
+    InputNeeded,
     OutcomeUnknown,
     RunBusy,
     RunDiverged,
     RunError,
     ToolError,
     ToolFailed,
+    ToolServerError,
     TurnPending,
 )
 
@@ -100,6 +104,7 @@ __all__ = [
     "EmptyResponse",
     "HistoryError",
     "HistoryWriteError",
+    "InputNeeded",
     "InvalidResponse",
     "LimitExceeded",
     "MediaError",
@@ -122,6 +127,7 @@ __all__ = [
     "ToolArgumentsError",
     "ToolError",
     "ToolFailed",
+    "ToolServerError",
     "TurnPending",
 ]
 

@@ -7,25 +7,39 @@ from typing import TYPE_CHECKING, Any
 from declarai_like.errors._base import CallError, DeclaraiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from declarai_like.completions import ToolRequest, ToolRun
+    from declarai_like.completions import Question, ToolRequest, ToolRun
     from declarai_like.messages import Message
 
 __all__ = [
     "ApprovalRequired",
+    "InputNeeded",
     "OutcomeUnknown",
     "RunBusy",
     "RunDiverged",
     "RunError",
     "ToolError",
     "ToolFailed",
+    "ToolServerError",
     "TurnPending",
 ]
 
 
 class ToolError(DeclaraiError):
-    """Raised by a tool: its text is what the model is shown, word for word."""
+    """Raised by a tool: its text is what the model is shown, word for word.
+
+    `may_have_run` says that nobody knows whether the tool has had its effect.
+    """
+
+    def __init__(self, message: str = "", *, may_have_run: bool = False) -> None:
+        """Keep the words."""
+        super().__init__(message)
+        self.may_have_run = may_have_run
+
+
+class ToolServerError(DeclaraiError):
+    """A server of tools could not be started or reached, or its tools are not as they were locked."""
 
 
 class ToolFailed(CallError):
@@ -68,6 +82,16 @@ class ApprovalRequired(RunError):
     `pending` lists them. Give the decisions to `resume`: with `run_id` where a run store keeps the run, else with
     `paused`, a JSON text for the caller to keep (it holds the conversation, so keep it as one).
     """
+
+
+class InputNeeded(RunError):
+    """Tools have asked the user something and wait for the answers; the other calls of their answer were run.
+
+    `pending` lists the calls, and `questions` has what each asks, by the id of the call. Give `Answer(...)` for each to
+    `resume`, with `run_id` or `paused` as for `ApprovalRequired`.
+    """
+
+    questions: Mapping[str, tuple[Question, ...]]
 
 
 class OutcomeUnknown(RunError):

@@ -19,6 +19,7 @@ _LOGGERS = (
     "httpx",
     "httpx2",
     "hpack.hpack",
+    "mcp.client.streamable_http",
     *(f"{library}.{part}" for library in ("httpcore", "httpcore2") for part in _PARTS),
 )
 

@@ -17,6 +17,6 @@ try:
 except ImportError as exc:
     raise MissingExtra(f'serving needs starlette ({exc}): pip install "declarai-like[serve]"').with_cause(exc) from None
 
-from declarai_like.serve._app import LOOPBACK, app
+from declarai_like.serve._app import LOOPBACK, app, mcp_app
 
-__all__ = ["LOOPBACK", "app"]
+__all__ = ["LOOPBACK", "app", "mcp_app"]

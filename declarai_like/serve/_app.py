@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from declarai_like.errors import ConfigurationError
+from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.serve._core import Core
 from declarai_like.serve._openai_routes import OpenAIRoutes
 from declarai_like.serve._page_routes import PageRoutes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from declarai_like.memory.base import HistoryLike
 
-__all__ = ["LOOPBACK", "app"]
+__all__ = ["LOOPBACK", "app", "mcp_app", "mcp_module"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """The hosts that are answered if nothing else is said."""
@@ -64,17 +64,12 @@ def app(
     each answer, `max_concurrency` the calls under way, `max_sessions` the conversations that are open. Without `page`
     there is none. Raises `ConfigurationError` for what cannot be served.
     """
-    if not all(_is_list_of_texts(names) for names in (hosts, cors)):
-        raise ConfigurationError(f"hosts and cors are lists of texts, got {hosts!r:.80} and {cors!r:.80}")
+    check_access(token, hosts, cors)
     if memory is not None and not callable(memory):
         raise ConfigurationError(
             f"memory is called with the name of a conversation, got {memory!r:.80}: "
             "write memory=lambda name: SQLiteMessageHistory(name, path=...)"
         )
-    if token is not None and not isinstance(token, str):
-        raise ConfigurationError(f"the token is a text, got {type(token).__name__}")
-    if token is not None and not token.strip():
-        raise ConfigurationError("the token is empty: give a long random text, or None for no token")
     settings = Settings(
         resume_seconds=resume_seconds,
         heartbeat_seconds=heartbeat_seconds,
@@ -106,6 +101,55 @@ def app(
     )
     starlette.state.stop_streams = core.streams.close
     return starlette
+
+
+def check_access(token: Any, hosts: Any, cors: Any) -> None:
+    """Raise `ConfigurationError` if it is not said who may ask."""
+    if not all(_is_list_of_texts(names) for names in (hosts, cors)):
+        raise ConfigurationError(f"hosts and cors are lists of texts, got {hosts!r:.80} and {cors!r:.80}")
+    if token is not None and not isinstance(token, str):
+        raise ConfigurationError(f"the token is a text, got {type(token).__name__}")
+    if token is not None and not token.strip():
+        raise ConfigurationError("the token is empty: give a long random text, or None for no token")
+
+
+def mcp_app(
+    tasks: Iterable[Any] | Mapping[str, Any],
+    *,
+    token: str | None = None,
+    hosts: Sequence[str] = LOOPBACK,
+    cors: Sequence[str] = (),
+    client_seconds: float = 30.0,
+    max_body_bytes: int = 1_000_000,
+    max_concurrency: int = 100,
+    max_sessions: int = 1000,
+    max_tokens: int | None = None,
+) -> Starlette:
+    """Make an ASGI app that is asked at `/mcp` by clients of the Model Context Protocol: each task is a tool.
+
+    Its messages are a prompt, too. The other arguments are those of `app`. An app that mounts this one must run its
+    lifespan. Raises `ConfigurationError` for what cannot be served, `MissingExtra` without the extra `mcp`.
+    """
+    check_access(token, hosts, cors)
+    settings = Settings(
+        client_seconds=client_seconds,
+        max_body_bytes=max_body_bytes,
+        max_concurrency=max_concurrency,
+        max_sessions=max_sessions,
+        max_tokens=max_tokens,
+    )
+    return mcp_module().make_mcp_app(tasks, settings, token=token, hosts=hosts, cors=cors)  # type: ignore[no-any-return]
+
+
+def mcp_module() -> Any:
+    """Give the module that speaks the protocol; raises `MissingExtra` without the package for it."""
+    try:
+        from declarai_like.serve import _mcp_app
+    except ImportError as exc:
+        raise MissingExtra(f'this needs the package mcp ({exc}): pip install "declarai-like[mcp,serve]"').with_cause(
+            exc
+        ) from None
+    return _mcp_app
 
 
 def _is_list_of_texts(names: Any) -> bool:

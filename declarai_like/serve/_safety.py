@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClientGone",
     "HostGuard",
+    "OriginGuard",
     "RouteGuard",
     "Slots",
     "read_json",
@@ -56,6 +57,22 @@ class HostGuard:
         values = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
         found = _HOST.fullmatch(values[0]) if len(values) == 1 else None
         return found is not None and found["name"] in self._hosts
+
+
+class OriginGuard:
+    """Answers no foreign page: only those whose origin is listed, and whoever is no page."""
+
+    def __init__(self, app: ASGIApp, origins: Iterable[str]) -> None:
+        self._app = app
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"origin"]
+        if "*" in self._origins or self._origins.issuperset(told):
+            await self._app(scope, receive, send)
+            return
+        problem = Problem(403, "pages of this origin are not served")
+        await JSONAnswer(problem.body(), problem.status)(scope, receive, send)
 
 
 class RouteGuard:

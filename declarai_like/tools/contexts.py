@@ -66,3 +66,5 @@ class ToolContext:
     key: str
     deadline: float | None = None
     progress: Callable[[Any], None] = field(default=ignore_progress, compare=False, repr=False)
+    answers: Any = field(default=None, compare=False, repr=False)
+    """What a tool of a server has asked and is told now."""

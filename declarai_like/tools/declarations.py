@@ -16,6 +16,8 @@ from declarai_like.tools.parameters import Parameters
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from declarai_like.tools.schema_parameters import SchemaParameters
+
 __all__ = ["Kind", "Tool", "ToolOptions", "read_tool", "tool"]
 
 P = ParamSpec("P")
@@ -71,7 +73,7 @@ class ToolDeclaration:
     where: str
     name: str
     description: str
-    parameters: Parameters
+    parameters: Parameters | SchemaParameters
     kind: Kind
 
     @classmethod
@@ -148,7 +150,7 @@ class Tool(Generic[P, R]):
         return self.declaration.kind
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> Parameters | SchemaParameters:
         """What it takes."""
         return self.declaration.parameters
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
-from declarai_like.completions import ToolRequest, ToolRun, Usage
+from declarai_like.completions import Question, ToolRequest, ToolRun, Usage
 from declarai_like.errors import RunDiverged
 from declarai_like.media._parts import media_of, restore_media
 from declarai_like.messages import Message
@@ -52,6 +52,14 @@ class PendingCall:
 
     values: dict[str, Any] | None = None
     """The arguments as the function takes them, while they are known; not stored."""
+    asked: dict[str, Any] | None = None
+    """What the tool has asked the user, and what it wants back with the answers."""
+    answers: list[Any] | None = None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What the tool has asked the user."""
+        return () if self.asked is None else tuple(Question(**one) for one in self.asked["questions"])
 
     media: Sequence[Any] = ()
     """What goes with the text: media, or their plain data when they have been stored."""

@@ -11,11 +11,13 @@ from typing_extensions import assert_type
 import declarai_like as declarai
 from declarai_like import Audio, Document, File, Image, Injected
 from declarai_like._declarai import StreamingDeclarai
+from declarai_like._mcp import ServerTools, ToolServer
 from declarai_like.completions import ToolRun
 from declarai_like.errors import OutputError, ProviderError
 from declarai_like.responses import LLMResponse, Result
 from declarai_like.rows import BatchJob, Estimate, Row, Rows
 from declarai_like.tasks import AsyncStreamingTask, AsyncTask, FutureTask, StreamingTask, Task
+from declarai_like.tools import Question
 
 if TYPE_CHECKING:
     from declarai_like._calls.operations import Flow, Next
@@ -39,6 +41,32 @@ assert_type(declarai.google("m", stream=True), StreamingDeclarai)
 assert_type(declarai.local(), declarai.Declarai)
 assert_type(declarai.local(api="anthropic"), declarai.Declarai)
 assert_type(declarai.local(stream=True), StreamingDeclarai)
+
+
+# Servers of tools
+
+files = declarai.mcp("files", command=["npx", "server"], env={"A": "b"}, timeout=None)
+assert_type(files, ToolServer)
+assert_type(files["read"], ServerTools)
+assert_type(files.only("read", "write", approve=True), ServerTools)
+assert_type(files.prompt("greet", name="Ada"), list[declarai.Message])
+declarai.mcp("files", url=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def answer_question(question: Question) -> dict[str, str]:
+    return {"name": question.message}
+
+
+asking = declarai.mcp("shop", url="https://shop.example/mcp", asker=answer_question, sampling=llm)
+
+
+@llm.task(tools=[files, files["read"], asking])
+def with_servers(question: str) -> str:
+    """Answer the question"""
+    return declarai.magic(question)
+
+
+assert_type(with_servers("?"), str)
 
 
 def by_flag(flag: bool) -> None:  # noqa: FBT001 - the flag is the point

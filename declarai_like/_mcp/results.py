@@ -1,0 +1,44 @@
+"""What a server's tool has given, as the value that goes to the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from declarai_like.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp.types import CallToolResult
+
+__all__ = ["shown_text", "value_of_result"]
+
+
+def value_of_result(result: CallToolResult, redact: Callable[[Any], Any]) -> Any:
+    """Give the data of a result, or its text where it has none; raises `ToolError` for one that is an error."""
+    text = redact("\n".join(map(shown_text, result.content)))
+    if result.is_error:
+        raise ToolError(text or "the tool failed, and said nothing about it")
+    return text if result.structured_content is None else redact(result.structured_content)
+
+
+def shown_text(block: Any) -> str:
+    """Give a part of a result as text; what is no text is named."""
+    if block.type == "text":
+        return str(block.text)
+    if block.type == "resource_link":
+        return f"{block.name}: {block.uri}"
+    if block.type == "resource":
+        return _shown_resource(block.resource)
+    return f"[{block.type} {block.mime_type}, {_size(block.data)} bytes]"
+
+
+def _shown_resource(resource: Any) -> str:
+    text = getattr(resource, "text", None)
+    if isinstance(text, str):
+        return text
+    return f"[{resource.uri} {resource.mime_type or 'data'}, {_size(resource.blob)} bytes]"
+
+
+def _size(base64: str) -> int:
+    return len(base64.rstrip("=")) * 3 // 4
