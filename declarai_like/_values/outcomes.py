@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Literal
 
-from declarai_like._values.texts import mend_surrogates
+from declarai_like._texts import mend_surrogates
 
 __all__ = ["Ending", "Outcome", "ending_of", "finish_reason_of", "outcome_of"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from declarai_like._texts import has_surrogates
 from declarai_like._values.buffers import AnswerMetadata
 from declarai_like._values.outcomes import outcome_of
-from declarai_like._values.texts import has_surrogates
 from declarai_like._wire.choices import ChoiceState, Step
 from declarai_like._wire.deltas import choices_of, delta_of, text_of
 from declarai_like._wire.metadata import update_metadata

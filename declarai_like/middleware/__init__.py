@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from declarai_like._lazy_names import import_on_use
+from declarai_like._values.lazy_names import import_on_use
 from declarai_like.middleware.base import Flow, Middleware, Next, TaskMiddleware
 from declarai_like.middleware.fallback import fallback
 from declarai_like.middleware.retry import retry

@@ -11,8 +11,8 @@ from opentelemetry import metrics, trace
 from opentelemetry.context import attach
 
 from declarai_like._calls.values import known_error
+from declarai_like._texts import json_text
 from declarai_like._values.prices import price_list
-from declarai_like._values.texts import json_text
 from declarai_like._version import __version__
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like.completions import Choice, Completion, CompletionMessage
