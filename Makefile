@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Many tests wait for servers: one process more than there are cores keeps the cores busy.
 IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
-.PHONY: help demo serve answers growth test check lint types imports cover soak crashes faults browser docs bench bench-peers bench-serve matrix build clean
+.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak engines crashes faults browser docs bench bench-peers bench-serve matrix build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,6 +12,10 @@ help:  ## Show the targets
 demo: .venv/demo  ## Stream from a model that runs in this process: no key, no compiler
 	@$(BIN)/declarai-like pull
 	@$(BIN)/python examples/demo.py
+
+map-demo: .venv/demo  ## Rank 200 rows with that model, kill it in the middle, and go on
+	@$(BIN)/declarai-like pull
+	@$(BIN)/python examples/map_demo.py
 
 serve: .venv/demo  ## Open a page on that model: http://127.0.0.1:8000
 	@$(BIN)/python -m pip install --quiet -e '.[local,serve]'
@@ -44,6 +48,10 @@ cover: .venv/dev
 
 soak: .venv/dev  ## Run the long tests: growth with size, kill -9, thousands of broken streams
 	$(BIN)/python -m pytest -q --soak -m soak $(IN_PARALLEL)
+
+engines: .venv/dev  ## Map rows in Ray and Spark (600 MB to install; Spark needs Java)
+	$(BIN)/python -m pip install --quiet ray pyspark
+	$(BIN)/python -m pytest -q --engines -m engines tests/rows
 
 crashes: .venv/dev  ## Kill processes at each moment of a tool call, 50 times; resume one run in two, 100 times
 	$(BIN)/python -m pytest -q --soak tests/tools/test_crashes.py $(IN_PARALLEL)

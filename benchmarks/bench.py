@@ -78,6 +78,8 @@ def groups() -> list[Group]:
     first = Row("first chunk, warm", "our_first text-3", 0.75)
     events = Row("event stream, to helper's", "our_events text-1000", 0.20)
     many = Row("200 async streams, chunks/s, wall", "our_many text-200", 4.0, at_least=True)
+    rows = Row("1,000 rows of 50 ms, 64 at a time, wall", "our_rows late-str", 1.2)
+    rows_cpu = Row("1,000 rows, CPU for each row", "our_rows_cpu late-str", 1.0)
     starts = [
         Row("import, wall", "startup ours", 0.06),
         Row("import, provider, ten tasks, wall", "startup tasks", 0.30),
@@ -96,6 +98,8 @@ def groups() -> list[Group]:
         Group("us", "raw_first text-3", [first]),
         Group("us", "helper_events text-1000", [events]),
         Group("/s", "raw_many text-200", [many], turns=3),
+        Group("us", "raw_rows late-str", [rows], turns=5),
+        Group("us", "raw_rows_cpu late-str", [rows_cpu], turns=5),
         Group("ms", "startup openai", starts, turns=7),
         Group("MB", "", [kept], turns=1),
         Group("", "raw_connections text-10", [reused], turns=1),

@@ -21,6 +21,7 @@ MESSAGES = [
     {"role": "system", "content": "Say something short about the following movie"},
     {"role": "user", "content": "Inputs:\nmovie: Avengers"},
 ]
+ROWS, ROWS_AT_A_TIME = 1_000, 64
 STREAMS = 200
 """How many streams run at once in the asynchronous cases."""
 
@@ -415,7 +416,50 @@ def connections(build: Callable[[str, str], Callable[[], Any]]) -> Callable[[str
     return measure
 
 
+def raw_rows(url: str, model: str) -> tuple[float, float]:
+    """Seconds, wall and CPU, for each of 1,000 rows in 64 bare threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    client = official(url)
+
+    def ask(number: int) -> str:
+        messages = [*MESSAGES[:1], {"role": "user", "content": f"Inputs:\nmovie: {number}"}]
+        return client.chat.completions.create(model=model, messages=messages).choices[0].message.content
+
+    with ThreadPoolExecutor(ROWS_AT_A_TIME) as pool:
+        return many_rows(lambda count: list(pool.map(ask, range(count))), model)
+
+
+def our_rows(url: str, model: str) -> tuple[float, float]:
+    """As `raw_rows`, by `task.map`."""
+    llm = ours(url, model)
+
+    @llm.task
+    def about(movie: str) -> str:
+        """Say something short about the following movie"""
+
+    def ask(count: int) -> list[str]:
+        return about.map(map(str, range(count)), concurrency=ROWS_AT_A_TIME, adaptive=False).values()
+
+    return many_rows(ask, model)
+
+
+def many_rows(ask: Callable[[int], list[str]], model: str) -> tuple[float, float]:
+    ask(2 * ROWS_AT_A_TIME)  # threads and connections
+    gc.collect()
+    start = time.perf_counter(), time.process_time()
+    got = ask(ROWS)
+    elapsed = time.perf_counter() - start[0], time.process_time() - start[1]
+    if got != [text_of(model)] * ROWS:
+        raise SystemExit(f"rows: got {got[:3]!r:.300}")
+    return elapsed[0] / ROWS, elapsed[1] / ROWS
+
+
 CASES: dict[str, Callable[[str, str], float]] = {
+    "raw_rows": lambda url, model: raw_rows(url, model)[0],
+    "our_rows": lambda url, model: our_rows(url, model)[0],
+    "raw_rows_cpu": lambda url, model: raw_rows(url, model)[1],
+    "our_rows_cpu": lambda url, model: our_rows(url, model)[1],
     "raw_stream": cpu(raw_stream),
     "our_stream": cpu(our_stream),
     "our_stream_through_one": cpu(our_stream_through_one),

@@ -1,8 +1,8 @@
 """What the benchmark server sends, by the name of the model asked for.
 
 `text-1000` is a text of 1,000 chunks, `flat-5000` a document of about 5,000; `paced-` in front has the
-server send one event per write. `str`, `int` and `small` are whole answers. Server and clients build
-the same payload from the name alone, so that a client can check every character it got.
+server send one event per write, `late-` a whole answer after 50 ms. `str`, `int` and `small` are whole answers. Server
+and clients build the same payload from the name alone, so that a client can check every character it got.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def split(text: str) -> list[str]:
 @cache
 def pieces_of(model: str) -> tuple[str, ...]:
     """The content of each chunk that the server streams for this model."""
-    name = model.removeprefix("paced-")
+    name = model.removeprefix("paced-").removeprefix("late-")
     if name in WHOLE:
         return tuple(split(WHOLE[name]))
     kind, _, count = name.rpartition("-")

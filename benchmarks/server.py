@@ -76,6 +76,8 @@ class Connection(asyncio.Protocol):
         model = model_of(path, request.get("model"))
         if request.get("tools") and request["messages"][-1]["role"] != "tool":
             self.transport.write(call_of())
+        elif model.startswith("late-"):
+            asyncio.get_running_loop().call_later(0.05, self.transport.write, answer_of(model))
         elif not request.get("stream") and "stream" not in path:
             self.transport.write(answer_of(model))
         elif model.startswith("paced-"):

@@ -75,8 +75,10 @@ if TYPE_CHECKING:
     from declarai_like._declarai import Declarai, anthropic, azure_openai, google, local, offline, openai
     from declarai_like._mcp import mcp
     from declarai_like._prompting.magic import magic
+    from declarai_like._tasks.durable_functions import durable
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
+    from declarai_like.media import Audio, Document, File, Image
     from declarai_like.messages import Message, MessageRole
     from declarai_like.middleware import TaskMiddleware
     from declarai_like.middleware.fallback import fallback
@@ -89,11 +91,15 @@ if TYPE_CHECKING:
     from declarai_like.tools.declarations import tool
 
 __all__ = [
+    "Audio",
     "BaseLLM",
     "CallParams",
     "Chat",
     "Declarai",
     "DeclaraiError",
+    "Document",
+    "File",
+    "Image",
     "Injected",
     "LLMResponse",
     "LimitExceeded",
@@ -105,6 +111,7 @@ __all__ = [
     "TaskMiddleware",
     "anthropic",
     "azure_openai",
+    "durable",
     "fallback",
     "google",
     "limits",
@@ -119,11 +126,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audio": "media",
     "BaseLLM": "providers.base",
     "CallParams": "prompts",
     "Chat": "chats",
     "Declarai": "_declarai",
     "DeclaraiError": "errors",
+    "Document": "media",
+    "File": "media",
+    "Image": "media",
     "Injected": "tools.contexts",
     "LLMResponse": "responses",
     "LimitExceeded": "errors",
@@ -135,6 +146,7 @@ _HOMES = {
     "TaskMiddleware": "middleware",
     "anthropic": "_declarai",
     "azure_openai": "_declarai",
+    "durable": "_tasks.durable_functions",
     "fallback": "middleware",
     "google": "_declarai",
     "limits": "_calls.budgets",
@@ -156,6 +168,7 @@ _MODULES = frozenset(
         "errors",
         "evals",
         "events",
+        "media",
         "memory",
         "messages",
         "middleware",
@@ -164,6 +177,7 @@ _MODULES = frozenset(
         "providers",
         "requests",
         "responses",
+        "rows",
         "serve",
         "streams",
         "tasks",

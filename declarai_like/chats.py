@@ -18,6 +18,7 @@ from declarai_like._conversations.starting import start_async_turn, start_turn
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._conversations.windows import LastTurns, Summarise, TokenBudget, Window, window_of
 from declarai_like.errors import DefinitionError
+from declarai_like.media._parts import media_in
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import as_memory
 from declarai_like.messages import Message, MessageRole
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Chat", "LastTurns", "Summarise", "TokenBudget"]
 
 T = TypeVar("T")
-_OF_TOOLS = ("deps", "runs", "run_id", "pending")
-"""What a `send` takes for its tools, unless the system prompt asks for such a name."""
+_OF_TURNS = ("files", "deps", "runs", "run_id", "pending")
+"""What a `send` takes besides, most of it for its tools, unless the system prompt asks for such a name."""
 
 
 class Chat(ChatCalls):
@@ -186,7 +187,8 @@ class Chat(ChatCalls):
 
         The message is the first argument, or named `message` or as in the class's own `send`. Other names fill the
         system prompt, of this turn and, once it is stored, of those after it that do not give them; `llm_params` are
-        the model's parameters for this turn. A chat with `async def send` gives a coroutine, or an async generator.
+        the model's parameters for this turn, and `files` a list of media that go with the message, as
+        `[Image.open("cat.jpg")]`. A chat with `async def send` gives a coroutine, or an async generator.
         Raises `TypeError` for a name that the prompt does not ask for.
         """
         _require_instance(self, "send")
@@ -267,7 +269,10 @@ class Chat(ChatCalls):
         """Give a second conversation that begins with a copy of this one, kept in memory."""
         other = copy.copy(self)
         memory = InMemoryMessageHistory()
-        memory.add_messages(self._session.memory.history)
+        history = self._session.memory.history
+        for media in media_in(history):
+            _ = media.data  # the other one's memory has to outlive this one's
+        memory.add_messages(history)
         vars(other)["_session"] = self._session.fork(memory)
         return other
 
@@ -287,7 +292,7 @@ class Chat(ChatCalls):
         if not isinstance(given[0], str):
             raise TypeError(f"{self.__name__}.send() takes a text as its message, got {given[0]!r:.80}")
         placeholders = self.__chat__.placeholders
-        told = {name: values.pop(name) for name in _OF_TOOLS if name in values and name not in placeholders}
+        told = {name: values.pop(name) for name in _OF_TURNS if name in values and name not in placeholders}
         self._system_prompt().refuse_unknown(values, f"{self.__name__}.send")
         return given[0], values, llm_params, told
 

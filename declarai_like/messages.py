@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from declarai_like.completions import ToolCall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Message", "MessageRole", "well_formed"]
+__all__ = ["Attached", "Message", "MessageRole", "well_formed"]
 
 
 class MessageRole(str, Enum):
@@ -27,6 +27,22 @@ class MessageRole(str, Enum):
     function = "function"
 
     __str__ = str.__str__
+
+
+@runtime_checkable
+class Attached(Protocol):
+    """What may stand among the parts of a content beside dicts: media, as `declarai_like.Image`."""
+
+    kind: Any
+    """`"image"`, `"audio"`, `"document"` or `"file"`."""
+
+    def describe(self) -> dict[str, Any]:
+        """Tell it without its bytes."""
+        ...
+
+    def to_data(self) -> dict[str, Any]:
+        """Give all of it as plain data."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +88,16 @@ class Message:
         return cls(text, role, fields=rest or None, state=state if isinstance(state, dict) else None, **marks)
 
     def wire(self) -> dict[str, Any]:
-        """This message as the OpenAI format spells it."""
-        return {"role": str(self.role), "content": self.message, **(self.fields or {})}
+        """This message as the OpenAI format spells it, but of media only what they are: not their bytes."""
+        told = {"role": str(self.role), "content": self.message, **(self.fields or {})}
+        if not isinstance(told["content"], str):
+            told["content"] = _plain_parts(told["content"], _described)
+        return told
+
+    @property
+    def content(self) -> Any:
+        """What it says: its text, or the list of its parts, media among them as values."""
+        return (self.fields or {}).get("content", self.message)
 
     def well_formed(self) -> Message:
         """Give the message without lone halves of surrogate pairs, which no UTF-8 can hold: each becomes U+FFFD."""
@@ -113,8 +137,8 @@ class Message:
             yield "interrupted", True
         if self.pinned:
             yield "pinned", True
-        if self.fields:
-            yield from self.fields.items()
+        for name, value in (self.fields or {}).items():
+            yield name, _plain_parts(value, _written) if name == "content" else value
         if self.state is not None:
             yield "state", self.state
 
@@ -126,6 +150,21 @@ def _validated(value: Any) -> Message:
     if not isinstance(value, (dict, Message)):
         raise ValueError(f"expected a message: a dict with 'role' and 'message' or 'content', got {value!r:.80}")  # noqa: TRY004 - pydantic wants it
     return Message.of(value)
+
+
+def _plain_parts(content: Any, tell: Callable[[Any], Any]) -> Any:
+    """Give a content as plain data, its media as `tell` tells them."""
+    if not isinstance(content, (list, tuple)) or not any(isinstance(part, Attached) for part in content):
+        return content
+    return [tell(part) if isinstance(part, Attached) else part for part in content]
+
+
+def _described(media: Attached) -> dict[str, Any]:
+    return {"type": media.kind, media.kind: media.describe()}
+
+
+def _written(media: Attached) -> dict[str, Any]:
+    return {"type": "media", "kind": media.kind, **media.to_data()}
 
 
 def _text_of(parts: Any) -> str:

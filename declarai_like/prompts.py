@@ -24,8 +24,10 @@ from declarai_like._calls.options import Options
 from declarai_like._outputs.output import Output
 from declarai_like._prompting.bodies import check_class_body
 from declarai_like._prompting.instructions import output_instructions
+from declarai_like._prompting.media_places import MediaPlaces
 from declarai_like._prompting.text_templates import check_text, render_text, text_names
 from declarai_like.errors import DeclaraiError, DefinitionError
+from declarai_like.media import Media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.streams import AsyncStream, Stream
 
@@ -96,7 +98,8 @@ class Prompt(BaseModel):
     """A prompt as a class: derive from `llm.Prompt`, or from this one with `llm=`.
 
     The text is `prompt_template`, else the nearest docstring. Fields, computed fields and properties stand in it as
-    `{name}`, or as `{{ name }}` in Jinja; they are written as plain data. `system` is a text of the same kind.
+    `{name}`, or as `{{ name }}` in Jinja; they are written as plain data. Fields that are media (`photo: Image`) are
+    sent in any case, behind the text if it does not name them. `system` is a text of the same kind.
     `call_params` are the model's parameters (`model` too), laid over those of the `llm`; `output_type` is what the
     answer is read as. None of these is a field: they take no annotation. A class that cannot work raises
     `DefinitionError` where it is defined.
@@ -128,11 +131,15 @@ class Prompt(BaseModel):
             raise DefinitionError(
                 f"{declaration.where}: there is nothing to ask; write a docstring, a prompt_template, or messages()"
             )
-        text = self._fill(declaration.text)
-        if not text.strip():
+        places = self._place_media()
+        text = self._fill(declaration.text, places)
+        message = Message(text) if places is None else places.message(text)
+        if not message.message.strip():
             raise DeclaraiError(f"{declaration.where}: these fields make an empty prompt; nothing was sent")
-        system = self._fill(declaration.system)
-        return [*([Message(system, MessageRole.system)] if system else []), Message(text)]
+        system = self._fill(declaration.system, places)
+        if places is not None:
+            places.refuse_in(system, declaration.where)
+        return [*([Message(system, MessageRole.system)] if system else []), message]
 
     def compile(self) -> dict[str, list[Message]]:
         """Give the messages that would be sent, with what tells the model the output type."""
@@ -220,11 +227,18 @@ class Prompt(BaseModel):
             return [replace(first, message=f"{first.message}\n{words}"), *messages[1:]]
         return [Message(words, MessageRole.system), *messages] if words else messages
 
-    def _fill(self, text: str) -> str:
+    def _fill(self, text: str, places: MediaPlaces | None) -> str:
         """Fill a text with those attributes that it names."""
         where, variables = self.__prompt__.where, self.__prompt__.variables
         values = {name: getattr(self, name) for name in text_names(text, where, variables) & variables}
-        return render_text(text, values, where=where, owner=self)
+        marks = {} if places is None else {name: mark for name, mark in places.marks.items() if name in values}
+        return render_text(text, {**values, **marks}, where=where, owner=self)
+
+    def _place_media(self) -> MediaPlaces | None:
+        """Put a mark in the place of each field that is media; those that the text does not name stand at its end."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        media = {name: value for name, value in values.items() if _is_media(value)}
+        return MediaPlaces(media) if media else None
 
 
 _bases: WeakValueDictionary[int, type[Prompt]] = WeakValueDictionary()
@@ -238,6 +252,13 @@ def prompt_base(llm: Direct) -> type[Prompt]:
         made = create_model("Prompt", __base__=Prompt, __module__=__name__, __cls_kwargs__={"llm": llm})
         base = _bases.setdefault(id(llm), made)
     return base
+
+
+def _is_media(value: Any) -> bool:
+    """Say whether this is media, or a list of them."""
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(isinstance(each, Media) for each in value)
+    return isinstance(value, Media)
 
 
 def _read_class(cls: type[Prompt]) -> PromptDeclaration:

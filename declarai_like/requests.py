@@ -150,7 +150,8 @@ class Limits:
 
     `timeout` bounds the whole call with all its attempts and its stream, `connect` the connection,
     `first_chunk` the wait for a stream's first chunk, `idle` the wait between two chunks. `answer_bytes` bounds what
-    is read of one answer, streamed or whole, `prompt_chars` what is sent. `slots` is the queue of the calls
+    is read of one answer, streamed or whole, `prompt_chars` what is sent, `media_bytes` each of the media, and
+    `request_bytes` all that is sent, `None` being what the provider takes. `slots` is the queue of the calls
     that share a `max_concurrency`, `hang_up` ends the wait of a stream that its reader closes.
     """
 
@@ -160,6 +161,8 @@ class Limits:
     idle: float | None = 60.0
     answer_bytes: int | None = 64 * 1024 * 1024
     prompt_chars: int | None = 10_000_000
+    media_bytes: int | None = 20 * 1024 * 1024
+    request_bytes: int | None = None
     slots: Queue | None = field(default=None, compare=False, repr=False)
     hang_up: HangUp | None = field(default=None, compare=False, repr=False)
     timeout_set: float | None = field(default=None, compare=False, repr=False)
@@ -181,7 +184,8 @@ class Request:
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
     `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent.
     Each of `observers` is called with every chunk that is shown, and each of `filters` makes what rewrites the texts
-    of one answer: see `declarai_like.middleware.observe` and `rewrite`.
+    of one answer: see `declarai_like.middleware.observe` and `rewrite`. `on_headers` is called with the headers of
+    each answer, a refusal's too, by providers that are asked over HTTP.
     """
 
     model: str
@@ -207,6 +211,7 @@ class Request:
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     api: API | None = None
     cache: Cache | None = None
+    on_headers: Callable[[Mapping[str, str]], object] | None = field(default=None, compare=False, repr=False)
 
     @property
     def task(self) -> str:

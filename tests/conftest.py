@@ -25,13 +25,16 @@ def pytest_configure():
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="run the long tests too")
+    parser.addoption("--engines", action="store_true", help="run the tests of Ray and Spark too")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave the long tests to `make soak`."""
-    if not config.getoption("--soak"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
-        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    """Leave the long tests to `make soak`, and those of large engines to `make engines`."""
+    left = {"soak", "engines"} - {name for name in ("soak", "engines") if config.getoption(f"--{name}")}
+    away = [item for item in items if any(map(item.get_closest_marker, left))]
+    if away:
+        config.hook.pytest_deselected(items=away)
+        items[:] = [item for item in items if item not in away]
 
 
 @pytest.hookimpl(wrapper=True)

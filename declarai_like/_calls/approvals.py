@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like.errors import ApprovalRequired, InputNeeded, OutcomeUnknown, RunError
+from declarai_like.media._parts import restore_media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.tools.asked_calls import with_arguments
 from declarai_like.tools.decisions import Answer, Approve, Deny, Provide, Rerun, read_decision
 from declarai_like.tools.parameters import InvalidArguments
 from declarai_like.tools.questions import check_answer
-from declarai_like.tools.results import plain_value, write_value
+from declarai_like.tools.results import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _apply(run: Run, call: PendingCall, decision: Decision | None, by: str) -> N
         call.finish(f"denied: {decision.reason}", error=f"denied: {decision.reason}")
     elif isinstance(decision, Provide):
         value = decision.value
-        call.finish(write_value(value, run.settings.max_result_chars), value=plain_value(value))
+        call.finish_with(write_result(value, run.settings.max_result_chars))
         call.approved = by
     elif isinstance(decision, Rerun) or (
         isinstance(decision, Approve) and call.stage != "started" and call.asked is None
@@ -136,7 +137,7 @@ def _approval_required(run: Run, waiting: Sequence[PendingCall]) -> ApprovalRequ
 def _with_turn(run: Run, error: E) -> E:
     """Add what a chat stores if the calls are denied by going on."""
     state = run.state
-    asked = Message.of(state.request["messages"][-1])
+    asked = restore_media(Message.of(state.request["messages"][-1]))
     answer = [] if state.answer is None else [state.answer]
     results = [
         Message(call.text or _GONE_ON, MessageRole.tool, fields={"tool_call_id": call.id}) for call in state.pending

@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 from declarai_like._calls.counters import Counter
+from declarai_like._calls.prompt_tokens import count_prompt_tokens
 from declarai_like._prompting.tokens import count_tokens
-from declarai_like.errors import DefinitionError, LimitExceeded
+from declarai_like.errors import BudgetReached, DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def active_budgets() -> tuple[Spent, ...]:
 def count_request(blocks: tuple[Spent, ...], request: Request) -> tuple[Reservation, ...]:
     """Count a request, and give what is set aside for it in money.
 
-    Raises `LimitExceeded`, and counts nothing, if a limit is reached.
+    Raises `BudgetReached`, and counts nothing, if a limit is reached.
     """
     reservations: list[Reservation] = []
     try:
@@ -115,19 +116,19 @@ def _take_request(blocks: tuple[Spent, ...]) -> None:
             raise _limit_error("requests", block.most["requests"], block.requests)
 
 
-def _limit_error(name: str, most: int, used: int) -> LimitExceeded:
-    return LimitExceeded(
+def _limit_error(name: str, most: int, used: int) -> BudgetReached:
+    return BudgetReached(
         f"the limit {name}={most} of this `with limits(...)` is reached ({used} used): nothing was sent"
     )
 
 
 def count_tool_call(blocks: tuple[Spent, ...]) -> None:
-    """Count a tool that is about to run; raises `LimitExceeded`, and counts nothing, if a limit is reached."""
+    """Count a tool that is about to run; raises `BudgetReached`, and counts nothing, if a limit is reached."""
     for number, block in enumerate(blocks):
         if not block.tool_call_counter.take():  # of this module
             for other in blocks[:number]:
                 other.tool_call_counter.give_back()  # a call is counted in each block or in none
-            raise LimitExceeded(
+            raise BudgetReached(
                 f"the limit tool_calls={block.most['tool_calls']} of this `with limits(...)` is reached: "
                 "the tool was not run"
             )
@@ -146,7 +147,7 @@ def count_answer(
         return
     prompt, completion, estimated = response.prompt_tokens, response.completion_tokens, 0
     if prompt is None:
-        prompt = sum(map(count_tokens, request.texts))
+        prompt = count_prompt_tokens(request)
         estimated += prompt
     if completion is None:
         completion = count_tokens(response.response + (response.reasoning or ""))
@@ -169,9 +170,9 @@ def limits(
 ) -> Iterator[Spent]:
     """Limit what all calls that begin in this block may use together; gives what they have used.
 
-    A call that would begin when a limit is reached raises `LimitExceeded`, and nothing is sent. An answer's tokens
-    are known when it ends, so the one that passes a limit is still given, and calls that run at the same time may
-    pass it together.
+    A call that would begin when a limit is reached raises `BudgetReached`, a `LimitExceeded`, and nothing is sent. An
+    answer's tokens are known when it ends, so the one that passes a limit is still given, and calls that run at the
+    same time may pass it together.
 
     `usd` limits what they cost, in US dollars at the list price (the extra `prices`). What a request may cost is set
     aside before it is sent: its prompt, and `max_tokens` if the task says it. So calls that run at the same time do

@@ -99,4 +99,4 @@ class NativeDialect:
 
     def result_message(self, call: PendingCall) -> Message:
         """Give the result of a call."""
-        return Message(call.text, MessageRole.tool, fields={"tool_call_id": call.id})
+        return Message(call.text, MessageRole.tool, fields={"tool_call_id": call.id, **call.content()})

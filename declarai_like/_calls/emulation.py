@@ -10,6 +10,7 @@ from declarai_like._prompting.instructions import render_packaged
 from declarai_like._prompting.plain_data import to_json
 from declarai_like._wire.envelopes import EnvelopeFilter
 from declarai_like.completions import ToolCall
+from declarai_like.media._parts import media_in, with_media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.tools.arguments import UnreadableArguments, read_arguments
 from declarai_like.tools.settings import name_choice
@@ -124,7 +125,7 @@ class EmulatedDialect:
 
     def result_message(self, call: PendingCall) -> Message:
         """Give the result of a call: stored as every other, and told in words when it is sent."""
-        return Message(call.text, MessageRole.tool, fields={"tool_call_id": call.id})
+        return Message(call.text, MessageRole.tool, fields={"tool_call_id": call.id, **call.content()})
 
 
 _NATIVE_PARAMS = frozenset({"tool_choice", "parallel_tool_calls"})
@@ -152,7 +153,8 @@ def _in_words(messages: Iterable[Message]) -> list[Message]:
             told.append(Message("\n".join(map(_write_call, calls)), MessageRole.assistant))
         elif message.role == MessageRole.tool:
             name = names.get(fields.get("tool_call_id"), "the tool")
-            told.append(Message(render_packaged("tool_result", name=name, result=message.message), MessageRole.user))
+            words = Message(render_packaged("tool_result", name=name, result=message.message), MessageRole.user)
+            told.append(with_media(words, list(media_in([message]))))
         else:
             told.append(message)
     return told

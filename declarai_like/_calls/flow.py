@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import budgets
+from declarai_like._calls.active_runs import active_run
 from declarai_like._calls.early_stops import MENDED, EarlyStop, estimate_savings, response_of
 from declarai_like._calls.operations import Enter, Flow, Middleware, Next, Operation, Send
 from declarai_like._calls.replies import show_mistake
@@ -228,7 +229,9 @@ class Call(Generic[T]):
         send: Next = self._send
         for middleware in reversed(self.middlewares):
             send = wrap_middleware(middleware, send)
-        self._flow = flow = self.take(send) if self.rounds is None else self.rounds.flow(self, send)
+        flow = self.take(send) if self.rounds is None else self.rounds.flow(self, send)
+        run = active_run.get()
+        self._flow = flow = flow if run is None else run.keep(self, flow)
         return flow
 
     def close(self) -> None:

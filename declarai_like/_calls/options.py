@@ -38,6 +38,8 @@ class CallOptions(TypedDict, total=False):
     max_concurrency: int | None
     max_prompt_chars: int | None
     max_answer_bytes: int | None
+    max_media_bytes: int | None
+    max_request_bytes: int | None
 
 
 class TaskOptions(CallOptions, total=False):
@@ -95,7 +97,13 @@ class LocalOptions(CallOptions, total=False):
 
 
 _TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
-_SIZES = {"max_prompt_chars": "prompt_chars", "max_answer_bytes": "answer_bytes", "max_concurrency": "slots"}
+_SIZES = {
+    "max_prompt_chars": "prompt_chars",
+    "max_answer_bytes": "answer_bytes",
+    "max_media_bytes": "media_bytes",
+    "max_request_bytes": "request_bytes",
+    "max_concurrency": "slots",
+}
 _LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
 TOOL_OPTIONS = frozenset(
     {

@@ -25,6 +25,7 @@ from declarai_like.errors import (
     RunDiverged,
     StreamInterrupted,
 )
+from declarai_like.media._parts import restore_media
 from declarai_like.messages import Message, MessageRole
 from declarai_like.responses import LLMResponse
 from declarai_like.tools.run_states import RunState
@@ -68,6 +69,10 @@ class Rounds(RoundWork):
         self.decisions = decisions or {}
         self._retries = 0
         """How often the model may still be shown what was wrong."""
+
+    def value(self, call: Call[Any], response: LLMResponse) -> Any:
+        """Read the value of the last answer; raises `OutputError`."""
+        return self.dialect.value(call, response)
 
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow: one that is closed may perform nothing, but its tools must end."""
@@ -177,7 +182,7 @@ class Rounds(RoundWork):
         state = self.state
         if self.is_resumed and state.request:
             told = state.request
-            messages = tuple(Message.of(message) for message in told["messages"])
+            messages = tuple(restore_media(Message.of(message)) for message in told["messages"])
             return first.replace(messages=messages, params={**first.params, **told["params"]}, model=told["model"])
         if self.settings.runs is not None:
             self.note_request(first)

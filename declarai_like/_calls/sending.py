@@ -7,6 +7,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import DefinitionError, LimitExceeded
+from declarai_like.media._parts import media_in
 from declarai_like.messages import well_formed
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def well_formed_request(request: Request) -> Request:
 
 
 def check_prompt_size(request: Request) -> None:
-    """Raise `LimitExceeded` if the prompt is longer than it may be."""
+    """Raise `LimitExceeded` if the prompt is longer, or one of its media larger, than it may be."""
+    for media in media_in(request.messages):
+        media.check_size(request.limits.media_bytes)
     most, chars = request.limits.prompt_chars, sum(map(len, request.texts))
     if most is not None and chars > most:
         raise LimitExceeded(

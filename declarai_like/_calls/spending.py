@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.counters import Counter
+from declarai_like._calls.prompt_tokens import count_prompt_tokens
 from declarai_like._calls.request_prices import request_price
-from declarai_like._prompting.tokens import count_tokens
 from declarai_like._values.prices import price, price_list
 from declarai_like._wire.deltas import choices_of
 from declarai_like.completions import Usage
-from declarai_like.errors import DefinitionError, LimitExceeded, MissingExtra
+from declarai_like.errors import BudgetReached, DefinitionError, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +50,10 @@ class Purse:
     def reserve(self, request: Request) -> Reservation | None:
         """Set aside what a request may cost; `None` if its price is not known, and that is ignored.
 
-        Raises `LimitExceeded`, and sets nothing aside, if it might pass the limit, and `DefinitionError` for a
+        Raises `BudgetReached`, and sets nothing aside, if it might pass the limit, and `DefinitionError` for a
         request whose price is not known.
         """
-        prompt = sum(map(count_tokens, request.texts))
+        prompt = count_prompt_tokens(request)
         answer = next((request.params[name] for name in _LIMITS_OF_ANSWERS if request.params.get(name)), 0)
         expected = _cost(request, [Usage(prompt, answer * (request.params.get("n") or 1), None)])
         rate = _cost(request, [Usage(0, _MANY, None)])
@@ -68,7 +68,7 @@ class Purse:
         self._reserved.add(units)
         if self.reserved + self.spent > self.most:  # in this order: what is settled meanwhile is not overlooked
             self._released.add(units)
-            raise LimitExceeded(
+            raise BudgetReached(
                 f"the limit usd={self.most:g} of this `with limits(...)` might be passed: {self.spent:.4f} is spent, "
                 f"and this request may cost {expected:.4f}: nothing was sent"
             )
@@ -122,13 +122,13 @@ class MeteredReader:
         self._reservations = reservations
 
     def feed(self, raw: dict[str, Any]) -> Any:
-        """Take in a chunk; raises `LimitExceeded` if that is one too many."""
+        """Take in a chunk; raises `BudgetReached` if that is one too many."""
         shown = self._reader.feed(raw)
         tokens = _tokens_in(raw)
         for reservation in self._reservations if tokens else ():
             complaint = reservation.watch(tokens)
             if complaint:
-                raise LimitExceeded(f"{complaint}: the stream is closed; what had come is in `response`")
+                raise BudgetReached(f"{complaint}: the stream is closed; what had come is in `response`")
         return shown
 
     def finish(self) -> LLMResponse:

@@ -13,7 +13,7 @@ from declarai_like.errors import DeclaraiError, LimitExceeded, ToolError, ToolFa
 from declarai_like.events import ToolProgressEvent, ToolResultEvent
 from declarai_like.tools.contexts import ToolContext
 from declarai_like.tools.questions import NeedsAnswers
-from declarai_like.tools.results import plain_value, write_error, write_value
+from declarai_like.tools.results import write_error, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -168,8 +168,7 @@ class ToolBatch:
 
     def _end_well(self, call: PendingCall, value: Any) -> None:
         try:
-            text = write_value(value, self._run.settings.max_result_chars)
-            call.finish(text, value=plain_value(value))
+            call.finish_with(write_result(value, self._run.settings.max_result_chars))
             call.result = value
         except TypeError as error:
             text = f"the tool has run, but {error}"

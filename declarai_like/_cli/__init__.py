@@ -28,6 +28,7 @@ _COMMANDS = {
     "completions": "_completions:print_completions",
     "eval": "_eval:evaluate_tasks",
     "lock": "_lock_commands:lock_prompts",
+    "map": "_map:map_file",
     "pull": "_pull:pull",
     "run": "_run:run_task",
     "serve": "_serve:serve_modules",

@@ -29,7 +29,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_pull, _ask, _run, _chat, _show, _lock, _check, _eval, _serve, _completions):
+    for add in (_pull, _ask, _run, _map, _chat, _show, _lock, _check, _eval, _serve, _completions):
         add(commands)
     return parser
 
@@ -60,6 +60,22 @@ def _run(commands: Any) -> None:
     _task_arguments(command)
     command.add_argument("--model", metavar="MODEL", help=f"ask another model: {MODEL_NAMES}")
     command.add_argument("--json", action="store_true", dest="as_data", help="print value, usage and cost as JSON")
+
+
+def _map(commands: Any) -> None:
+    command = _command(commands, "map", "ask a task about each row of a file; go on where the last run ended")
+    command.add_argument("target", metavar="MODULE:TASK", help=_TARGET)
+    command.add_argument("rows", metavar="FILE", help="rows: .csv or .tsv with a heading, .jsonl")
+    command.add_argument("-o", "--output", required=True, metavar="FILE", help="what is written: lines of JSON")
+    command.add_argument("--model", metavar="MODEL", help=f"ask another model: {MODEL_NAMES}")
+    command.add_argument("--concurrency", type=_count, default=32, metavar="N", help="calls at a time (default: 32)")
+    command.add_argument("--key", metavar="COLUMN", help="the column by which rows are known (default: all arguments)")
+    command.add_argument("--rpm", type=float, metavar="N", help="requests a minute that the provider allows")
+    command.add_argument("--tpm", type=float, metavar="N", help="tokens a minute that the provider allows")
+    command.add_argument("--max-errors", type=_most, metavar="N", help="stop beyond so many failed rows, or a share")
+    command.add_argument("--fresh", action="store_true", help="begin anew, and keep the old checkpoint beside it")
+    command.add_argument("--estimate", action="store_true", help="print what it would take, and send nothing")
+    command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _chat(commands: Any) -> None:
@@ -176,3 +192,7 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("expected 1 or more")
     return number
+
+
+def _most(text: str) -> float:
+    return float(text) if "." in text else int(text)

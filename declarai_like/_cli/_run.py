@@ -14,7 +14,7 @@ from declarai_like.tasks import BaseTask
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["run_task"]
+__all__ = ["find_task", "run_task"]
 
 
 def run_task(target: str, arguments: Iterable[str], *, model: str | None = None, as_data: bool = False) -> None:
@@ -24,7 +24,7 @@ def run_task(target: str, arguments: Iterable[str], *, model: str | None = None,
     brought as one JSON object. Raises `ConfigurationError` if there is no such task, `TypeError` if the arguments are
     not the task's, and the errors of the call.
     """
-    task = _find_task(target)
+    task = find_task(target)
     if model is not None:
         task = task.with_declaration(task.declared.with_model(read_model(model)))
     given = read_arguments(arguments, task)
@@ -37,7 +37,8 @@ def run_task(target: str, arguments: Iterable[str], *, model: str | None = None,
         print_value(_run(task, given).value)
 
 
-def _find_task(target: str) -> Any:
+def find_task(target: str) -> Any:
+    """Import the task at `module:name`; raises `ConfigurationError` if there is none."""
     task = find(target)
     if not isinstance(task, BaseTask):
         raise ConfigurationError(f"{target!r} is no task: `declarai-like chat` talks to a chat, `show` prints a prompt")

@@ -11,6 +11,7 @@ from declarai_like._cli._targets import find
 from declarai_like._prompting.texts import compile_messages
 from declarai_like._prompting.tokens import count_tokens
 from declarai_like.errors import ConfigurationError
+from declarai_like.media._blanks import blank_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -
         response_format=outline.response_format,
         tools=outline.tools,
     )
-    body: dict[str, Any] = hide_secrets(outline.provider.encode(request))
+    body: dict[str, Any] = hide_secrets(blank_bytes(outline.provider.encode(request)))
     return body
 
 

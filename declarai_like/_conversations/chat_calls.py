@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from declarai_like._calls.flow import Call
 from declarai_like._conversations.conversation import ChatState, Conversation
+from declarai_like._conversations.files import attach
 from declarai_like._conversations.system_prompt import SystemPrompt
 from declarai_like._prompting.instructions import output_instructions, reask
 from declarai_like._prompting.rendering import version_of
@@ -45,16 +46,17 @@ class ChatCalls:
     ) -> Call[Any]:
         """Put one turn together, the last one again without a message, to be made by somebody else.
 
-        `told` is what is said of its tools: `deps`, `runs`, `run_id`, and `pending="deny"`. Raises `TypeError` if the
-        system prompt lacks a value.
+        `told` is what goes with it: `files`, and for its tools `deps`, `runs`, `run_id`, `pending="deny"`. Raises
+        `TypeError` if the system prompt lacks a value.
         """
         declared = self.__chat__
         streaming = declared.options.streaming if streaming is None else streaming
         system = self._system_prompt()
         prompt = system.refill(values) if message is None else system.fill(values)
-        messages = (*self._opening(system.render(prompt)), Message(message or ""))
-        request = self._make_request(messages, llm_params, version_of(prompt.template), streaming=streaming)
         given = {name: value for name, value in (told or {}).items() if value is not None}
+        said = attach(Message(message or ""), given.pop("files", ()), where=f"{type(self).__name__}.send()")
+        messages = (*self._opening(system.render(prompt)), said)
+        request = self._make_request(messages, llm_params, version_of(prompt.template), streaming=streaming)
         pending = given.pop("pending", "error")
         if pending not in {"error", "deny"}:
             raise TypeError(f"{type(self).__name__}.send() takes pending='error' or 'deny', got {pending!r:.80}")

@@ -71,8 +71,9 @@ def openai(
     tasks stream. Time limits are in seconds: `timeout` (or `request_timeout`) for a whole call with its
     `max_retries`, `connect_timeout`, `first_chunk_timeout`, and `idle_timeout` between two chunks.
     `max_concurrency` is how many calls are made at a time, `max_prompt_chars` and `max_answer_bytes` how long prompts
-    and answers may be; `middlewares` stand around those of each task. `http_client` and `http_async_client` are the
-    HTTP library's own clients, for proxies and other transports.
+    and answers may be, `max_media_bytes` and `max_request_bytes` how large files and requests; `middlewares` stand
+    around those of each task. `http_client` and `http_async_client` are the HTTP library's own clients, for proxies and
+    other transports.
     """
     openai_token = seal_key(openai_token)
     options = cast("Any", wrap_secrets(options))

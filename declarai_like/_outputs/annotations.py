@@ -9,7 +9,7 @@ from typing import Any
 
 from declarai_like.errors import DefinitionError
 
-__all__ = ["SCALARS", "is_plain", "name_of", "refuse_lazy_fields", "replace_iterables"]
+__all__ = ["SCALARS", "is_plain", "name_of", "refuse_lazy_fields", "refuse_media", "replace_iterables"]
 
 SCALARS = (int, float, bool)
 """What is asked for bare."""
@@ -111,3 +111,11 @@ def name_of(annotation: Any) -> str:
         return " | ".join(names)
     name: str = getattr(annotation, "__name__", None) or repr(annotation).removeprefix("typing.")
     return f"{name}[{', '.join(names)}]" if origin and "[" not in name else name
+
+
+def refuse_media(schema: Any) -> None:
+    """Raise `TypeError` for a schema in which media stand: a model would have to write their bytes."""
+    if isinstance(schema, dict) and "x-declarai-media" in schema:
+        raise TypeError(f"a model answers in text, and cannot give the field's {schema['x-declarai-media']}")
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        refuse_media(part)

@@ -8,9 +8,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from declarai_like._outputs.annotations import SCALARS, is_plain, name_of, refuse_lazy_fields, replace_iterables
+from declarai_like._outputs.annotations import (
+    SCALARS,
+    is_plain,
+    name_of,
+    refuse_lazy_fields,
+    refuse_media,
+    replace_iterables,
+)
 from declarai_like._outputs.explanations import condense, shorten
 from declarai_like.errors import DefinitionError, OutputError, OutputTruncated
+from declarai_like.media._annotations import has_media
 from declarai_like.responses import Parsed
 
 if TYPE_CHECKING:
@@ -57,6 +65,9 @@ class Output(Generic[T]):
         """
         annotation = str if annotation is inspect.Parameter.empty else replace_iterables(annotation, where)
         output: Output[Any] = Output(annotation, key=key, description=description, where=where)
+        if has_media(annotation):
+            place = f"{where}: " if where else ""
+            raise DefinitionError(f"{place}a model answers in text: {name_of(annotation)} cannot be a return type")
         if not is_plain(annotation):  # A plain type needs no check, and so no pydantic yet.
             output._define()
         return output
@@ -73,6 +84,7 @@ class Output(Generic[T]):
         """Build what can fail; whatever pydantic objects to, the annotation is at fault."""
         try:
             _ = self._adapter.validator, self.schema
+            refuse_media(self.schema)
         except Exception as error:
             place = f"{self._where}: " if self._where else ""
             reason = condense(error)
@@ -152,6 +164,23 @@ class Output(Generic[T]):
             return json.dumps(value)
         text = self._adapter.dump_json(value, by_alias=True, round_trip=True).decode()
         return f"{{{json.dumps(self.key)}: {text}}}" if self.wrapped else text
+
+    def to_data(self, value: T) -> Any:
+        """Give a value as data that JSON can say, of which `of_data` makes it again."""
+        if self.is_text or self.is_scalar:
+            return value
+        return self._adapter.dump_python(value, mode="json", by_alias=True, round_trip=True)
+
+    def of_data(self, data: Any) -> T:
+        """Make a value of its data again; raises `OutputError` for what is not of the type."""
+        if self.is_text and isinstance(data, str):
+            return data  # type: ignore[return-value]  # T is str here
+        try:
+            return self._adapter.validate_json(json.dumps(data), strict=self.is_text or self.is_scalar or None)
+        except ValueError as error:
+            raise OutputError(
+                f"expected {self.type_name}, got {shorten(json.dumps(data))}: {condense(error)}"
+            ).with_cause(error) from None
 
     def with_reading(self, reading: Literal["lenient", "strict"]) -> Output[T]:
         """Return the same type, read in this way."""

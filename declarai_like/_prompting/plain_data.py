@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from declarai_like._prompting.media_places import Several
 from declarai_like.errors import ArgumentError
+from declarai_like.media import Media
+from declarai_like.media._json import IN_A_PROMPT
 
 __all__ = ["to_builtin", "to_json", "to_plain", "to_text"]
 
@@ -23,7 +26,7 @@ def to_plain(value: Any, name: str, where: str) -> Any:
     from pydantic_core import to_jsonable_python
 
     try:
-        return to_jsonable_python(to_builtin(value), by_alias=False, fallback=_to_data)
+        return to_jsonable_python(to_builtin(value), by_alias=False, fallback=_to_data, context=IN_A_PROMPT)
     except Exception as exc:  # an argument's own class may do anything; here that becomes our error
         reason = "it contains itself, or is nested too deeply" if _is_endless(exc) else exc
         raise ArgumentError(f"{where}: the argument {name!r} cannot be written for the model: {reason}").with_cause(
@@ -44,6 +47,8 @@ def to_builtin(value: Any) -> Any:
 
 def _to_data(value: Any) -> Any:
     """Turn a value that pydantic does not know into data; raises `ArgumentError` for what is none."""
+    if isinstance(value, Media):
+        raise ArgumentError(f"{value!r} is no text: annotate its parameter with {type(value).__name__}")
     data = to_builtin(value)
     if data is value:
         kind = f"the class {value.__name__}" if isinstance(value, type) else f"an object of {type(value).__name__}"
@@ -59,7 +64,7 @@ def _is_endless(error: Exception) -> bool:
 
 
 def to_text(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value)
+    return str(value) if isinstance(value, (str, Several)) else to_json(value)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._prompting.fields import Owner
 from declarai_like._prompting.instructions import check_templates, output_instructions, render_template
+from declarai_like._prompting.media_places import MediaPlaces
 from declarai_like._prompting.plain_data import to_builtin, to_plain, to_text
 from declarai_like._prompting.text_templates import TextTemplate, jinja_names
 from declarai_like.errors import ArgumentError, DeclaraiError, DefinitionError
@@ -49,7 +50,11 @@ class Prompt:
         self._text = TextTemplate.of(doc.text, fields, where)
         self._system = TextTemplate.of(cleandoc(system), fields, f"{where}, system")
         shown = self._text.names | self._system.names
-        self._listed = tuple(name for name in self._names if name not in shown)
+        self._media = signature.media
+        self._shows = self._text.names
+        if misplaced := sorted(self._system.names & self._media.keys()):
+            raise DefinitionError(f"{where}: media cannot stand in the system prompt, as {misplaced[0]!r} does")
+        self._listed = tuple(name for name in self._names if name not in shown and name not in self._media)
         self._optional = signature.variadic
         self._parameters = {name: text for name, text in doc.params.items() if text}
         self._examples = tuple(_example(example, signature, output) for example in doc.examples)
@@ -78,24 +83,54 @@ class Prompt:
         Raises `ArgumentError` for an argument that cannot be written, `DeclaraiError` for a template that
         fails on these arguments.
         """
+        arguments, places = self._place_media(arguments)
         values = self._with_owner(arguments, owner)
         plain = self._plain(arguments)
         opening = (*self._system_message(self._system.fill(values, plain)), *self._example_messages(owner))
-        return (*opening, self._message(self._text.fill(values, plain), plain))
+        return (*opening, self._message(self._text.fill(values, plain), plain, places))
+
+    def read_media(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the arguments with values in the place of what stands for media: bytes, paths, pictures.
+
+        Raises `ArgumentError`, a `TypeError`, for what is none.
+        """
+        given = {name: told for name, told in self._media.items() if name in arguments}
+        if not given:
+            return arguments
+        return {**arguments, **{name: told.read(arguments[name], name, self._where) for name, told in given.items()}}
 
     def outline(self, arguments: Mapping[str, Any], owner: Any = None) -> tuple[Message, ...]:
         """Write the messages with `{name}` in the place of each argument that is missing."""
         missing = {name: f"{{{name}}}" for name in self._names if name not in arguments}
+        arguments, places = self._place_media(arguments)
         values, plain = self._with_owner(arguments, owner), self._plain(arguments)
         system = self._system.outline(values, plain, missing)
         text = self._text.outline(values, plain, missing)
         opening = (*self._system_message(system), *self._example_messages(owner))
-        return (*opening, self._message(text, plain | missing))
+        unshown = [name for name in self._media if name in missing and name not in self._shows]
+        text += "".join(f"\n{name}: {{{name}}}" for name in unshown)
+        return (*opening, self._message(text, plain | missing, places))
+
+    def _place_media(self, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], MediaPlaces | None]:
+        """Put a mark in the place of each of the media, and give what the marks stand for."""
+        given = self._media.keys() & arguments.keys() if self._media else ()
+        if not given:
+            return arguments, None
+        media = {
+            name: told.read(arguments[name], name, self._where) for name, told in self._media.items() if name in given
+        }
+        places = MediaPlaces(media)
+        return {**arguments, **places.marks}, places
 
     @cached_property
     def version(self) -> str:
         """Give a short hash of all that is said around the arguments: another one when a word of it changes."""
         return version_of(*(message.message for message in self.outline({})))
+
+    @property
+    def example_answers(self) -> list[str]:
+        """The answers of the docstring's examples, as a model would write them."""
+        return [answer for _, answer in self._examples]
 
     @property
     def says_nothing(self) -> bool:
@@ -133,13 +168,14 @@ class Prompt:
             messages.append(Message(answer, MessageRole.assistant))
         return tuple(messages)
 
-    def _message(self, text: str, plain: Mapping[str, Any]) -> Message:
+    def _message(self, text: str, plain: Mapping[str, Any], places: MediaPlaces | None = None) -> Message:
         inputs = {name: self._input(plain[name]) for name in self._listed if plain[name] or name not in self._optional}
         variables = {"text": text, "parameters": self._parameters, "inputs": inputs}
         words = render_template("task", self._templates, variables, self._where)
-        if not words.strip():
+        message = Message(words, MessageRole.user) if places is None else places.message(words)
+        if not message.message.strip():
             raise ArgumentError(f"{self._where}: these arguments make an empty prompt; nothing was sent")
-        return Message(words, MessageRole.user)
+        return message
 
     def _input(self, value: Any) -> str:
         """Write an input: a text of several lines as a block of its own, so that no line of it passes for another."""
@@ -150,14 +186,15 @@ class Prompt:
         return "\n" + "".join(f"    {line}" for line in lines)
 
     def _plain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: to_plain(value, name, self._where) for name, value in arguments.items()}
+        media = self._media
+        return {n: value if n in media else to_plain(value, n, self._where) for n, value in arguments.items()}
 
     def _with_owner(self, arguments: Mapping[str, Any], owner: Any) -> Mapping[str, Any]:
         return arguments if owner is None or self._owner is None else {**arguments, self._owner: Owner(owner)}
 
     def _require_instruction(self) -> None:
         """Refuse a prompt that would be empty, and a template of the user's that leaves out arguments."""
-        if not (self._text.source or self._system.source or self._listed):
+        if not (self._text.source or self._system.source or self._listed or self._media):
             raise DefinitionError(
                 f"{self._where}: there is nothing to ask without a docstring and parameters; write a docstring"
             )

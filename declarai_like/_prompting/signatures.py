@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._prompting.binding import POSITIONAL, has_default, is_variadic, make_binder
 from declarai_like._prompting.docstrings import parse_docstring
 from declarai_like._prompting.magic import read_magic
+from declarai_like._prompting.media_parameters import MediaParameter, media_parameter, resolve
 from declarai_like._prompting.namespaces import local_names
 from declarai_like.errors import DefinitionError
 
@@ -110,6 +111,25 @@ class Signature:
             ) from None
         return hints["return"]
 
+    @cached_property
+    def media(self) -> Mapping[str, MediaParameter]:
+        """The parameters that take media; raises `DefinitionError` for one that takes other things too."""
+        found: dict[str, MediaParameter] = {}
+        names = inspect.unwrap(self.function).__globals__
+        for name, parameter in self.signature.parameters.items():
+            place = f"{self.where}: {name!r}"
+            told = media_parameter(resolve(parameter, names, self.local_names), place)
+            if told is None:
+                continue
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                raise DefinitionError(f"{place}: media cannot be given by any name: declare each parameter, or a list")
+            is_variadic = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+            found[name] = told._replace(
+                takes_several=told.takes_several or is_variadic,
+                takes_none=told.takes_none or parameter.default is None,
+            )
+        return found
+
     @property
     def owner(self) -> str | None:
         """The name of the object that this is a method of, `self` or `cls`; `None` for a function."""
@@ -119,6 +139,11 @@ class Signature:
     def variadic(self) -> frozenset[str]:
         """The names of `*args` and `**kwargs`."""
         return frozenset(name for name, parameter in self.signature.parameters.items() if is_variadic(parameter))
+
+    @property
+    def takes_any_name(self) -> bool:
+        """Whether the function has a `**kwargs`."""
+        return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self.signature.parameters.values())
 
     def takes(self, name: str) -> bool:
         """Tell whether the function itself declares a parameter of this name."""
@@ -148,7 +173,7 @@ class Signature:
 
     def _check_descriptions(self) -> None:
         parameters = self.signature.parameters
-        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        if self.takes_any_name:
             return
         for name in self.doc.params:
             if name not in parameters and name not in _BOUND:

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._prompting.fields import Field, Owner, parse_fields, refuse_unreadable
+from declarai_like._prompting.media_places import Several
 from declarai_like._prompting.misspellings import warn_of_misspelled
 from declarai_like._prompting.plain_data import to_json, to_plain, to_text
 from declarai_like.errors import DeclaraiError, DefinitionError
@@ -87,7 +88,7 @@ class TextTemplate:
         """Write a text as it is, and a field if all its values are there."""
         if isinstance(part, str):
             return part
-        if part.is_plain and part.name in plain:
+        if part.is_plain and part.name in plain and part.name in values:
             return to_text(plain[part.name])
         return part.write(values, self.where) if values.keys() >= set(part.names) else part.source
 
@@ -97,7 +98,7 @@ def render_text(text: str, values: Mapping[str, Any], *, where: str, owner: Any 
 
     A single-brace field without a value stays; Jinja without a value raises `DeclaraiError`.
     """
-    plain = {name: to_plain(value, name, where) for name, value in values.items()}
+    plain = {n: value if isinstance(value, Several) else to_plain(value, n, where) for n, value in values.items()}
     known = {**values, "self": Owner(owner)} if owner is not None else values
     return TextTemplate.unchecked(text, frozenset(known), where).fill(known, plain)
 

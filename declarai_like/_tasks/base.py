@@ -13,6 +13,7 @@ from declarai_like._prompting.code_flags import code_of_kind
 from declarai_like._prompting.instructions import reask
 from declarai_like._tasks.declarations import TaskDeclaration
 from declarai_like._tasks.latest import latest_answer, remember_answer
+from declarai_like._tasks.many_rows import ManyRows
 from declarai_like._tasks.plans import FutureTask
 from declarai_like.middleware.base import build_stack
 
@@ -38,7 +39,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class BaseTask(Generic[P, T, R]):
+class BaseTask(ManyRows[T], Generic[P, T, R]):
     """What all tasks can do. A task is built once, shared by every thread, and never changed.
 
     `R` is what a call gives at once: a value, a generator, a coroutine, or an async generator.
@@ -178,12 +179,17 @@ class BaseTask(Generic[P, T, R]):
         signature, prompt, options = self.declared.signature, self.declared.prompt, self.declared.options
         owner = self._find_owner(args)
         args, own, told = self._split_arguments(args, kwargs)
-        arguments = signature.bind(args, own)
+        arguments = prompt.read_media(signature.bind(args, own))
         request = self._make_request(prompt.render(arguments, owner), told.get("llm_params"), streaming=streaming)
         rounds = None
         if options.tools is not None:
             request, rounds = _use_tools(options.tools, request, told)
         return self._make_call(request, arguments, rounds, as_events=as_events)
+
+    def bind_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Give each parameter of the function its value, defaults included; raises `TypeError` if they do not fit."""
+        args, own, _ = self._split_arguments(args, kwargs)
+        return self.declared.signature.bind(args, own)
 
     def prepare_resume(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["retry_wait"]
+__all__ = ["retry_wait", "wait_of"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS = {
@@ -65,7 +65,12 @@ def _of_reset(name: str, told: str, headers: Mapping[str, str]) -> float | None:
     left = next((headers[each] for each in names if each in headers), None)
     if left is not None and left.strip() not in {"0", "0.0"}:
         return None
-    wait = _duration(told.strip())
+    return wait_of(told.strip())
+
+
+def wait_of(told: str) -> float | None:
+    """Give the seconds until a moment that is told as seconds, a duration, a date, or a time since 1970."""
+    wait = _duration(told)
     if wait is not None and wait >= _EPOCH:
         return max(0.0, wait / (1000 if wait >= _EPOCH_MS else 1) - datetime.now(tz=timezone.utc).timestamp())
     return _until(told) if wait is None else wait

@@ -5,7 +5,9 @@
     ├── ConfigurationError           the setup: a key, a model, a provider is missing or wrong
     │   └── MissingExtra             an optional dependency is not installed (also an ImportError)
     ├── ArgumentError                the call: an argument cannot be put into the prompt (also a TypeError)
-    ├── LimitExceeded                your own limit: of tokens, requests, prompt size or concurrency
+    ├── MediaError                   the call: a file is not what it should be (also a ValueError)
+    ├── LimitExceeded                your own limit: of tokens, requests, sizes or concurrency
+    │   └── BudgetReached            what calls may use together, as `limits(...)` says
     ├── ProviderError                the other side: it refused, failed, or went away
     │   ├── ProviderConnectionError  it could not be reached
     │   ├── ProviderTimeout          it did not answer in time
@@ -24,6 +26,9 @@
     │   └── ToolArgumentsError       a strict tool call's arguments are not what its schema says
     ├── HistoryError                 the store: a conversation could not be read or written
     │   └── HistoryWriteError        the answer came but could not be stored; it is not lost
+    ├── CheckpointMismatch           many rows: the file belongs to another task, prompt, model or type
+    ├── CheckpointBusy               many rows: somebody else writes the file just now
+    ├── TooManyErrors                many rows: more of them failed than may
     ├── ToolError                    a tool's own words to the model, raised by the tool
     ├── ToolServerError              a server of tools: it cannot be reached, or its tools have changed
     ├── ToolFailed                   a tool: it cannot go on, or it failed too often in a row
@@ -44,10 +49,12 @@ from __future__ import annotations
 
 from declarai_like.errors._base import (
     ArgumentError,
+    BudgetReached,
     ConfigurationError,
     DeclaraiError,
     DefinitionError,
     LimitExceeded,
+    MediaError,
     MissingExtra,
 )
 from declarai_like.errors._base import (
@@ -68,6 +75,7 @@ from declarai_like.errors._provider import (
     ServerError,
     StreamInterrupted,
 )
+from declarai_like.errors._rows import CheckpointBusy, CheckpointMismatch, TooManyErrors
 from declarai_like.errors._tools import (
     ApprovalRequired,
     InputNeeded,
@@ -86,6 +94,9 @@ __all__ = [
     "ArgumentError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetReached",
+    "CheckpointBusy",
+    "CheckpointMismatch",
     "ConfigurationError",
     "ContentFiltered",
     "DeclaraiError",
@@ -96,6 +107,7 @@ __all__ = [
     "InputNeeded",
     "InvalidResponse",
     "LimitExceeded",
+    "MediaError",
     "MissingExtra",
     "ModelRefusal",
     "NotFoundError",
@@ -111,6 +123,7 @@ __all__ = [
     "RunError",
     "ServerError",
     "StreamInterrupted",
+    "TooManyErrors",
     "ToolArgumentsError",
     "ToolError",
     "ToolFailed",

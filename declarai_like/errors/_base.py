@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArgumentError",
+    "BudgetReached",
     "CallError",
     "ConfigurationError",
     "DeclaraiError",
     "DefinitionError",
     "LimitExceeded",
+    "MediaError",
     "MissingExtra",
 ]
 
@@ -62,10 +64,15 @@ class ArgumentError(DeclaraiError, TypeError):
     """An argument cannot be put into the prompt, or the arguments make none; nothing was sent."""
 
 
+class MediaError(DeclaraiError, ValueError):
+    """Media are not what they should be: their bytes, their type, or the address they stand at; nothing was sent."""
+
+
 class LimitExceeded(DeclaraiError):
     """A limit that you set would be passed: `limits(...)`, `max_prompt_chars`, `max_concurrency`, `max_rounds`.
 
-    Nothing was sent beyond it. `response` is the last answer of a call with tools, and `calls` are its tool calls.
+    Or the size that media or a request may have. Nothing was sent beyond it. `response` is the last answer of a call
+    with tools, and `calls` are its tool calls.
     """
 
     def __init__(
@@ -75,6 +82,13 @@ class LimitExceeded(DeclaraiError):
         super().__init__(message)
         self.response = response
         self.calls = tuple(calls)
+
+
+class BudgetReached(LimitExceeded):
+    """A limit of `with limits(...)` is reached, or a request might pass it: nothing was sent.
+
+    A map raises it at its end, when the rows under way have finished: the others were not sent.
+    """
 
 
 class CallError(DeclaraiError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._tasks.declarations import make_prompt
 from declarai_like.errors import ConfigurationError, DeclaraiError
+from declarai_like.media._blanks import blank_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +47,8 @@ class Case:
     """A question to a task: its arguments by name, and the answer that is expected.
 
     `expected` is a value of the task's return type, or plain data that becomes one; without it any answer is right.
-    `task` is the name of the task that is meant, `""` for any. Without a `name` the arguments are shown.
+    `task` is the name of the task that is meant, `""` for any. Without a `name` the arguments are shown. Media in plain
+    data are `{"path": ...}`, `{"url": ...}` or `{"id": ...}`.
 
     `calls` are the tool calls that are expected, no more and no fewer: each `{"tool": name, "arguments": {...}}`, whose
     arguments may be left out if any will do; in any order, unless they are `in_order`.
@@ -68,9 +70,14 @@ class Case:
 
     def title(self, task: str) -> str:
         """Name the case for a reader, in one short line."""
-        title = self.name or f"{task}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+        told = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments.items())
+        title = self.name or f"{task}({told})"
         line = " ".join(title.split())
         return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+
+
+def _shown(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else repr(blank_bytes(value))
 
 
 def cases_of(task: BaseTask[..., Any, Any]) -> tuple[Case, ...]:
@@ -131,11 +138,23 @@ def hold_out(signature: Signature, output: Output[Any], options: Options, case: 
 
     Raises `TypeError` if the arguments do not fit.
     """
-    bound = _bind_by_name(signature, case.arguments)
+    bound = _bind_by_name(signature, _open_files(signature, case.arguments))
     asked = signature.bind(bound.args, bound.kwargs)
     rest = tuple(e for e in signature.doc.examples if signature.bind(*e.arguments(signature.name)) != asked)
     kept = replace(signature, doc=replace(signature.doc, examples=rest))
     return make_prompt(kept, output, options), bound
+
+
+def _open_files(signature: Signature, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Open the files that a case names for parameters that take media, as `{"photo": {"path": "cat.jpg"}}`."""
+
+    def opened(name: str, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [opened(name, each) for each in value]
+        return Path(value["path"]) if isinstance(value, dict) and value.keys() == {"path"} else value
+
+    media = {name: opened(name, arguments[name]) for name in signature.media if name in arguments}
+    return {**arguments, **media} if media else arguments
 
 
 def _bind_by_name(signature: Signature, arguments: Mapping[str, Any]) -> inspect.BoundArguments:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from declarai_like._lazy_names import import_on_use
+from declarai_like._values.lazy_names import import_on_use
 from declarai_like.memory.base import BaseChatMessageHistory, HistoryLike, MessageHistory, as_memory
 
 if TYPE_CHECKING:

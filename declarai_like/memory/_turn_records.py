@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from declarai_like.errors import ConfigurationError, HistoryError
+from declarai_like.media._parts import media_in
+from declarai_like.memory._kept_media import KeptMedia, restore
 from declarai_like.memory.base import MessageHistory, in_thread, refuse_changed
 from declarai_like.messages import Message, MessageRole
 
@@ -41,8 +43,13 @@ def encode(messages: Iterable[Message], *, replaces: bool = False) -> str:
     return text
 
 
-def read(records: Iterable[str | bytes | None], where: str) -> list[Message]:
-    """Read the messages of records, the oldest first; raises `HistoryError` that names one that is not known here."""
+def read(
+    records: Iterable[str | bytes | None], where: str, load: Callable[[str], bytes] | None = None
+) -> list[Message]:
+    """Read the messages of records, the oldest first; raises `HistoryError` that names one that is not known here.
+
+    `load` gives the bytes of media by their hash; without it media stay what the record says of them.
+    """
     messages: list[Message] = []
     for number, record in enumerate(records, 1):
         place = f"record {number} of {where}"
@@ -56,7 +63,10 @@ def read(records: Iterable[str | bytes | None], where: str) -> list[Message]:
         if isinstance(value, dict) and value.get("replaces"):
             messages.clear()
         messages += found
-    return messages
+    try:
+        return messages if load is None else [restore(message, load) for message in messages]
+    except (TypeError, ValueError) as error:
+        raise HistoryError(f"{where} holds media that cannot be read ({error}): {_NOT_OURS}") from None
 
 
 def is_turn(record: str | bytes) -> bool:
@@ -117,7 +127,7 @@ Records = Sequence["str | bytes | None"]
 Check = Callable[[Records], None]
 
 
-class RecordHistory(MessageHistory):
+class RecordHistory(KeptMedia, MessageHistory):
     """A history in a store that keeps one record for each turn.
 
     A subclass says how to read all `_records`, how to `_append` one, and how to `clear` them; where the
@@ -143,8 +153,8 @@ class RecordHistory(MessageHistory):
 
     @property
     def history(self) -> list[Message]:
-        """All messages, the oldest first, read from the store."""
-        return read(self._records(), self._where)
+        """All messages, the oldest first, read from the store; the bytes of media are read when they are sent."""
+        return self._read(self._records())
 
     def add_message(self, message: Message) -> None:
         """Add `message` as a turn of its own."""
@@ -157,37 +167,56 @@ class RecordHistory(MessageHistory):
         while the store was confirming, the turn may be there all the same.
         """
         if turn := list(messages):
-            self._append(encode(turn))
+            self._append(self._encode(turn))
 
     def replace(self, messages: Iterable[Message]) -> None:
         """Put `messages` in the place of the history by one record; what was there is kept in store until `clear`."""
-        self._append(encode(messages, replaces=True))
+        self._append(self._encode(messages, replaces=True))
 
     def compare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
         """Do `replace` if the history still is what was `expected`; else raises `HistoryError`, changing nothing."""
-        self._append(encode(messages, replaces=True), self._expecting(expected))
+        self._append(self._encode(messages, replaces=True), self._expecting(expected))
 
     async def ahistory(self) -> list[Message]:
         """Read `history` without blocking the event loop."""
-        return read(await self._arecords(), self._where)
+        messages = self._read(await self._arecords())
+        if media := list(media_in(messages)):
+            await in_thread(lambda: [each.data for each in media])
+        return messages
 
     async def aadd_messages(self, messages: Iterable[Message]) -> None:
         """Do `add_messages` without blocking the event loop; if cancelled, it may still be stored."""
         if turn := list(messages):
-            await self._aappend(encode(turn))
+            await self._aappend(await self._aencode(turn))
 
     async def areplace(self, messages: Iterable[Message]) -> None:
         """Do `replace` without blocking the event loop; if cancelled, it may still be done."""
-        await self._aappend(encode(messages, replaces=True))
+        await self._aappend(await self._aencode(messages, replaces=True))
 
     async def acompare_and_replace(self, expected: Sequence[Message], messages: Iterable[Message]) -> None:
         """Do `compare_and_replace` without blocking the event loop; if cancelled, it may still be done."""
-        await self._aappend(encode(messages, replaces=True), self._expecting(expected))
+        await self._aappend(await self._aencode(messages, replaces=True), self._expecting(expected))
 
     def _expecting(self, expected: Sequence[Message]) -> Check:
         """Give the check that a history is still what it was when it was read."""
         known = list(expected)
-        return lambda records: refuse_changed(read(records, self._where), known)
+        return lambda records: refuse_changed(self._read(records), known)
+
+    def _read(self, records: Records) -> list[Message]:
+        return read(records, self._where, self._load_media)
+
+    def _encode(self, messages: Iterable[Message], *, replaces: bool = False) -> str:
+        """Write a turn; the bytes of its media are stored first."""
+        parted, media = self._part(messages)
+        self._put_all(media)
+        return encode(parted, replaces=replaces)
+
+    async def _aencode(self, messages: Iterable[Message], *, replaces: bool = False) -> str:
+        """Do what `_encode` does, in an event loop."""
+        parted, media = self._part(messages)
+        if media:
+            await in_thread(lambda: self._put_all(media))
+        return encode(parted, replaces=replaces)
 
 
 def session(session_id: object) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from declarai_like.errors import ConfigurationError, HistoryError
+from declarai_like.media._parts import restore_media
 from declarai_like.messages import Message
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class AdaptedHistory(MessageHistory):
     def history(self) -> list[Message]:
         """What the inner history holds, copied."""
         with _translated_errors("read"):
-            return [Message.of(message) for message in self.inner.history]
+            return [restore_media(Message.of(message)) for message in self.inner.history]
 
     def add_message(self, message: Message) -> None:
         """Pass `message` on."""

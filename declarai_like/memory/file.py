@@ -13,6 +13,7 @@ from declarai_like.errors import HistoryError
 from declarai_like.memory._deadlines import broken_limit, seconds_left
 from declarai_like.memory._file_format import HEAD_BYTES, is_history, split_records
 from declarai_like.memory._locks import locked
+from declarai_like.memory._media_folders import MediaFolder
 from declarai_like.memory._turn_records import RecordHistory, read
 
 if TYPE_CHECKING:
@@ -38,16 +39,21 @@ class FileMessageHistory(RecordHistory):
     first written, the file for its owner only.
 
     Another writer is waited for `lock_timeout` seconds, and no longer than a chat's `timeout`.
+
+    Media are kept once, each in a file of its own in the folder `<file_path>.media`, for the owner only; with
+    `keep_media=False` only their names, types and hashes are kept.
     """
 
     lock_timeout: float = 30.0
 
-    def __init__(self, file_path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, file_path: str | os.PathLike[str] | None = None, *, keep_media: bool = True) -> None:
         if not file_path:
             handle, file_path = tempfile.mkstemp(prefix="chat_history_", suffix=".json")
             os.close(handle)
             _logger.warning("no file_path was given: the conversation is kept in the temporary file %s", file_path)
         self.file_path = Path(file_path)
+        self.keep_media = keep_media
+        self._media = MediaFolder(self.file_path.with_name(f"{self.file_path.name}.media"))
         self._where = repr(self)
 
     def clear(self) -> None:
@@ -57,6 +63,15 @@ class FileMessageHistory(RecordHistory):
                 with self._open(_APPEND) as fd:
                     os.ftruncate(fd, 0)
                     os.fsync(fd)
+            self._media.clear()
+
+    def _put_media(self, digest: str, data: bytes) -> None:
+        with self._failures("written"):
+            self._media.put(digest, data)
+
+    def _get_media(self, digest: str) -> bytes | None:
+        with self._failures("read"):
+            return self._media.get(digest)
 
     def _records(self) -> Sequence[bytes]:
         with self._failures("read"):

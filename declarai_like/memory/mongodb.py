@@ -30,6 +30,7 @@ __all__ = ["MongoDBMessageHistory"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _DEFAULT_DATABASE = "chat_history"
 _WRITE_TIMEOUT = 30_000  # milliseconds until enough members of a replica set have a turn
+_MEDIA_PIECE = 8 * 1024 * 1024  # a document holds 16 MB
 _ORDER = [("Seq", 1), ("_id", 1)]  # declarai's documents have no Seq, and what is missing sorts first
 _NEWEST_FIRST = [("Seq", -1)]
 _INDEX: dict[str, Any] = {
@@ -48,6 +49,9 @@ class MongoDBMessageHistory(RecordHistory):
 
     `database_name` defaults to the database in the connection string, and else to `"chat_history"`.
     declarai's documents are read and continued.
+
+    Media are kept once for each conversation, in pieces of 8 MB in the collection `<collection_name>_media`; with
+    `keep_media=False` only their names, types and hashes are kept.
     """
 
     def __init__(
@@ -57,11 +61,13 @@ class MongoDBMessageHistory(RecordHistory):
         *,
         database_name: str | None = None,
         collection_name: str = "message_store",
+        keep_media: bool = True,
     ) -> None:
         driver("pymongo", extra="mongodb")
         self.session_id = session(session_id)
         self.database_name = None if database_name is None else identifier(database_name, "database_name", _NAME)
         self.collection_name = identifier(collection_name, "collection_name", _NAME)
+        self.keep_media = keep_media
         self._address = ConnectionString(connection_string, "connection_string")
         self._where = f"the MongoDB history {self.session_id!r:.80} in collection {self.collection_name}"
 
@@ -69,12 +75,14 @@ class MongoDBMessageHistory(RecordHistory):
         """Delete this conversation's documents."""
         with self._failures("cleared"), self._client() as client:
             self._collection(client).delete_many(self._mine)
+            self._media_collection(client).delete_many(self._mine)
 
     async def aclear(self) -> None:
         """Do `clear`, awaiting the server."""
         with self._failures("cleared"):
             async with self._async_client() as client:
                 await self._async_collection(client).delete_many(self._mine)
+                await self._async_collection(client, self._media_name).delete_many(self._mine)
 
     def _records(self) -> Sequence[str | None]:
         with self._failures("read"), self._client() as client:
@@ -126,6 +134,27 @@ class MongoDBMessageHistory(RecordHistory):
                         continue
                     return
 
+    def _put_media(self, digest: str, data: bytes) -> None:
+        with self._failures("written"), self._client() as client:
+            collection = self._media_collection(client)
+            pieces = range(0, len(data), _MEDIA_PIECE)
+            for number, start in reversed(list(enumerate(pieces))):  # the first one last: it says that all are there
+                place = {"_id": f"{self.session_id}:{digest}:{number}"}
+                told = {**self._mine, "Sha256": digest, "Number": number, "Of": len(pieces)}
+                piece = {**told, "Data": data[start : start + _MEDIA_PIECE]}
+                collection.update_one(place, {"$setOnInsert": piece}, upsert=True)
+
+    def _get_media(self, digest: str) -> bytes | None:
+        with self._failures("read"), self._client() as client:
+            told = {**self._mine, "Sha256": digest}
+            pieces = list(self._media_collection(client).find(told, sort=[("Number", 1)]))
+        is_whole = bool(pieces) and pieces[0]["Number"] == 0 and pieces[0]["Of"] == len(pieces)
+        return b"".join(bytes(piece["Data"]) for piece in pieces) if is_whole else None
+
+    @property
+    def _media_name(self) -> str:
+        return f"{self.collection_name}_media"
+
     def _check(self, documents: Sequence[Document], check: Check) -> None:
         check([document.get("History") for document in documents])
 
@@ -169,17 +198,22 @@ class MongoDBMessageHistory(RecordHistory):
             limits["timeoutMS"] = int(whole * 1000)
         return {name: limit for name, limit in limits.items() if name == "timeoutMS" or name not in self._address}
 
-    def _collection(self, client: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
-        database = (
-            client.get_default_database(_DEFAULT_DATABASE) if self.database_name is None else client[self.database_name]
-        )
-        return database.get_collection(self.collection_name, **_guarantees())
+    def _media_collection(self, client: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
+        return self._collection(client, self._media_name)
 
-    def _async_collection(self, client: AsyncMongoClient[dict[str, Any]]) -> AsyncCollection[dict[str, Any]]:
+    def _collection(self, client: MongoClient[dict[str, Any]], name: str | None = None) -> Collection[dict[str, Any]]:
         database = (
             client.get_default_database(_DEFAULT_DATABASE) if self.database_name is None else client[self.database_name]
         )
-        return database.get_collection(self.collection_name, **_guarantees())
+        return database.get_collection(name or self.collection_name, **_guarantees())
+
+    def _async_collection(
+        self, client: AsyncMongoClient[dict[str, Any]], name: str | None = None
+    ) -> AsyncCollection[dict[str, Any]]:
+        database = (
+            client.get_default_database(_DEFAULT_DATABASE) if self.database_name is None else client[self.database_name]
+        )
+        return database.get_collection(name or self.collection_name, **_guarantees())
 
     def _failures(self, done: str) -> AbstractContextManager[None]:
         from pymongo.errors import PyMongoError

@@ -43,6 +43,20 @@ _SEE_COMMITS = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"  # of those who 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(session)s, 0))"
 _SELECT = "SELECT message #>> '{{}}' FROM {table} WHERE session_id = %(session)s ORDER BY id"
 _DELETE = "DELETE FROM {table} WHERE session_id = %(session)s"
+_CREATE_MEDIA = """
+    SELECT pg_advisory_xact_lock(hashtextextended('declarai_like', 0));
+    CREATE TABLE IF NOT EXISTS {media} (
+        session_id TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        data BYTEA NOT NULL,
+        PRIMARY KEY (session_id, sha256)
+    )
+"""
+_PUT_MEDIA = "INSERT INTO {media} VALUES (%(session)s, %(sha256)s, %(data)s) ON CONFLICT DO NOTHING"
+_GET_MEDIA = "SELECT data FROM {media} WHERE session_id = %(session)s AND sha256 = %(sha256)s"
+_DELETE_MEDIA = "DELETE FROM {media} WHERE session_id = %(session)s"
+_LONGEST_NAME = 57
+"""Bytes of a table's name, so that the name of its media's table is not cut: PostgreSQL knows 63."""
 
 _CANCELLING = 1.0  # seconds that a server has to cancel, before the line is cut
 _NOT_IN_JSONB = re.compile(r"\\u(0000|d[89a-f])")
@@ -57,6 +71,9 @@ class PostgresMessageHistory(RecordHistory):
     connecting is dear, put PgBouncer in front, in any of its modes.
 
     The table is made when first written. declarai's tables are read and continued.
+
+    Media are kept once for each conversation, in the table `<table_name>_media`; with `keep_media=False` only their
+    names, types and hashes are kept.
     """
 
     def __init__(
@@ -65,24 +82,28 @@ class PostgresMessageHistory(RecordHistory):
         connection_string: str = "postgresql://postgres@localhost:5432/postgres",
         *,
         table_name: str = "message_store",
+        keep_media: bool = True,
     ) -> None:
         driver("psycopg", extra="postgresql")
         self.session_id = session(session_id)
         self.table_name = identifier(table_name, "table_name")
+        self.keep_media = keep_media
         self._address = ConnectionString(connection_string, "connection_string")
         self._where = f"the PostgreSQL history {self.session_id!r:.80} in table {self.table_name}"
 
     def clear(self) -> None:
         """Delete this conversation's rows."""
-        with self._clearing(), self._connect() as connection, _limited(connection):
-            connection.execute(self._sql(_DELETE), self._session)
+        for statement in (_DELETE, _DELETE_MEDIA):
+            with self._clearing(), self._connect() as connection, _limited(connection):
+                connection.execute(self._sql(statement), self._session)
 
     async def aclear(self) -> None:
         """Do `clear`, awaiting the server."""
-        with self._clearing():
-            async with await self._aconnect() as connection:
-                with _limited(connection):
-                    await connection.execute(self._sql(_DELETE), self._session)
+        for statement in (_DELETE, _DELETE_MEDIA):
+            with self._clearing():
+                async with await self._aconnect() as connection:
+                    with _limited(connection):
+                        await connection.execute(self._sql(statement), self._session)
 
     def _records(self) -> Sequence[str | None]:
         with self._failures("read"), suppress(_undefined_table()), self._connect() as connection, _limited(connection):
@@ -138,6 +159,22 @@ class PostgresMessageHistory(RecordHistory):
             check(_texts(await cursor.fetchall()))
             await connection.execute(self._sql(_INSERT), row)
 
+    def _put_media(self, digest: str, data: bytes) -> None:
+        row = {**self._session, "sha256": digest, "data": data}
+        with self._failures("written"), self._connect() as connection, _limited(connection):
+            try:
+                connection.execute(self._sql(_PUT_MEDIA), row)
+            except _undefined_table():
+                connection.execute(self._sql(_CREATE_MEDIA))
+                connection.execute(self._sql(_PUT_MEDIA), row)
+
+    def _get_media(self, digest: str) -> bytes | None:
+        row = {**self._session, "sha256": digest}
+        with self._failures("read"), suppress(_undefined_table()), self._connect() as connection, _limited(connection):
+            found = connection.execute(self._sql(_GET_MEDIA), row).fetchone()
+            return None if found is None else bytes(found[0])
+        return None
+
     @property
     def _session(self) -> dict[str, str]:
         return {"session": self.session_id}
@@ -161,7 +198,8 @@ class PostgresMessageHistory(RecordHistory):
     def _sql(self, statement: str) -> Composed:
         from psycopg.sql import SQL, Identifier
 
-        return SQL(statement).format(table=Identifier(self.table_name))
+        media = f"{self.table_name[:_LONGEST_NAME]}_media"
+        return SQL(statement).format(table=Identifier(self.table_name), media=Identifier(media))
 
     def _failures(self, done: str) -> AbstractContextManager[None]:
         from psycopg import Error

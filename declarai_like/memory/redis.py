@@ -31,6 +31,9 @@ class RedisMessageHistory(RecordHistory):
     connection of its own, and none is held between turns. A command is never sent twice.
 
     declarai's lists are read: it put each message at the front, we put turns at the end.
+
+    Media are kept once, in the hash `<key>:media`, which is forgotten with the list; with `keep_media=False` only
+    their names, types and hashes are kept.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class RedisMessageHistory(RecordHistory):
         *,
         key_prefix: str = "message_store:",
         ttl: int | None = None,
+        keep_media: bool = True,
     ) -> None:
         driver("redis", extra="redis")
         if ttl is not None and ttl < 1:
@@ -47,6 +51,7 @@ class RedisMessageHistory(RecordHistory):
         self.session_id = session(session_id)
         self.key_prefix = identifier(key_prefix, "key_prefix", _PREFIX)
         self.ttl = ttl
+        self.keep_media = keep_media
         self._url = ConnectionString(url, "url")
         self._where = f"the Redis history {self.session_id!r:.80}"
 
@@ -56,15 +61,15 @@ class RedisMessageHistory(RecordHistory):
         return self.key_prefix + self.session_id
 
     def clear(self) -> None:
-        """Delete the list."""
+        """Delete the list, and its media."""
         with self._failures("cleared"), self._client() as client:
-            client.delete(self.key)
+            client.delete(self.key, self._media_key)
 
     async def aclear(self) -> None:
         """Do `clear`, awaiting the server."""
         with self._failures("cleared"):
             async with self._async_client() as client:
-                await client.delete(self.key)
+                await client.delete(self.key, self._media_key)
 
     def _records(self) -> Sequence[bytes]:
         with self._failures("read"), self._client() as client:
@@ -94,10 +99,26 @@ class RedisMessageHistory(RecordHistory):
                 self._queue(transaction, record)
                 await transaction.execute()
 
+    def _put_media(self, digest: str, data: bytes) -> None:
+        with self._failures("written"), self._client() as client:
+            client.hsetnx(self._media_key, digest, data)
+            if self.ttl is not None:
+                client.expire(self._media_key, self.ttl)
+
+    def _get_media(self, digest: str) -> bytes | None:
+        with self._failures("read"), self._client() as client:
+            data: bytes | None = client.hget(self._media_key, digest)
+            return data
+
+    @property
+    def _media_key(self) -> str:
+        return f"{self.key}:media"
+
     def _queue(self, transaction: Any, record: str) -> None:
         transaction.rpush(self.key, record)
         if self.ttl is not None:
             transaction.expire(self.key, self.ttl)
+            transaction.expire(self._media_key, self.ttl)
 
     def _client(self) -> Any:
         from redis import Redis

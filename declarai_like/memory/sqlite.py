@@ -35,6 +35,9 @@ class SQLiteMessageHistory(RecordHistory):
     The database and its folder are made when first written, the database and the files that SQLite puts
     beside it for their owner only; many conversations may share it. Another writer is waited for
     `busy_timeout` seconds, and no longer than a chat's `timeout`.
+
+    Media are kept once for each conversation, in the table `<table_name>_media`; with `keep_media=False` only their
+    names, types and hashes are kept.
     """
 
     busy_timeout: float = 30.0
@@ -45,19 +48,48 @@ class SQLiteMessageHistory(RecordHistory):
         path: str | os.PathLike[str] = "chat_history.db",
         *,
         table_name: str = "message_store",
+        keep_media: bool = True,
     ) -> None:
         if not os.fspath(path) or os.fspath(path) == ":memory:":
             raise ConfigurationError("path must name a file; InMemoryMessageHistory() keeps a conversation in memory")
         self.session_id = session(session_id)
         self.path = Path(path)
         self.table_name = identifier(table_name, "table_name")
+        self.keep_media = keep_media
         self._where = f"the history {self.session_id!r:.80} in table {self.table_name} of {os.fspath(self.path)!r}"
 
     def clear(self) -> None:
         """Delete this conversation's rows."""
         with self._connection("cleared") as connection:
-            if self._has_table(connection):
-                connection.execute(f'DELETE FROM "{self.table_name}" WHERE session_id = ?', (self.session_id,))  # noqa: S608 - a checked name
+            for table in (self.table_name, self._media_table):
+                if self._has_table(connection, table):
+                    connection.execute(f'DELETE FROM "{table}" WHERE session_id = ?', (self.session_id,))  # noqa: S608 - a checked name
+
+    def _put_media(self, digest: str, data: bytes) -> None:
+        table = self._media_table
+        with self._connection("written", create=True) as connection:
+            _use_wal(connection, seconds_left(self.busy_timeout))
+            connection.execute(
+                f'CREATE TABLE IF NOT EXISTS "{table}"'
+                " (session_id TEXT NOT NULL, sha256 TEXT NOT NULL, data BLOB NOT NULL,"
+                " PRIMARY KEY (session_id, sha256))"
+            )
+            connection.execute(
+                f'INSERT OR IGNORE INTO "{table}" (session_id, sha256, data) VALUES (?, ?, ?)',  # noqa: S608 - a checked name
+                (self.session_id, digest, data),
+            )
+
+    def _get_media(self, digest: str) -> bytes | None:
+        with self._connection("read") as connection:
+            if not self._has_table(connection, self._media_table):
+                return None
+            query = f'SELECT data FROM "{self._media_table}" WHERE session_id = ? AND sha256 = ?'  # noqa: S608 - a checked name
+            found = connection.execute(query, (self.session_id, digest)).fetchone()
+            return None if found is None else bytes(found[0])
+
+    @property
+    def _media_table(self) -> str:
+        return f"{self.table_name}_media"
 
     def _records(self) -> Sequence[bytes]:
         with self._connection("read") as connection:
@@ -87,9 +119,9 @@ class SQLiteMessageHistory(RecordHistory):
             )
             connection.execute("COMMIT")
 
-    def _has_table(self, connection: sqlite3.Connection) -> bool:
+    def _has_table(self, connection: sqlite3.Connection, table: str | None = None) -> bool:
         query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
-        return connection.execute(query, (self.table_name,)).fetchone() is not None
+        return connection.execute(query, (table or self.table_name,)).fetchone() is not None
 
     @contextmanager
     def _connection(self, done: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from declarai_like._lazy_names import import_on_use
+from declarai_like._values.lazy_names import import_on_use
 from declarai_like.middleware.base import Flow, Middleware, Next, TaskMiddleware
 from declarai_like.middleware.fallback import fallback
 from declarai_like.middleware.retry import retry
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from declarai_like.middleware._cache_stores import CacheStore, InMemoryCache, SQLiteCache
     from declarai_like.middleware._caching import cache
     from declarai_like.middleware._hedging import hedge
+    from declarai_like.middleware._rate_gating import rate_gate
     from declarai_like.middleware.hooks import TextFilter, observe, redact, rewrite
     from declarai_like.middleware.logging import LoggingMiddleware
 else:
@@ -23,6 +24,7 @@ else:
             "LoggingMiddleware": "logging",
             "cache": "_caching",
             "hedge": "_hedging",
+            "rate_gate": "_rate_gating",
         },
     )
 
@@ -40,6 +42,7 @@ __all__ = [
     "fallback",
     "hedge",
     "observe",
+    "rate_gate",
     "redact",
     "retry",
     "rewrite",

@@ -60,7 +60,7 @@ def _parts(message: Message) -> list[dict[str, Any]]:
     fields = message.fields or {}
     if message.role == "tool":
         return [{"type": "tool_call_response", "id": fields.get("tool_call_id"), "response": message.message}]
-    listed = fields.get("content")
+    listed = message.wire()["content"]
     if isinstance(listed, (list, tuple)):
         parts = [_part(part) for part in listed if isinstance(part, dict)]
     else:

@@ -121,6 +121,22 @@ class Endpoint:
         except ConfigurationError:  # told when it is asked
             return None
 
+    @property
+    def account(self) -> str | None:
+        """A digest of the address and the key, which tells nothing of them: callers that share it share its limits.
+
+        `None` where the key is a function's, or an official client's.
+        """
+        if callable(self._key) or self._official != (None, None):
+            return None
+        try:
+            told = f"{self.address}\n{self.api_key.plain()}"
+        except ConfigurationError:  # told when it is asked
+            return None
+        from hashlib import sha256  # most calls have no need of it
+
+        return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
     # The key and the headers
 
     def _ask_key(self) -> Secret | None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.base import Refusal
+from declarai_like._wire.codecs.media_tables import has_parts
 from declarai_like._wire.provider_errors import REFUSED_JSON
 from declarai_like.errors import BadRequestError, ConfigurationError, DefinitionError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
@@ -83,7 +84,10 @@ class LearningEndpoint(Endpoint):
             return {"model": request.model, "choices": [
                 {"index": 0, "message": {"role": "assistant", "content": words}, "finish_reason": "stop"}
             ]}  # fmt: skip
-        error = refusal_error(response, refusal, self.where, partial(self._redact, key))
+        redact: Redact = partial(self._redact, key)
+        if has_parts(request.messages):  # what is refused may be repeated, with all its bytes
+            redact = _without_bytes(redact)
+        error = refusal_error(response, refusal, self.where, redact)
         self._learn(codec, refusal, request, learned, error)
         raise error
 
@@ -115,6 +119,12 @@ class LearningEndpoint(Endpoint):
         except ConfigurationError as missing:
             return missing.with_traceback(None)
         return translate_error(error, where=where, redact=partial(self._redact, key), waits=waits).with_traceback(None)
+
+
+def _without_bytes(redact: Redact) -> Redact:
+    from declarai_like.media._blanks import blank_bytes
+
+    return lambda value: blank_bytes(redact(value))
 
 
 def _kind(response: Any, redact: Redact) -> str:

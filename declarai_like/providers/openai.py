@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from declarai_like._wire.codecs.chat import ChatCodec
 from declarai_like._wire.codecs.lessons import CHAT, knows
+from declarai_like._wire.codecs.media_tables import CHAT as CHAT_MEDIA
+from declarai_like._wire.codecs.media_tables import RESPONSES
 from declarai_like.errors import ConfigurationError
+from declarai_like.media._parts import media_in
 from declarai_like.providers.base import Secret
 from declarai_like.providers.transport import HTTPProvider
 
@@ -85,5 +88,7 @@ class OpenAIProvider(HTTPProvider):
 def _needs_responses(request: Request) -> bool:
     """Say whether a request asks for what chat completions do not have."""
     if any(request.params.get(name) is not None for name in _ONLY_RESPONSES):
+        return True
+    if any(RESPONSES.takes(media) and not CHAT_MEDIA.takes(media) for media in media_in(request.messages)):
         return True
     return any(tool.get("type") not in ("function", "custom", None) for tool in request.tools)

@@ -22,16 +22,17 @@ from declarai_like.providers._bodies import (
     read_refusal_body,
 )
 from declarai_like.providers._causes import cause_of
+from declarai_like.providers._exchanges import ExchangingEndpoint
 from declarai_like.providers._header_waits import atrace_connection, limit_reads, trace_connection
 from declarai_like.providers._http_library import http_library
 from declarai_like.providers._messages import Message, official_post, timeouts_of, url_of
-from declarai_like.providers._refusals import LearningEndpoint
 from declarai_like.providers._waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
     from declarai_like._wire.codecs.base import Chunk, Codec, Learned
+    from declarai_like.providers._media_downloads import MediaDownloads
     from declarai_like.providers.base import Secret
     from declarai_like.requests import Limits, Request
 
@@ -41,7 +42,7 @@ _REFUSED = 300
 """From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
 
 
-class HTTPProvider(LearningEndpoint):
+class HTTPProvider(ExchangingEndpoint):
     """A model behind an HTTP address; a subclass names the address, the codec and the key's header.
 
     `key` may be a function that gives the key, and `headers` one that gives headers: both are asked before each
@@ -49,16 +50,21 @@ class HTTPProvider(LearningEndpoint):
     send in our transport's place.
     """
 
+    downloads: MediaDownloads | None = None
+    """How media are fetched that the provider does not fetch itself; `None` is from public addresses only."""
+
     def send(self, request: Request) -> Chunk:
         """Send a request and wait for the whole answer."""
         waits, codec, learned, key = Waits(request.limits, streaming=False), self.codec_of(request), self._learned, None
         try:
             key = self._ask_key()
+            request = self._fetch_media(codec, request)
             message = self._message(codec, request, learned, key, self._ask_headers(request))
             with limit_reads(waits):
                 response = self._post(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
@@ -74,11 +80,13 @@ class HTTPProvider(LearningEndpoint):
         waits, codec, learned, key = Waits(request.limits, streaming=False), self.codec_of(request), self._learned, None
         try:
             key = await self._ask_key_async()
+            request = await self._fetch_media_async(codec, request)
             message = self._message(codec, request, learned, key, await self._ask_headers_async(request))
             with limit_reads(waits):
                 response = await self._post_async(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                 limit = request.limits.answer_bytes
@@ -95,12 +103,14 @@ class HTTPProvider(LearningEndpoint):
         read = b""
         try:
             key = self._ask_key()
+            request = self._fetch_media(codec, request)
             message = self._message(codec, request, learned, key, self._ask_headers(request))
             decoder = codec.decoder(request, partial(self._redact, key), waits.check)
             with limit_reads(waits):
                 response = self._post(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                     yield DONE
@@ -137,12 +147,14 @@ class HTTPProvider(LearningEndpoint):
         read = b""
         try:
             key = await self._ask_key_async()
+            request = await self._fetch_media_async(codec, request)
             message = self._message(codec, request, learned, key, await self._ask_headers_async(request))
             decoder = codec.decoder(request, partial(self._redact, key), waits.check)
             with limit_reads(waits):
                 response = await self._post_async(message, request.limits)
             try:
                 waits.attach(response)
+                _tell_headers(request, response)
                 if response.status_code >= _REFUSED:
                     yield self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
                     yield DONE
@@ -193,6 +205,23 @@ class HTTPProvider(LearningEndpoint):
             self._prepare(client, message, limits, atrace_connection), stream=True, follow_redirects=False
         )
 
+    def _fetch_media(self, codec: Codec, request: Request) -> Request:
+        """Give a request with the bytes of what the provider does not fetch itself."""
+        return self._downloads().fill(request, codec.media) if codec.media.needs_downloads(request) else request
+
+    async def _fetch_media_async(self, codec: Codec, request: Request) -> Request:
+        """Do what `_fetch_media` does, in an event loop: in a thread, which ends within the time of a download."""
+        if not codec.media.needs_downloads(request):
+            return request
+        from asyncio import to_thread
+
+        return await to_thread(self._downloads().fill, request, codec.media)
+
+    def _downloads(self) -> MediaDownloads:
+        from declarai_like.providers._media_downloads import MediaDownloads  # most calls have none
+
+        return self.downloads or MediaDownloads()
+
     def _prepare(self, client: Any, message: Message, limits: Limits, trace: Any) -> Any:
         """Build the HTTP library's request; a client of the user's adds its own headers and cookies."""
         if self._lost_login:
@@ -224,3 +253,9 @@ class HTTPProvider(LearningEndpoint):
             given = {name.lower() for name in headers}
             told = {name: value for name, value in told.items() if name.lower() not in given}
         return Message(path, {**told, **headers}, body, request.stream)
+
+
+def _tell_headers(request: Request, response: Any) -> None:
+    """Let who wants to know see the headers of an answer."""
+    if request.on_headers is not None:
+        request.on_headers(response.headers)

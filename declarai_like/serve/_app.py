@@ -47,6 +47,7 @@ def app(
     heartbeat_seconds: float = 15.0,
     client_seconds: float = 30.0,
     max_body_bytes: int = 1_000_000,
+    max_upload_bytes: int = 20 * 1024 * 1024,
     max_concurrency: int = 100,
     max_sessions: int = 1000,
     max_tokens: int | None = None,
@@ -59,8 +60,9 @@ def app(
     `hosts` are the host names that are answered (`"*"` for any), `cors` the origins of foreign pages that may ask.
     `resume_seconds` is how long an answer whose client has left is kept (0: it is cancelled at once),
     `heartbeat_seconds` how long a stream may say nothing, `client_seconds` how long a client may take to send its body
-    or to read what is sent. `max_tokens` bounds each answer, `max_concurrency` the calls under way, `max_sessions` the
-    conversations that are open. Without `page` there is none. Raises `ConfigurationError` for what cannot be served.
+    or to read what is sent. `max_body_bytes` bounds a JSON body, `max_upload_bytes` a form with files, `max_tokens`
+    each answer, `max_concurrency` the calls under way, `max_sessions` the conversations that are open. Without `page`
+    there is none. Raises `ConfigurationError` for what cannot be served.
     """
     check_access(token, hosts, cors)
     if memory is not None and not callable(memory):
@@ -73,9 +75,11 @@ def app(
         heartbeat_seconds=heartbeat_seconds,
         client_seconds=client_seconds,
         max_body_bytes=max_body_bytes,
+        max_upload_bytes=max_upload_bytes,
         max_concurrency=max_concurrency,
         max_sessions=max_sessions,
         max_tokens=max_tokens,
+        origins=tuple(cors),
     )
     slots = Slots(max_concurrency)
     core = Core(

@@ -6,21 +6,24 @@ A schema tells names and types only: no docstring, no description, nothing that 
 from __future__ import annotations
 
 import inspect
+import json
 import typing
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_jsonable_python
 from typing_extensions import NotRequired, Required, TypedDict
 
 from declarai_like.errors import ConfigurationError
+from declarai_like.media._json import UPLOAD
 from declarai_like.serve._problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from declarai_like._prompting.signatures import Signature
+    from declarai_like.serve._uploads import Posted, Upload
 
 __all__ = ["Arguments", "return_schema", "to_json_data", "values_schema"]
 
@@ -35,6 +38,7 @@ class Arguments:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature.signature
+        self._media = signature.media
         hints = _resolve_hints(signature)
         parameters = self._signature.parameters.values()
         if any(parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters):
@@ -57,14 +61,47 @@ class Arguments:
                 self.schema["properties"][parameter.name]["default"] = parameter.default
         self.names = frozenset(fields)
         texts = [p.name for p in parameters if hints.get(p.name) is str]
+        self._texts = frozenset(texts)
         needed = {p.name for p in parameters if p.default is p.empty}
         self.text_name = next((name for name in texts if needed <= {name}), None)
         """The parameter that a mere text fills, if one is enough."""
 
-    def read(self, data: bytes | str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Read a JSON object of arguments; raises `Problem` if it does not fit the signature."""
+    @property
+    def takes_files(self) -> bool:
+        """Whether there are parameters that take media."""
+        return bool(self._media)
+
+    def read_form(self, posted: Posted) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Read the fields of a form: texts as they are, other values as JSON; raises `Problem` if they do not fit."""
+        uploads: list[Upload] = []
+        values: dict[str, Any] = {name: self._field_value(name, told[-1]) for name, told in posted.texts.items()}
+        for name, files in posted.files.items():
+            parameter = self._media.get(name)
+            if parameter is None:
+                raise Problem(422, f"{name[:_SHOWN_LENGTH]}: takes no file")
+            if len(files) > 1 and not parameter.takes_several:
+                raise Problem(422, f"{name[:_SHOWN_LENGTH]}: takes one file")
+            places = [{UPLOAD: len(uploads) + at} for at in range(len(files))]
+            uploads += files
+            values[name] = places[0] if len(files) == 1 and parameter.takes_one else places
+        return self.read(json.dumps(values), uploads)
+
+    def _field_value(self, name: str, text: str) -> Any:
+        if name in self._texts:
+            return text
         try:
-            values = self._adapter.validate_json(data)
+            return from_json(text, allow_inf_nan=False)
+        except ValueError:
+            return text
+
+    def read(self, data: bytes | str, uploads: Sequence[Upload] = ()) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Read a JSON object of arguments; raises `Problem` if it does not fit the signature.
+
+        Media are JSON too, or `{"upload": number}` of `uploads`. What they say by address is downloaded here: who asks
+        is not to make a server of ours ask another one.
+        """
+        try:
+            values = self._adapter.validate_json(data, context={UPLOAD: uploads})
         except ValidationError as error:
             raise _explain_mismatch(error) from None
         given = OrderedDict((name, values[name]) for name in self._signature.parameters if name in values)

@@ -84,18 +84,22 @@ def describe_app(core: Core) -> dict[str, Any]:
 def _describe_task(served: ServedTask, schemas: dict[str, Any]) -> dict[str, Any]:
     takes = _lift_definitions(served.arguments.schema, served.name, schemas)
     gives = _TEXT if served.returns is None else _lift_definitions(served.returns, f"{served.name}.returns", schemas)
-    return {**_operation(f"Call {served.name}", takes, _answer(gives), streams=True), "parameters": [_FRAMES, _LAST]}
+    operation = _operation(f"Call {served.name}", takes, _answer(gives), streams=True)
+    if served.arguments.takes_files:
+        operation["requestBody"]["content"]["multipart/form-data"] = {"schema": _object()}
+    return {**operation, "parameters": [_FRAMES, _LAST]}
 
 
 def _describe_chat(served: ServedChat) -> dict[str, Any]:
     session = {"name": "session", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 64}}
     takes = {
         "type": "object",
-        "properties": {"message": _TEXT, "values": served.values},
+        "properties": {"message": _TEXT, "values": served.values, "files": {"type": "array", "items": _object()}},
         "required": ["message", "values"] if served.required_names else ["message"],
     }
     path = f"/chats/{served.name}/{{session}}"
     send = _operation(f"Say something to {served.name}", takes, _answer(_ANY), streams=True)
+    send["requestBody"]["content"]["multipart/form-data"] = {"schema": _object("message")}
     return {
         f"{path}/messages": {"post": {**send, "parameters": [session, _FRAMES, _LAST]}},
         path: {

@@ -70,6 +70,7 @@ _NAMES = {
 
 _CALLS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.LimitExceeded, 429, "a limit of the server is reached"),
+    (errors.MediaError, 422, "a file is not what it should be, or cannot be had"),
     (errors.ProviderTimeout, 504, "the model did not answer in time"),
     (errors.RateLimited, 429, "the model has too much to do"),
     (errors.StreamInterrupted, 502, "the answer broke off"),

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
     from declarai_like.serve._settings import Settings
 
-__all__ = ["ClientGone", "HostGuard", "OriginGuard", "RouteGuard", "Slots", "read_json", "wait_for_disconnect"]
+__all__ = [
+    "ClientGone",
+    "HostGuard",
+    "OriginGuard",
+    "RouteGuard",
+    "Slots",
+    "read_json",
+    "refuse_length",
+    "too_long",
+    "wait_for_disconnect",
+]
 
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
@@ -121,11 +131,9 @@ async def read_json(request: Request, settings: Settings) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "the body must be application/json")
-    limit, length = settings.max_body_bytes, request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise _too_long(limit)
+    refuse_length(request, settings.max_body_bytes)
     try:
-        return await asyncio.wait_for(_body(request.receive, limit), settings.client_seconds)
+        return await asyncio.wait_for(_body(request.receive, settings.max_body_bytes), settings.client_seconds)
     except asyncio.TimeoutError:
         raise Problem(408, "the body did not come in time", headers={"Connection": "close"}) from None
 
@@ -138,12 +146,20 @@ async def _body(receive: Receive, limit: int) -> bytes:
             raise ClientGone
         body += message.get("body", b"")
         if len(body) > limit:
-            raise _too_long(limit)
+            raise too_long(limit)
         if not message.get("more_body", False):
             return bytes(body)
 
 
-def _too_long(limit: int) -> Problem:
+def refuse_length(request: Request, limit: int) -> None:
+    """Raise `Problem` for a body that says that it is longer than it may be, before any of it is read."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise too_long(limit)
+
+
+def too_long(limit: int) -> Problem:
+    """Give the refusal of a body that is too long."""
     return Problem(413, f"the body is longer than {limit} bytes", headers={"Connection": "close"})
 
 

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls.values import value_of
 from declarai_like._prompting.text_templates import required_names
 from declarai_like.chats import Chat
-from declarai_like.errors import ArgumentError, ConfigurationError, DeclaraiError
+from declarai_like.errors import ArgumentError, ConfigurationError, DeclaraiError, MediaError
 from declarai_like.serve._arguments import Arguments, return_schema, values_schema
 from declarai_like.serve._problems import Problem
 from declarai_like.tasks import AsyncStreamingTask, BaseTask, StreamingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from declarai_like._calls.flow import Call
     from declarai_like._declarai import Declarai
     from declarai_like.memory import MessageHistory
     from declarai_like.messages import Message
     from declarai_like.responses import LLMResponse
+    from declarai_like.serve._uploads import Posted
 
 __all__ = ["ServedChat", "ServedModel", "ServedTask", "read_result", "serve_chats", "serve_models", "serve_tasks"]
 
@@ -42,7 +43,17 @@ class ServedTask:
 
     def call(self, data: bytes | str, params: Mapping[str, Any], *, streaming: bool) -> Call[Any]:
         """Put a call together from JSON arguments; raises `Problem` if they do not fit."""
-        args, kwargs = self.arguments.read(data)
+        return self._call(self.arguments.read(data), params, streaming=streaming)
+
+    def call_posted(self, posted: Posted, *, streaming: bool) -> Call[Any]:
+        """Put a call together from JSON or a form; raises `Problem` if the arguments do not fit."""
+        read = self.arguments.read_form(posted) if posted.is_form else self.arguments.read(posted.body)
+        return self._call(read, {}, streaming=streaming)
+
+    def _call(
+        self, read: tuple[tuple[Any, ...], dict[str, Any]], params: Mapping[str, Any], *, streaming: bool
+    ) -> Call[Any]:
+        args, kwargs = read
         task, params = self.task, limit_tokens(self.task.llm_params, params, self.max_tokens)
         if params:
             task = task.with_options(llm_params=params)  # type: ignore[attr-defined]  # each kind of task has it
@@ -79,7 +90,14 @@ class ServedChat:
         return self.chat(chat_history=memory)
 
     def call(
-        self, bot: Any, message: str, values: Mapping[str, Any], params: Mapping[str, Any], *, streaming: bool
+        self,
+        bot: Any,
+        message: str,
+        values: Mapping[str, Any],
+        params: Mapping[str, Any],
+        *,
+        streaming: bool,
+        files: Sequence[Any] = (),
     ) -> Call[Any]:
         """Put a turn together; raises `Problem` if the values are not those that are left open.
 
@@ -92,7 +110,8 @@ class ServedChat:
             raise Problem(422, f"the system prompt needs values: {', '.join(missing)}")
         params = limit_tokens(self.chat.declared.options.llm_params, params, self.max_tokens)
         with _explaining_arguments():
-            call: Call[Any] = bot.prepare_turn(message, values, params, streaming=streaming)
+            told = {"files": list(files)} if files else None
+            call: Call[Any] = bot.prepare_turn(message, values, params, told, streaming=streaming)
         return call
 
 
@@ -125,6 +144,8 @@ def _explaining_arguments() -> Iterator[None]:
         yield
     except DeclaraiError as error:
         # A template that cannot be rendered is told by the class of all: what it was given is wrong, or it is.
+        if isinstance(error, MediaError):
+            raise Problem(422, "a file is not of a type that is taken") from error
         if isinstance(error, ArgumentError) or type(error) is DeclaraiError:
             raise Problem(422, "no prompt can be made of these arguments") from error
         raise

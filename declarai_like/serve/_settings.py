@@ -17,20 +17,24 @@ class Settings:
     heartbeat_seconds: float = 15.0
     client_seconds: float = 30.0
     max_body_bytes: int = 1_000_000
+    max_upload_bytes: int = 20 * 1024 * 1024
     max_concurrency: int = 100
     max_sessions: int = 1000
     max_tokens: int | None = None
+    origins: tuple[str, ...] = ()
+    """The foreign pages that may ask."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` for a limit that is none."""
-        for field in fields(self):
+        numbers = [field for field in fields(self) if field.name != "origins"]
+        for field in numbers:
             value = getattr(self, field.name)
             if value is None and field.name == "max_tokens":
                 continue
             kinds = (int, float) if field.name.endswith("_seconds") else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds) or value != value:  # noqa: PLR0124 - only NaN is not itself
                 raise ConfigurationError(f"expected {field.name} to be a number, got {value!r:.80}")
-        for name in ("heartbeat_seconds", "client_seconds", "max_body_bytes", "max_concurrency", "max_sessions"):
+        for name in (field.name for field in numbers if field.name not in {"resume_seconds", "max_tokens"}):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"expected {name} to be above zero, got {getattr(self, name)!r}")
         if self.resume_seconds < 0:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic_core import from_json
 from starlette.responses import Response
 
+from declarai_like.errors import MediaError
+from declarai_like.media import Media
+from declarai_like.media._kinds import of_any_kind
 from declarai_like.serve._event_frames import parse_frames
 from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._problems import Problem
-from declarai_like.serve._safety import read_json
+from declarai_like.serve._uploads import read_posted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from declarai_like.serve._core import Core
     from declarai_like.serve._sessions import Session
+    from declarai_like.serve._uploads import Posted
 
 __all__ = ["TaskRoutes", "find_served", "wants_events"]
 
@@ -59,12 +63,13 @@ class TaskRoutes:
     async def call_task(self, request: Request) -> Response:
         """Call a task with the arguments in the body."""
         core, served = self._core, find_served(self._core.tasks, request.path_params["name"])
-        body = await read_json(request, core.settings)
+        posted = await read_posted(request, core.settings)
+        body = posted.body
         streaming = wants_events(request)
         frames = parse_frames(request.query_params.get("frames"))
         if streaming and (resumed := core.resume_stream(request, body)) is not None:
             return resumed
-        call = served.call(body, {}, streaming=streaming)
+        call = served.call_posted(posted, streaming=streaming)
         if streaming:
             return core.start_stream(request, body, call, frames)
         return await core.answer_whole(request, call)
@@ -72,14 +77,15 @@ class TaskRoutes:
     async def say(self, request: Request) -> Response:
         """Say something in a conversation."""
         core, served = self._core, find_served(self._core.chats, request.path_params["name"])
-        body = await read_json(request, core.settings)
+        posted = await read_posted(request, core.settings)
+        body = posted.body
         streaming = wants_events(request)
         frames = parse_frames(request.query_params.get("frames"))
         if streaming and (resumed := core.resume_stream(request, body)) is not None:
             return resumed
-        message, values = _read_message(body)
+        message, values, files = _read_message(posted)
         session = await core.sessions.get(served, request.path_params["session"])
-        call = served.call(session.bot, message, values, {}, streaming=streaming)
+        call = served.call(session.bot, message, values, {}, streaming=streaming, files=files)
         return await self._turn(request, body, call, session, frames if streaming else None)
 
     async def _turn(self, request: Request, body: bytes, call: Any, session: Session, frames: Any) -> Response:
@@ -130,13 +136,34 @@ def wants_events(request: Request) -> bool:
     return _EVENTS in request.headers.get("accept", "").lower()
 
 
-def _read_message(body: bytes) -> tuple[str, dict[str, Any]]:
-    """Read what is said, and the values for the system prompt; raises `Problem` for anything else."""
-    data = read_object(body)
-    message, values = data.pop("message", None), data.pop("values", None) or {}
-    if data or not isinstance(message, str) or not isinstance(values, dict):
-        raise Problem(422, "expected a JSON object of message, a text, and perhaps values, an object")
-    return message, values
+def _read_message(posted: Posted) -> tuple[str, dict[str, Any], list[Any]]:
+    """Read what is said, the values for the system prompt, and the files; raises `Problem` for anything else."""
+    data = _message_of_form(posted) if posted.is_form else read_object(posted.body)
+    message, values, files = data.pop("message", None), data.pop("values", None) or {}, data.pop("files", None) or []
+    is_fine = isinstance(message, str) and isinstance(values, dict) and isinstance(files, list)
+    if data or not is_fine or not all(isinstance(file, (dict, Media)) for file in files):
+        raise Problem(
+            422,
+            "expected a JSON object of message, a text, and perhaps values, an object, and files, a list; or a form",
+        )
+    # An address is not given to anybody else: a server of ours might ask what strangers cannot.
+    return (
+        message,
+        values,
+        [{**file, "download": True} if isinstance(file, dict) and "url" in file else file for file in files],
+    )
+
+
+def _message_of_form(posted: Posted) -> dict[str, Any]:
+    texts = {name: told[-1] for name, told in posted.texts.items()}
+    if posted.files.keys() - {"files"}:
+        raise Problem(422, "the files of a message are its field files")
+    values = read_object(texts.pop("values").encode()) if "values" in texts else {}
+    try:
+        files = [of_any_kind(upload.data, upload.name) for upload in posted.files.get("files", ())]
+    except MediaError:
+        raise Problem(422, "files: expected images, audio, PDFs or texts") from None
+    return {**texts, "values": values, "files": files}
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -44,8 +44,14 @@ def _lines(request: Request) -> Iterator[str]:
 
 def _message(message: Message) -> Iterator[str]:
     yield from _block(str(message.role), hide_secrets(message.message))
-    for name, value in hide_secrets(dict(message.fields or {})).items():
+    for name, value in hide_secrets(_fields(message)).items():
         yield f"  ({name}: {_json(value)})"
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    """Give what a message has besides its text; of media what they are, and their hash."""
+    wire = message.wire()
+    return {name: wire[name] for name in message.fields or ()}
 
 
 def _block(title: str, text: str) -> Iterator[str]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from declarai_like.completions import Question, ToolRequest, ToolRun, Usage
 from declarai_like.errors import RunDiverged
+from declarai_like.media._parts import media_of, restore_media
 from declarai_like.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from declarai_like.requests import Request
+    from declarai_like.tools.results import WrittenResult
 
 __all__ = ["PendingCall", "RunState", "fingerprint_of", "hash_arguments"]
 
@@ -59,9 +61,22 @@ class PendingCall:
         """What the tool has asked the user."""
         return () if self.asked is None else tuple(Question(**one) for one in self.asked["questions"])
 
+    media: Sequence[Any] = ()
+    """What goes with the text: media, or their plain data when they have been stored."""
+
     def finish(self, text: str, *, value: Any = None, error: str | None = None, failed: bool = False) -> None:
         """Note how the call ended."""
         self.stage, self.text, self.value, self.error, self.failed = "done", text, value, error, failed
+
+    def finish_with(self, result: WrittenResult) -> None:
+        """Note what the tool gave."""
+        self.finish(result.text, value=result.value)
+        self.media = result.media
+
+    def content(self) -> dict[str, Any]:
+        """Give the fields of the message that tells its media; none if there are none."""
+        media = [made for made in map(media_of, self.media) if made is not None]
+        return {"content": [{"type": "text", "text": self.text}, *media]} if media else {}
 
     def request(self, number: int, why: str) -> ToolRequest:
         """Show it to who decides."""
@@ -132,7 +147,10 @@ class RunState:
         told = {one.name: getattr(self, one.name) for one in fields(self)}
         told["added"] = [dict(message) for message in self.added]
         told["answer"] = None if self.answer is None else dict(self.answer)
-        told["pending"] = [{**asdict_of(call), "result": None, "values": None} for call in self.pending]
+        told["pending"] = [
+            {**asdict_of(call), "result": None, "values": None, "media": list(map(_stored, call.media))}
+            for call in self.pending
+        ]
         told["runs"] = [{**asdict_of(run), "value": plain(run.value)} for run in self.runs]
         told["usages"] = [asdict(usage) for usage in self.usages]
         return json.dumps({"v": VERSION, **told})
@@ -144,7 +162,7 @@ class RunState:
             told = json.loads(text)
             if told.pop("v") != VERSION:
                 raise RunDiverged("this run was written by another version of the library: it cannot go on here")
-            told["added"] = [Message.of(message) for message in told["added"]]
+            told["added"] = [restore_media(Message.of(message)) for message in told["added"]]
             told["answer"] = None if told["answer"] is None else Message.of(told["answer"])
             told["pending"] = [PendingCall(**call) for call in told["pending"]]
             told["runs"] = [ToolRun(**run) for run in told["runs"]]
@@ -154,6 +172,11 @@ class RunState:
             raise RunDiverged(
                 f"expected the state of a run, as ApprovalRequired.paused has it, got {text!r:.80}"
             ) from error
+
+
+def _stored(media: Any) -> Any:
+    made = media_of(media)
+    return media if made is None else {"type": "media", "kind": made.kind, **made.to_data()}
 
 
 def asdict_of(value: Any) -> dict[str, Any]:

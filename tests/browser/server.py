@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 import declarai_like as declarai
-from declarai_like import LLMResponse, serve
+from declarai_like import Document, Image, LLMResponse, serve
 
 STORY = (
     "A robot swept the same floor every night. One night it found a seed between two boards, and instead of sweeping "
@@ -112,6 +112,11 @@ def broken(about: str) -> str:
     """Begin, and be broken off"""
 
 
+@llm.task(streaming=True)
+def look(photo: Image, pages: list[Document] | None = None) -> str:
+    """Tell a story of what you see"""
+
+
 @llm.chat(streaming=True)
 class Librarian:
     """Talk about books in {{ language }}."""
@@ -131,7 +136,7 @@ def counts(request):
 def main(token=None, *cors):
     """Print the address and serve until the starter goes."""
     app = serve.app(
-        tasks=[story, recipe, rank, markup, broken],
+        tasks=[story, recipe, rank, markup, broken, look],
         chats=[Librarian, Talker],
         providers={"paced-1": llm},
         token=token or None,

@@ -36,7 +36,7 @@ TWINS = {
     r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
     r"\ba(?=(?:load|store)\b)": "",
     r"\ba(?=(?:iter_body|iter_bytes|read_body|read_refusal_body|trace_connection)\b)": "",
-    r"\b(_ask_key|_ask_headers|_post|build)_async\b": r"\1",
+    r"\b(_ask_key|_ask_headers|_fetch_media|_post|build)_async\b": r"\1",
     r"\bbuild_async_client\b": "build_client",
     r"\bself\._official\[\d\]": "self._official",
     r"\bAsync(?=[A-Z])": "",

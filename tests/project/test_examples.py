@@ -1,12 +1,14 @@
 """Every example is run as its reader would run it, and says what its reader would see."""
 
 import csv
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+from base64 import b64decode
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -14,12 +16,14 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+from PIL import Image as Picture
+from pypdf import PdfReader
 
 from declarai_like.testing import broken_off, error_reply, stream_reply, text_reply
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
-SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py", "tools.py"]
+SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py", "tools.py", "invoice.py"]
 LONGER = {"test_my_tasks.py", "demo.py"}  # a module of tests; the three things of `make demo`
 STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -314,3 +318,30 @@ def test_approval_is_given_by_another_process_and_done_once(tmp_path):
     done = printed("approval.py", "approve", cwd=tmp_path, env=OFFLINE)
     assert done.count("refunding 250.00 for order 7") == 1
     assert done.count("Your 250 euros are on the way.") == 2
+
+
+def test_invoices_are_sent_as_files_and_become_rows(server, tmp_path):
+    seen = []
+
+    def look(request):
+        part = request.body["messages"][-1]["content"][-1]
+        data = b64decode(
+            (part.get("image_url") or {}).get("url", part.get("file", {}).get("file_data")).partition(",")[2]
+        )
+        seen.append(
+            len(PdfReader(io.BytesIO(data)).pages) if data.startswith(b"%PDF") else Picture.open(io.BytesIO(data)).size
+        )
+        invoice = {"company": "Acme", "number": "7", "day": "2026-03-01", "total": 1.5, "currency": "EUR"}
+        return text_reply(json.dumps(invoice))
+
+    server.enqueue(look, look)
+    said = printed("invoice.py", cwd=tmp_path, env=asking(server))
+    assert said == "acme.pdf,Acme,7,2026-03-01,1.5,EUR\nbolt.png,Acme,7,2026-03-01,1.5,EUR\n"
+    assert seen == [1, (300, 150)]
+
+
+def test_map_demo_is_killed_and_goes_on(tmp_path):
+    done = run("map_demo.py", "20", cwd=tmp_path, env=environment(DECLARAI_OFFLINE="1", TMPDIR=str(tmp_path)))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"killed with \d+ of 20 rows in the checkpoint", done.stdout)
+    assert "20 rows: " in done.stdout

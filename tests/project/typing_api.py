@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_type
 
 import declarai_like as declarai
-from declarai_like import Injected
+from declarai_like import Audio, Document, File, Image, Injected
 from declarai_like._declarai import StreamingDeclarai
 from declarai_like._mcp import ServerTools, ToolServer
 from declarai_like.completions import ToolRun
 from declarai_like.errors import OutputError, ProviderError
 from declarai_like.responses import LLMResponse, Result
+from declarai_like.rows import BatchJob, Estimate, Row, Rows
 from declarai_like.tasks import AsyncStreamingTask, AsyncTask, FutureTask, StreamingTask, Task
 from declarai_like.tools import Question
 
@@ -322,3 +324,40 @@ def chats_keep_their_class_and_their_arguments() -> None:
     assert_type(actor.character, str)
     assert_type(actor.conversation, list[declarai.Message])
     Actor(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@llm.task
+def caption(photo: Image, pages: list[Image | Document] | None = None) -> str:
+    """Caption {photo}"""
+    return declarai.magic(photo, pages)
+
+
+def media_are_of_their_kind(path: Path) -> None:
+    """Each way to make media gives its own class."""
+    photo = Image.open(path, root=path.parent, max_side=1024)
+    assert_type(photo, Image)
+    assert_type(Audio.url("https://a.example/x.mp3"), Audio)
+    assert_type(File.id("file-1"), File)
+    assert_type(Document.bytes(b"hi", "text/plain"), Document)
+    assert_type(photo.data, bytes | None)
+    assert_type(photo.media_type, str | None)
+    assert_type(caption(photo, [photo]), str)
+
+
+async def many_rows_have_the_type_of_their_task() -> None:
+    """A row's value is the task's, or `None` where it failed."""
+    rows = rank.map(["a", "b"], concurrency=4, checkpoint="ranks.jsonl", key=str)
+    assert_type(rows, Rows[int])
+    assert_type(next(rows), Row[int])
+    assert_type(next(rows).value, "int | None")
+    assert_type(rows.values(), list[int])
+    assert_type(colours.map([{"text": "x"}]).values(), "list[list[str]]")
+    async for row in arank.amap(["a"]):
+        assert_type(row, Row[int])
+    assert_type(await rank.amap(["a"]).values(), list[int])
+    assert_type(rank.estimate(["a"]), Estimate)
+    job = rank.batch(["a"], checkpoint="ranks.jsonl")
+    assert_type(job, BatchJob[int])
+    assert_type([row.value for row in job], "list[int | None]")
+    assert_type(rank.rows([{"message": "a"}])[0]["value"], "Any")
+    rank.map(["a"], concurency=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -14,9 +14,11 @@ from declarai_like._wire.codecs.anthropic_refusals import learn, read_refusal
 from declarai_like._wire.codecs.anthropic_requests import encode_request
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning
+from declarai_like._wire.codecs.media_tables import ANTHROPIC
 from declarai_like._wire.deltas import text_of
 from declarai_like._wire.sse import DONE as DONE_DATA
 from declarai_like.errors import InvalidResponse
+from declarai_like.media._parts import media_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AnthropicCodec", "MessageDecoder"]
 
 _VERSION = "2023-06-01"
+_FILES = "files-api-2025-04-14"
 _DELTA_EVENT = b"event: content_block_delta\ndata: "
 _BEGIN = len(_DELTA_EVENT)
 _LF, _CR = b"\n\r"  # a byte is found faster by its number
@@ -182,17 +185,20 @@ class AnthropicCodec:
     """The format of Anthropic's Messages; see `base.Codec`."""
 
     name = "anthropic"
+    media = ANTHROPIC
 
     def path(self, request: Request) -> str:
         """Give the path below the base URL."""
         return "/v1/messages"
 
     def headers(self, request: Request) -> Mapping[str, str]:
-        """Give the version of the format."""
-        return {"anthropic-version": _VERSION}
+        """Give the version of the format, and what files that are told by their ids need."""
+        has_ids = any(media.file_id is not None for media in media_in(request.messages))
+        return {"anthropic-version": _VERSION, **({"anthropic-beta": _FILES} if has_ids else {})}
 
     def encode(self, request: Request, learned: Learned, origin: Origin) -> dict[str, Any]:
         """Give the body of a request, less what the server has refused."""
+        self.media.check(request)
         return encode_request(request, learned, origin)
 
     def decoder(self, request: Request, redact: Redact, check_time: Callable[[], object]) -> MessageDecoder:

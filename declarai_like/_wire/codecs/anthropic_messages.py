@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._wire.codecs.anthropic_media import encode_part
 from declarai_like._wire.state import is_from, state_for
 from declarai_like._wire.tool_calls import json_or_none
 from declarai_like.errors import DefinitionError
@@ -21,7 +22,6 @@ _SYSTEM = frozenset({"system", "developer"})
 _OPENING = "(The assistant opens the conversation.)"
 """What stands before a greeting: the first turn has to be the user's."""
 _NOT_IN_AN_ID = re.compile("[^a-zA-Z0-9_-]")
-_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^,]*)?;base64,(.*)\Z", re.DOTALL)
 _CALL_FIELDS = frozenset({"id", "type", "function", "index"})
 
 Block = dict[str, Any]
@@ -131,47 +131,9 @@ def _plain_id(told: Any) -> str:
 
 def _encode_parts(message: Message) -> Iterator[Block]:
     """Spell a message's content; texts without a word are refused, and left out."""
-    content = message.wire()["content"]
+    content = message.content
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
     for part in parts:
-        block = _encode_part(part)
+        block = encode_part(part)
         if block["type"] != "text" or block["text"].strip():
             yield block
-
-
-def _encode_part(part: Any) -> Block:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part.get("text"), str):
-        return dict(part)
-    if kind == "refusal":
-        return {"type": "text", "text": str(part.get("refusal"))}
-    if kind == "image_url":
-        told = part["image_url"]
-        return {"type": "image", "source": _source(told["url"] if isinstance(told, dict) else told)}
-    if kind == "file":
-        return _encode_file(part["file"])
-    if kind in {"image", "document", "search_result", "container_upload", "tool_reference"}:
-        return dict(part)
-    raise DefinitionError(f"Anthropic's format takes text, images and documents, not a part of the type {kind!r:.40}")
-
-
-def _encode_file(file: Mapping[str, Any]) -> Block:
-    if isinstance(file.get("file_id"), str):
-        return {"type": "document", "source": {"type": "file", "file_id": file["file_id"]}}
-    title = {"title": file["filename"]} if file.get("filename") else {}
-    return {"type": "document", "source": _source(str(file.get("file_data"))), **title}
-
-
-def _source(url: str) -> dict[str, Any]:
-    """Give the source of an image or a document: its data, or where it is."""
-    found = _DATA_URL.match(url)
-    if found is None:
-        if url.startswith(("http://", "https://")):
-            return {"type": "url", "url": url}
-        raise DefinitionError(f"expected an address, or data as 'data:image/png;base64,...', got {url!r:.60}")
-    kind, data = found.groups()
-    if kind == "text/plain":
-        from base64 import b64decode
-
-        return {"type": "text", "media_type": kind, "data": b64decode(data).decode("utf-8", "replace")}
-    return {"type": "base64", "media_type": kind, "data": data}

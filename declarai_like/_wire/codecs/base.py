@@ -60,6 +60,7 @@ from declarai_like._wire.accumulator import DONE, Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from declarai_like._wire.codecs.media_tables import MediaTable
     from declarai_like.requests import Request
 
 __all__ = ["DONE", "Chunk", "Codec", "Decoder", "Learned", "Lesson", "Origin", "Redact", "Refusal", "VendorChunk"]
@@ -140,6 +141,8 @@ class Codec(Protocol):
 
     name: str
     """`"chat"`, `"responses"`, `"anthropic"` or `"google"`."""
+    media: MediaTable
+    """Which media it takes, and in which form."""
 
     def path(self, request: Request) -> str:
         """Give the path below the base URL, as `"/chat/completions"`; it may end in a query."""

@@ -10,21 +10,21 @@ from jiter import from_json
 from declarai_like._values.outcomes import finish_reason_of
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.base import Lesson
+from declarai_like._wire.codecs.chat_messages import encode_messages
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning
 from declarai_like._wire.codecs.lessons import CHAT, TEACHING, knows, learn_format, learn_option, schema_key
+from declarai_like._wire.codecs.media_tables import CHAT as CHAT_MEDIA
 from declarai_like._wire.codecs.refusals import read_refusal
 from declarai_like._wire.deltas import choices_of
 from declarai_like._wire.provider_errors import error_in_choice, error_of, is_error_document, is_plain, redact_error
 from declarai_like._wire.sse import DONE as DONE_DATA
-from declarai_like._wire.state import is_from, state_for
 from declarai_like.errors import InvalidResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from declarai_like._wire.codecs.base import Learned, Origin, Redact, Refusal
-    from declarai_like.messages import Message
     from declarai_like.requests import Request
 
 _MISPLACED = frozenset({400, 404})
@@ -115,6 +115,7 @@ class ChatCodec:
     """
 
     name = "chat"
+    media = CHAT_MEDIA
 
     def __init__(self, *, may_switch: bool = True) -> None:
         self._may_switch = may_switch
@@ -129,9 +130,10 @@ class ChatCodec:
 
     def encode(self, request: Request, learned: Learned, origin: Origin) -> dict[str, Any]:
         """Give the body of a request, less what the server has refused."""
+        self.media.check(request)
         body: dict[str, Any] = {"model": request.model, **request.params}
         if request.kind == "chat":
-            body["messages"] = [encode_message(message, origin) for message in request.messages]
+            body["messages"] = encode_messages(request.messages, origin)
         else:
             body["prompt"] = request.prompt
         if request.tools:
@@ -178,27 +180,6 @@ def _is_responses_only(status: int, refusal: Refusal) -> bool:
     """Say whether a refusal names the Responses API as the way to ask this model."""
     words = refusal.message.lower()
     return status in _MISPLACED and "v1/responses" in words
-
-
-def encode_message(message: Message, origin: Origin) -> dict[str, Any]:
-    """Spell a message, with what its provider wants back of it; another one gets the calls without their extras."""
-    wire = message.wire()
-    if message.state is None:
-        return wire
-    calls = wire.get("tool_calls")
-    if not is_from(message, origin):
-        if calls:
-            wire["tool_calls"] = [
-                {name: call[name] for name in ("id", "type", "function") if name in call} for call in calls
-            ]
-        return wire
-    data = state_for(message, origin)
-    if "reasoning_details" in data:
-        wire["reasoning_details"] = data["reasoning_details"]
-    wants = calls or any("deepseek" in str(origin.get(name)).lower() for name in ("base_url", "model"))
-    if wants and isinstance(data.get("reasoning_content"), str):
-        wire["reasoning_content"] = data["reasoning_content"]
-    return wire
 
 
 def _choose_format(request: Request, learned: Learned) -> Mapping[str, Any] | None:

@@ -15,6 +15,7 @@ from declarai_like._wire.codecs.google_parts import Parts
 from declarai_like._wire.codecs.google_refusals import learn, read_refusal
 from declarai_like._wire.codecs.google_requests import encode_request
 from declarai_like._wire.codecs.json_text import BOM, decode_json, show_beginning
+from declarai_like._wire.codecs.media_tables import GOOGLE
 from declarai_like._wire.sse import DONE as DONE_DATA
 from declarai_like.errors import InvalidResponse
 
@@ -161,6 +162,7 @@ class GoogleCodec:
     """The format of Google's `generateContent`; see `base.Codec`."""
 
     name = "google"
+    media = GOOGLE
 
     def path(self, request: Request) -> str:
         """Give the path below the base URL: the model stands in it, and whether the answer is streamed."""
@@ -174,6 +176,7 @@ class GoogleCodec:
 
     def encode(self, request: Request, learned: Learned, origin: Origin) -> dict[str, Any]:
         """Give the body of a request, less what the server has refused."""
+        self.media.check(request)
         return encode_request(request, learned, origin)
 
     def decoder(self, request: Request, redact: Redact, check_time: Callable[[], object]) -> GenerationDecoder:

@@ -100,7 +100,7 @@ def _encode_message(message: Message, origin: Origin, calls: Calls) -> tuple[str
 
 def _encode_words(message: Message) -> Iterator[Part]:
     """Spell a message's content; a text without a word says nothing, and is left out."""
-    content = message.wire()["content"]
+    content = message.content
     for told in [{"type": "text", "text": content}] if isinstance(content, str) else content or ():
         part = encode_part(told)
         if part.keys() != {"text"} or part["text"].strip():

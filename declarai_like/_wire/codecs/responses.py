@@ -9,6 +9,7 @@ from jiter import from_json
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import decode_json, show_beginning
+from declarai_like._wire.codecs.media_tables import RESPONSES
 from declarai_like._wire.codecs.refusals import read_refusal
 from declarai_like._wire.codecs.responses_endings import (
     decode_response,
@@ -169,6 +170,7 @@ class ResponsesCodec:
     """
 
     name = "responses"
+    media = RESPONSES
 
     def __init__(self, *, limit_tokens: int | None = None) -> None:
         self._limit_tokens = limit_tokens
@@ -183,6 +185,7 @@ class ResponsesCodec:
 
     def encode(self, request: Request, learned: Learned, origin: Origin) -> dict[str, Any]:
         """Give the body of a request, less what the server has refused."""
+        self.media.check(request)
         return encode_request(request, learned, origin)
 
     def decoder(self, request: Request, redact: Redact, check_time: Callable[[], object]) -> ResponseDecoder:

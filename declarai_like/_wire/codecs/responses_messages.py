@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._wire.codecs.media_tables import group_of
 from declarai_like._wire.codecs.responses_items import CALLS, reply_text
 from declarai_like._wire.state import state_for
 from declarai_like.errors import DefinitionError
+from declarai_like.media._parts import media_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from declarai_like._wire.codecs.base import Origin
+    from declarai_like.media import Media
     from declarai_like.messages import Message
 
 __all__ = ["encode_input"]
@@ -51,7 +54,7 @@ def encode_input(messages: Sequence[Message], origin: Origin, *, stored: bool) -
 
 def _encode_message(message: Message, origin: Origin, custom: set[Any], *, stored: bool) -> Iterator[Item]:
     wire = message.wire()
-    role, content = wire["role"], wire.get("content")
+    role, content = wire["role"], message.content
     if role == "function" or wire.get("function_call"):
         raise DefinitionError('the Responses API has no function_call: use tool_calls, or ask with api="chat"')
     if role == "tool":
@@ -136,6 +139,9 @@ def _encode_content(content: Any) -> Any:
 
 
 def _encode_part(part: Any) -> Item:
+    media = media_of(part)
+    if media is not None:
+        return _encode_media(media)
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "text":
         return {"type": "input_text", "text": part["text"]}
@@ -152,3 +158,21 @@ def _encode_part(part: Any) -> Item:
     raise DefinitionError(
         f'the Responses API takes text, images and files, not a part of the type {kind!r:.40}: ask with api="chat"'
     )
+
+
+def _encode_media(media: Media) -> Item:
+    """Spell media: as an image, or as a file of any other kind."""
+    is_image = group_of(media) == "image"
+    head: Item = {"type": "input_image", "detail": "auto"} if is_image else {"type": "input_file"}
+    if media.file_id is not None:
+        return {**head, "file_id": media.file_id}
+    if is_image:
+        return {**head, "image_url": media.address or media.data_url()}
+    if media.address is not None:
+        return {**head, "file_url": media.address}
+    return {**head, "filename": media.name or _file_name(media), "file_data": media.data_url()}
+
+
+def _file_name(media: Media) -> str:
+    """Give a name to a file that has none: the format wants one."""
+    return f"document.{str(media.media_type).rpartition('/')[2].replace('plain', 'txt')}"

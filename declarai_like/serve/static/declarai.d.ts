@@ -199,10 +199,10 @@ type CallOptions = Pick<StreamOptions, 'signal'>;
 export interface Chat<T = string> {
   readonly name: string;
   readonly session: string;
-  /** Say something; `values` fill the system prompt. */
+  /** Say something; `values` fill the system prompt, `files` go with the message. */
   send(
     message: string,
-    options?: EventOptions & { values?: Record<string, unknown> },
+    options?: EventOptions & { values?: Record<string, unknown>; files?: readonly Blob[] },
   ): Stream<StreamEvent<T>, DoneEvent<T>>;
   history(options?: CallOptions): Promise<ChatMessage[]>;
   /** Make the server forget this conversation. */

@@ -361,8 +361,8 @@ export class Chat {
   }
 
   /** Say something; `values` fill the system prompt. Gives a `Stream` of events, as `Client.task` does. */
-  send(message, { values, frames, ...options } = {}) {
-    const body = values === undefined ? { message } : { message, values };
+  send(message, { values, files, frames, ...options } = {}) {
+    const body = { message, ...(values !== undefined && { values }), ...(files?.length && { files }) };
     return this.#client.stream(withFrames(`${this.#path}/messages`, frames), body, new EventReader(), options);
   }
 
@@ -457,10 +457,11 @@ export class Client {
 
   async #request(method, path, { body, headers, signal, keepalive }) {
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
-    if (body !== undefined) headers['Content-Type'] = 'application/json';
+    const form = formOf(body);
+    if (body !== undefined && !form) headers['Content-Type'] = 'application/json';
     let reply;
     try {
-      reply = await this.#fetch(`${this.#baseUrl}/${path}`, { method, headers, signal, keepalive, body: JSON.stringify(body) });
+      reply = await this.#fetch(`${this.#baseUrl}/${path}`, { method, headers, signal, keepalive, body: form ?? JSON.stringify(body) });
     } catch (cause) {
       signal?.throwIfAborted();
       throw new StreamError('the server cannot be reached', { type: 'connection_error', retryable: true, cause });
@@ -468,6 +469,22 @@ export class Client {
     if (reply.ok) return reply;
     throw await refusal(reply);
   }
+}
+
+const isFile = (value) => typeof Blob !== 'undefined' && value instanceof Blob;
+
+/** A body that has files as a form: each file under its name, texts as they are, other values as JSON; else `null`. */
+function formOf(body) {
+  const fields = Object.entries(body ?? {});
+  if (!fields.some(([, value]) => [value].flat().some(isFile))) return null;
+  const form = new FormData();
+  for (const [name, value] of fields) {
+    if (value === undefined) continue;
+    const files = [value].flat();
+    if (files.some(isFile)) files.forEach((file) => form.append(name, file, file.name ?? name));
+    else form.append(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return form;
 }
 
 async function refusal(reply) {

@@ -11,6 +11,35 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** What media a schema takes: `{ kind, several }`, or `null`. */
+function mediaOf(schema, root) {
+  const target = schema.$ref ? root.$defs?.[schema.$ref.split('/').pop()] ?? {} : schema;
+  if (target['x-declarai-media']) return { kind: target['x-declarai-media'], several: false };
+  if (target.type === 'array') {
+    const items = mediaOf(target.items ?? {}, root);
+    return items && { ...items, several: true };
+  }
+  return (target.anyOf ?? []).map((one) => mediaOf(one, root)).find(Boolean) ?? null;
+}
+
+const ACCEPTS = { image: 'image/png,image/jpeg,image/gif,image/webp', audio: 'audio/*', document: '.pdf,text/*', file: '' };
+
+/** A field for files, which may be dropped on it. */
+export function fileField(name, { kind, several }, { required = false, prefix = 'field' } = {}) {
+  const element = make('input', { type: 'file', id: `${prefix}-${name}`, name, accept: ACCEPTS[kind] ?? '', multiple: several, required });
+  const label = make('label', { htmlFor: element.id }, name, ' ', make('span', { className: 'kind' }, required ? kind : `${kind}, optional`));
+  const row = make('div', { className: 'field drop' }, label, element);
+  for (const type of ['dragover', 'dragleave', 'drop']) {
+    row.addEventListener(type, (event) => {
+      event.preventDefault();
+      row.classList.toggle('over', type === 'dragover');
+      if (type === 'drop' && event.dataTransfer.files.length) element.files = event.dataTransfer.files;
+    });
+  }
+  const read = () => (element.files.length ? (several ? [...element.files] : element.files[0]) : undefined);
+  return { name, row, read, fill: () => {}, clear: () => (element.value = ''), complain: (message) => element.setCustomValidity(message) };
+}
+
 /** Follow `$ref`; give the schema itself, and whether `null` is allowed beside it. */
 function resolve(schema, root) {
   if (schema.$ref) return resolve(root.$defs?.[schema.$ref.split('/').pop()] ?? {}, root);
@@ -25,6 +54,7 @@ export function typeName(schema, root = schema) {
     const target = resolve(schema, root).schema;
     return target.enum ? typeName(target, root) : (target.title ?? schema.$ref.split('/').pop());
   }
+  if (schema['x-declarai-media']) return schema['x-declarai-media'];
   if (schema.anyOf) return schema.anyOf.map((one) => typeName(one, root)).join(' | ');
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if ('const' in schema) return JSON.stringify(schema.const);
@@ -89,6 +119,8 @@ function control(schema, root) {
 
 /** One property: its labelled control, and `read()`, which gives `undefined` for what is left out. */
 function field(name, schema, root, required, prefix) {
+  const media = mediaOf(schema, root);
+  if (media) return fileField(name, media, { required, prefix });
   const { schema: target, nullable = false } = resolve(schema, root);
   const { element, read, show, hint, start } = control({ ...target, default: schema.default }, root);
   const checkbox = element.type === 'checkbox';

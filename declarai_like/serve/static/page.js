@@ -1,7 +1,7 @@
 /** The page: choose a task or a chat, fill in its arguments, and watch the answer arrive. */
 
 import { Client } from './declarai.js';
-import { fieldsOf, make, signature } from './fields.js';
+import { fieldsOf, fileField, make, signature } from './fields.js';
 import { Wire } from './wire.js';
 
 const byId = (id) => document.getElementById(id);
@@ -100,7 +100,8 @@ async function showChat(info) {
   const { rows } = current.fields;
   const missing = rows.some((row) => row.querySelector(':invalid'));
   const values = make('details', { className: 'values', open: missing }, make('summary', {}, 'Values of the system prompt'), ...rows);
-  byId('fields').replaceChildren(...(rows.length ? [values] : []), ...current.message.rows);
+  current.files = fileField('files', { kind: 'file', several: true });
+  byId('fields').replaceChildren(...(rows.length ? [values] : []), ...current.message.rows, current.files.row);
   byId('field-message').placeholder = `Write to ${info.name}`;
   byId('run').textContent = 'Send';
   for (const id of ['turns', 'renew', 'forget']) show(id, true);
@@ -151,7 +152,8 @@ async function submit() {
     return;
   }
   const { message } = current.message.read();
-  const more = Object.keys(values).length ? { values } : {};
+  const files = current.files.read();
+  const more = { ...(Object.keys(values).length && { values }), ...(files && { files }) };
   keep(`values:${current.info.name}`, values);
   const chosen = current;
   if (chosen.isWaiting) return;
@@ -166,11 +168,11 @@ async function submit() {
 async function answer(ask, { resume = null, text = '', seen } = {}) {
   leave();
   const frames = ['partial', 'raw'];
-  const { name, args, session, message, values } = ask;
+  const { name, args, session, message, values, files } = ask;
   const stream =
     ask.kind === 'tasks'
       ? client.task(name, args, { frames, resume })
-      : client.chat(name, session).send(message, { values, frames, resume });
+      : client.chat(name, session).send(message, { values, files, frames, resume });
   notice(null);
   const screen = new Screen(place(ask), current.info.returns ?? null, text);
   const mine = { stream, ask, screen };
@@ -210,8 +212,10 @@ function place(ask) {
     if (top > 0.6 * innerHeight) byId('run').scrollIntoView();
     return byId('text');
   }
-  byId('turns').append(turn('user', ask.message), turn('assistant', ''));
+  const names = (ask.files ?? []).map((file) => `[${file.name}]`);
+  byId('turns').append(turn('user', [ask.message, ...names].join('\n')), turn('assistant', ''));
   byId('field-message').value = '';
+  current.files.clear();
   byId('fields').querySelector('details')?.removeAttribute('open');
   document.body.style.setProperty('--compose', `${byId('form').offsetHeight}px`);
   const { lastElementChild: last } = byId('turns');
@@ -311,11 +315,13 @@ class Screen {
 // and the text so far; after a reload it asks for what comes after that event, and the model is not asked again.
 
 function remember() {
-  if (!running) return;
+  if (!running || hasFiles(running.ask)) return; // files do not outlive the page, and without them it is another question
   const { stream, ask, screen } = running;
   screen.flush();
   keep('run', { ask, resume: stream.lastEventId, text: screen.node.data, seen: wire.seen });
 }
+
+const hasFiles = ({ files, args }) => [files, ...Object.values(args ?? {})].flat().some((value) => value instanceof File);
 
 // A page that is going sees its connections fail; that is no end of the stream.
 let going = false;

@@ -253,6 +253,39 @@ test('what is asked before the conversation has come is answered below it, once'
   assert.equal(await page.locator('#turns li').count(), 2);
 });
 
+const CAT = { name: 'cat.gif', mimeType: 'image/gif', buffer: Buffer.from('GIF89a......') };
+const NOTES = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hi') };
+
+test('files are chosen, or dropped on their field, and sent with the rest', async (t) => {
+  const page = await open(t, browser, `${address}/#/tasks/look`);
+  assert.equal(await page.locator('#signature').textContent(), '(photo: image, pages?: document[] | null) → string');
+  await page.setInputFiles('#field-photo', CAT);
+  const transfer = await page.evaluateHandle(() => {
+    const made = new DataTransfer();
+    made.items.add(new File(['one'], 'one.txt', { type: 'text/plain' }));
+    made.items.add(new File(['two'], 'two.txt', { type: 'text/plain' }));
+    return made;
+  });
+  await page.locator('.field.drop').nth(1).dispatchEvent('drop', { dataTransfer: transfer });
+  await accessible(page, 'files');
+  await page.click('#run');
+  await state(page, 'Complete');
+  assert.match(await page.locator('#text').textContent(), STORY);
+  const asked = await (await fetch(`${address}/asked`)).json();
+  const told = Object.keys(asked).find((about) => about.includes('image/gif'));
+  assert.equal(told.match(/<Document/g).length, 2);
+});
+
+test('files go with a message, and are shown by their names', async (t) => {
+  const page = await open(t, browser, `${address}/#/chats/Talker`);
+  await page.setInputFiles('#field-files', [CAT, NOTES]);
+  await page.fill('#field-message', 'What are these quickly?');
+  await page.click('#run');
+  await state(page, 'Complete');
+  assert.match(await page.locator('#turns li.user').last().textContent(), /What are these quickly\?\n\[cat\.gif\]\n\[notes\.txt\]$/);
+  assert.equal(await page.locator('#field-files').evaluate((field) => field.files.length), 0);
+});
+
 test('choosing something else leaves the stream', async (t) => {
   const page = await open(t, browser, address);
   await tell(page, 'slowly, left for another');

@@ -340,3 +340,35 @@ test('a token shows nowhere', () => {
   const client = new Client({ baseUrl: 'http://127.0.0.1:9/', token: 'canary' });
   assert.doesNotMatch(inspect(client, { depth: 9, showHidden: true }) + JSON.stringify(client), /canary/);
 });
+
+const parts = ({ headers, body }) => {
+  const [, boundary] = headers['content-type'].match(/boundary=(.*)$/);
+  return body.split(`--${boundary}`).slice(1, -1).map((part) => {
+    const [head, value] = part.trim().split('\r\n\r\n');
+    return [head.match(/name="([^"]*)"/)[1], head.match(/filename="([^"]*)"/)?.[1], value];
+  });
+};
+
+test('files are sent as a form: texts as they are, other values as JSON', async (t) => {
+  const { client, requests } = await serving(t, [answer(done('A cat', 's-1')), answer(done('Two', 's-1'))]);
+  const photo = new File(['GIF89a'], 'cat.gif', { type: 'image/gif' });
+  await client.task('caption', { photo, style: 'warm', words: 3, skip: undefined }).result;
+  assert.deepEqual(parts(requests[0]), [['photo', 'cat.gif', 'GIF89a'], ['style', undefined, 'warm'], ['words', undefined, '3']]);
+  await client.chat('Bot', 's').send('These?', { values: { mood: 'kind' }, files: [photo, new Blob(['hi'])] }).result;
+  assert.deepEqual(parts(requests[1]), [
+    ['message', undefined, 'These?'], ['values', undefined, '{"mood":"kind"}'], ['files', 'cat.gif', 'GIF89a'], ['files', 'files', 'hi'],
+  ]);
+});
+
+test('a form whose stream drops is sent again with its files', async (t) => {
+  const { client, requests } = await serving(t, [drop('retry: 1\n' + delta('A ', 's-1')), answer(delta('cat', 's-2') + done('A cat', 's-3'))]);
+  assert.equal((await client.task('caption', { photo: new Blob(['GIF89a']) }).result).response, 'A cat');
+  assert.equal(requests[1].headers['last-event-id'], 's-1');
+  assert.deepEqual(parts(requests[1]), parts(requests[0]));
+});
+
+test('no files are no form', async (t) => {
+  const { client, requests } = await serving(t, [answer(done('Hi', 's-1'))]);
+  await client.chat('Bot', 's').send('Hello', { files: [] }).result;
+  assert.deepEqual(requests[0].body, { message: 'Hello' });
+});

@@ -16,7 +16,7 @@ export async function serving(t, handlers, options = {}) {
     requests.push(seen);
     let body = '';
     for await (const chunk of request) body += chunk;
-    seen.body = body && JSON.parse(body);
+    seen.body = body && (headers['content-type'].startsWith('multipart/') ? body : JSON.parse(body));
     if (!handler) response.writeHead(500).end('this request was not expected');
     else await handler(response);
   });

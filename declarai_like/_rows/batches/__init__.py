@@ -1,0 +1,1 @@
+"""Rows that a provider answers within a day, for half the price."""

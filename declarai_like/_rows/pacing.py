@@ -1,0 +1,52 @@
+"""How many calls are made at a time: few at first, more while all goes well, half as many after an overload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from declarai_like.errors import ProviderTimeout, RateLimited, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Pace", "is_overload"]
+
+_FIRST = 4
+_BUSY = frozenset({503, 529})
+
+
+class Pace:
+    """How many calls may be under way, up to `most`: one more for each round of successes, half after an overload.
+
+    What was begun before the last halving tells nothing new: `round` is to be noted when a call begins.
+    """
+
+    def __init__(self, most: int, *, adaptive: bool) -> None:
+        self._most = most
+        self._limit = float(min(_FIRST, most) if adaptive else most)
+        self._is_adaptive = adaptive
+        self.round = 0
+        """How often it was halved."""
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be under way now."""
+        return int(self._limit)
+
+    def note(self, begun: int, *, overloaded: bool) -> None:
+        """Learn from a call that was begun in this round and has ended."""
+        if not self._is_adaptive:
+            return
+        if not overloaded:
+            self._limit = min(self._limit + 1 / self._limit, float(self._most))
+        elif begun == self.round:
+            self._limit = max(1.0, self._limit / 2)
+            self.round += 1
+
+
+def is_overload(errors: Iterable[BaseException]) -> bool:
+    """Say whether one of these errors tells of too much to do."""
+    return any(
+        isinstance(error, (RateLimited, ProviderTimeout)) or (isinstance(error, ServerError) and error.status in _BUSY)
+        for error in errors
+    )

@@ -1,0 +1,33 @@
+"""Spark: the partitions of a frame are ranked by its workers."""
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+import declarai_like as declarai
+
+llm = declarai.openai(model="gpt-4o-mini") if os.environ.get("OPENAI_API_KEY") else declarai.local()
+
+
+@llm.task(llm_params={"temperature": 0})
+def rank(message: str) -> int:
+    """Rank the severity of the message, 1 is a wish and 5 an emergency"""
+
+
+def ranked(frames):
+    return map(rank.frame(column="severity", workers=2), frames)
+
+
+def main() -> None:
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    spark = SparkSession.builder.master("local[2]").getOrCreate()
+    frame = spark.createDataFrame([("There is a typo",), ("The shop is down!",)], "message string")
+    rows = frame.mapInPandas(ranked, "message string, severity long, error string").collect()
+    print(sorted(row.severity for row in rows))
+
+
+if __name__ == "__main__":
+    import spark_frame  # so that workers find the task by the name of this module
+
+    spark_frame.main()
