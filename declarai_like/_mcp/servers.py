@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from declarai_like._mcp.connections import Connection
-    from declarai_like._mcp.contents import Resource
     from declarai_like._mcp.sessions import Session
+    from declarai_like.media import File
     from declarai_like.messages import Message
     from declarai_like.tools.declarations import Tool
 
@@ -137,11 +137,11 @@ class ToolServer(ServerTools):
         check_options(self.name, options)
         return ServerTools(self, tools, {**self.options, **options})
 
-    def resource(self, uri: str) -> Resource:
+    def resource(self, uri: str) -> File:
         """Read what the server has under an address; raises `ToolServerError` or `ToolError` if it has nothing."""
         return self._read(uri).result()
 
-    async def aresource(self, uri: str) -> Resource:
+    async def aresource(self, uri: str) -> File:
         """Do what `resource` does, in an event loop."""
         return await asyncio.wrap_future(self._read(uri))
 
@@ -153,7 +153,7 @@ class ToolServer(ServerTools):
         """Do what `prompt` does, in an event loop."""
         return await asyncio.wrap_future(self._write(name, arguments))
 
-    def _read(self, uri: str) -> Future[Resource]:
+    def _read(self, uri: str) -> Future[File]:
         connection = self.connect()
         from declarai_like._mcp.contents import read_resource
 

@@ -21,6 +21,7 @@ from mcp.types import (
 )
 from pydantic import BaseModel
 
+DOT = b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"
 READS = ToolAnnotations(readOnlyHint=True)
 HARMLESS = ToolAnnotations(destructiveHint=False)
 
@@ -55,6 +56,12 @@ def look(name: str) -> str:
 def picture() -> Image:
     """Give a picture."""
     return Image(data=b"12345", format="png")
+
+
+@server.tool(annotations=READS, structured_output=False)
+def drawn() -> list:
+    """Give a picture with words."""
+    return ["a dot:", Image(data=DOT, format="gif")]
 
 
 @server.tool(annotations=HARMLESS, structured_output=False)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tool_servers.conftest import ask_once, asking, wait_until
 
+import declarai_like as declarai
 from declarai_like import errors
 from declarai_like.testing import FakeLLM, reply, tool_call
 
@@ -33,6 +34,15 @@ def test_result_goes_to_the_model(demo, fake, name, arguments, value, error):  #
     with demo.open() as server:
         run = ask_once(fake, server, name, arguments)
     assert (run.value, run.error) == (value, error)
+
+
+def test_pictures_of_a_result_go_to_the_model_too(child, fake):
+    with child.open() as server:
+        words, picture = ask_once(fake, server, "demo_drawn").value
+    assert words == "a dot:"
+    assert isinstance(picture, declarai.Image)
+    assert picture.data.startswith(b"GIF89a")
+    assert any("image/gif" in message.message for message in fake.requests[-1].messages if message.role == "tool")
 
 
 def test_arguments_that_are_not_of_the_schema_are_shown_and_not_sent(child, fake):

