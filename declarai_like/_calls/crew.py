@@ -52,7 +52,7 @@ class Inbox:
     """What jobs report, from whatever thread, to the one who waits for them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: the garbage collector may close a call in here
         self._reports: deque[Any] = deque()
         self._bell: Future[None] | None = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from secrets import randbits
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import ArgumentError
@@ -29,6 +28,8 @@ class MediaPlaces:
     """The media of one prompt, in the order of their parameters."""
 
     def __init__(self, media: Mapping[str, Media | Iterable[Media] | None]) -> None:
+        from secrets import randbits
+
         # Nobody can write a mark into a text: its number is not known before. The two ends are no characters.
         self._salt = randbits(64)
         self._media: list[Media] = []

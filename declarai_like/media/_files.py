@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack
-from pathlib import Path
 
 from declarai_like.errors import LimitExceeded, MediaError
 
@@ -46,6 +45,8 @@ def _too_large(path: str | os.PathLike[str], size: int, limit: int) -> LimitExce
 
 def _open_below(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> int:
     """Open a file below a directory, each step of the way without following a link that came in between."""
+    from pathlib import Path
+
     base = os.path.realpath(root)
     meant = os.path.realpath(Path(base, path))
     below = Path(os.path.relpath(meant, base)).parts

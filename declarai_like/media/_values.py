@@ -5,8 +5,6 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from declarai_like.errors import ArgumentError, LimitExceeded, MediaError
@@ -132,6 +130,8 @@ class Media:
 
     @classmethod
     def _of_file(cls, read: Callable[[], Bytes], path: str | os.PathLike[str], *, eager: bool) -> Self:
+        from pathlib import PurePath
+
         made = cls._of(Holding(read=read, name=PurePath(path).name))
         if eager:
             _ = made.data
@@ -144,6 +144,8 @@ class Media:
         return made
 
     def _keep(self, data: Bytes, media_type: str | None) -> None:
+        from hashlib import sha256  # costly to import, and every task knows of media
+
         held = self._held
         kind, digest = self._check(data, media_type), sha256(data).hexdigest()
         if held.digest not in (None, digest):

@@ -51,7 +51,7 @@ class Cassette:
         self._unplayed = [] if self._records else list(self._stored)
         self._used: list[Recording] = []
         self._strays: list[str] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: the garbage collector may close a call in here
         self._active = ExitStack()
 
     def use(self, llm: Declarai) -> Declarai:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["hold", "let_go"]
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # re-entrant: the garbage collector may close a call in here
 _open_files: dict[tuple[int, Path], int] = {}
 """One descriptor for each file and process, never closed: closing any would free all locks of the process on it."""
 _held: set[tuple[int, Path, str]] = set()
@@ -69,6 +69,16 @@ def let_go(path: Path, name: str) -> None:
         if key in _held:
             _held.discard(key)
             _unlock(_open_files[key[:2]], _byte_of(name))
+
+
+def _forget_lock() -> None:
+    """Free a child process of the lock that a thread of its parent may have held."""
+    global _lock  # noqa: PLW0603 - the other one belongs to the parent
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_forget_lock)
 
 
 def _byte_of(name: str) -> int:

@@ -35,7 +35,7 @@ class InMemoryRuns:
     """Runs of this process; safe to share by threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: the garbage collector may close a call in here
         self._runs: dict[str, tuple[int, str, float]] = {}
         self._held: set[str] = set()
 

@@ -123,3 +123,44 @@ def test_runs_in_memory_are_not_pickled():
 def test_text_that_is_no_state_is_refused(text):
     with pytest.raises(errors.RunDiverged):
         RunState.load(text)
+
+
+class Left(str):
+    """A state whose end closes another run, as the end of a call that the garbage collector closes does."""
+
+    __slots__ = ()
+    store = None
+
+    def __del__(self):
+        self.store.release("other")
+
+
+def test_the_end_of_a_call_within_the_store_does_not_block_it():
+    store = InMemoryRuns()
+    Left.store = store
+    store.acquire("other")
+    store.acquire("r1")
+    store.commit("r1", 1, Left("first"))
+    store.commit("r1", 2, "second")
+    assert store.acquire("other") == (0, None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_forked_process_takes_names_while_a_thread_of_its_parent_did(tmp_path):
+    from declarai_like.tools import _process_locks
+
+    path, ended = tmp_path / "names", threading.Event()
+
+    def stay_inside():
+        with _process_locks._lock:
+            ended.wait(60)
+
+    thread = threading.Thread(target=stay_inside)
+    thread.start()
+    child = os.fork()
+    if not child:
+        os._exit(0 if _process_locks.hold(path, "r1") else 1)
+    _, status = os.waitpid(child, 0)
+    ended.set()
+    thread.join(60)
+    assert os.waitstatus_to_exitcode(status) == 0
