@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     )
     from declarai_like._calls.budgets import limits
     from declarai_like._declarai import Declarai, anthropic, azure_openai, google, local, offline, openai
+    from declarai_like._durable import durable
     from declarai_like._prompting.magic import magic
     from declarai_like.chats import Chat
     from declarai_like.errors import DeclaraiError, LimitExceeded
@@ -104,6 +105,7 @@ __all__ = [
     "TaskMiddleware",
     "anthropic",
     "azure_openai",
+    "durable",
     "fallback",
     "google",
     "limits",
@@ -133,6 +135,7 @@ _HOMES = {
     "TaskMiddleware": "middleware",
     "anthropic": "_declarai",
     "azure_openai": "_declarai",
+    "durable": "_durable",
     "fallback": "middleware",
     "google": "_declarai",
     "limits": "_calls.budgets",

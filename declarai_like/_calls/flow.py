@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import budgets
+from declarai_like._calls.active_runs import active_run
+from declarai_like._calls.early_stops import MENDED, EarlyStop, estimate_savings, response_of
 from declarai_like._calls.operations import Enter, Flow, Middleware, Next, Operation, Send
 from declarai_like._calls.replies import show_mistake
 from declarai_like._calls.sending import (
@@ -19,6 +21,7 @@ from declarai_like._calls.sending import (
     make_event_builder,
     origin_of,
     require_provider,
+    stop_early,
     strict_tool_names,
     well_formed_request,
     wrap_middleware,
@@ -90,11 +93,17 @@ class Call(Generic[T]):
         returns_refusals: bool = False,
         conversation: ConversationTurn | None = None,
         rounds: ToolRounds | None = None,
+        stop_early: bool = False,
+        restarts: bool = False,
     ) -> None:
-        self.request = request
+        self.stop_early = stop_early
+        """Whether the answer is stopped where it is known to be wrong."""
+        self.is_collected = stop_early and not request.stream
+        """Whether the answer is read as a stream that nobody is shown."""
+        self.request = request.replace(stream=True) if self.is_collected else request
         self.output = output.with_reading(request.reading)
         self.middlewares = middlewares
-        self.retries = 0 if request.stream or reask is None else retries
+        self.retries = 0 if reask is None or (request.stream and not restarts) else retries
         self.reask = reask
         self.as_events = as_events
         """Whether the stream is read as events."""
@@ -137,7 +146,11 @@ class Call(Generic[T]):
         if getattr(request.provider, "is_cache", False):
             accumulator.metadata = accumulator.metadata._replace(cached=True)
         self._reader = make_event_builder(accumulator, number) if self.as_events else accumulator
-        reader = add_hooks(self._reader, request) if request.observers or request.filters else self._reader
+        if self.attempts:
+            accumulator.metadata = accumulator.metadata._replace(attempt=len(self.attempts) + 1)
+        reader: ChunkReader = self._reader
+        reader = add_hooks(self._reader, request) if request.observers or request.filters else reader
+        reader = stop_early(reader, accumulator, self.output) if self.stop_early else reader
         return add_meter(reader, self._reservations) if self._reservations else reader
 
     def last(self, response: LLMResponse) -> Any:
@@ -199,7 +212,13 @@ class Call(Generic[T]):
         """Mark the answer as broken off; give the error to raise, with the evidence of what had arrived."""
         self.is_left = isinstance(error, GeneratorExit)
         accumulator = self.answer.accumulator
-        return error if accumulator is None else accumulator.interrupt(error)
+        if accumulator is None:
+            return error
+        accumulator.is_shown = accumulator.is_shown and not self.is_collected
+        error = accumulator.interrupt(error)
+        if isinstance(error, EarlyStop):
+            error.response = accumulator.response
+        return error
 
     def flow(self, clock: Callable[[], float]) -> Generator[Operation, Any, Result[T]]:
         """Make the call: send, read the value, and ask again while the answer is not of its type.
@@ -210,7 +229,9 @@ class Call(Generic[T]):
         send: Next = self._send
         for middleware in reversed(self.middlewares):
             send = wrap_middleware(middleware, send)
-        self._flow = flow = self.take(send) if self.rounds is None else self.rounds.flow(self, send)
+        flow = self.take(send) if self.rounds is None else self.rounds.flow(self, send)
+        run = active_run.get()
+        self._flow = flow = flow if run is None else run.keep(self, flow)
         return flow
 
     def close(self) -> None:
@@ -245,12 +266,14 @@ class Call(Generic[T]):
             return (yield from self.rounds.ask(self, first, send))
         request, retries = first, self.retries
         while True:
-            response = require_response((yield from send(request)))
+            response = None
             try:
+                response = require_response((yield from send(request)))
                 value = self.value(response)
             except OutputError as error:
+                response = response_of(error, response)
                 self.record_failure(error, response)
-                if type(error) is not OutputError or not retries or self.reask is None:
+                if type(error) not in MENDED or not retries or self.reask is None:
                     raise
                 retries -= 1
                 again = show_mistake(self.reask, response, error.message)
@@ -260,6 +283,8 @@ class Call(Generic[T]):
 
     def conclude(self, value: T, response: LLMResponse, request: Request, **rounds: Any) -> Result[T]:
         """Note the result; `rounds` are what a call with tools adds to it."""
+        if self.stop_early and self.attempts:
+            self.attempts = estimate_savings(self.attempts, response)
         for attempt in self.attempts:  # they are told, not raised: what they hold of the frames is not needed
             attempt.error.__traceback__ = None
         self.result = Result(value, response, tuple(self.attempts), request.messages, **rounds)

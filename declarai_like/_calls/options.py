@@ -48,6 +48,8 @@ class TaskOptions(CallOptions, total=False):
     headers: Headers
     model: str
     retries: int
+    stop_early: bool
+    restarts: bool
     output: OutputMode
     system: str
     connect_timeout: float | None
@@ -137,6 +139,10 @@ class Options:
     """The provider's middlewares, which stand around the task's own."""
     middlewares: tuple[Any, ...] = ()
     retries: int = 0
+    stop_early: bool | None = None
+    """Whether an answer is stopped where its first closed field is wrong; `None` for streams that restart alone."""
+    restarts: bool = False
+    """Whether a stream that turns out wrong begins anew."""
     max_retries: int = 2
     output: OutputMode = "auto"
     reading: Reading = "lenient"
@@ -243,6 +249,15 @@ class Options:
             **rest,
         )
 
+    def stops_early(self, output: Output[Any], *, streaming: bool, as_events: bool) -> bool:
+        """Say whether an answer is stopped where its first closed field is wrong.
+
+        What was shown cannot be taken back: events are never stopped, a stream only if it may begin anew.
+        """
+        if output.is_text or as_events or (streaming and not self.restarts):
+            return False
+        return streaming and self.retries > 0 if self.stop_early is None else self.stop_early
+
     @property
     def shows_schema(self) -> bool:
         """Whether words repeat the schema: where it is enforced, or there is an error, they need not."""
@@ -294,6 +309,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "llm_params": (_is_mapping, "a mapping of the model's parameters, as {'temperature': 0.2}"),
     "middlewares": (lambda value: isinstance(value, (list, tuple)), "a list of middlewares"),
     "retries": (_is_count, "how often to ask again"),
+    "stop_early": (lambda value: isinstance(value, bool), "True or False"),
+    "restarts": (lambda value: isinstance(value, bool), "True or False"),
     "max_retries": (_is_count, "how often to try again"),
     "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
     "reading": (lambda value: value in _READINGS, f"one of {', '.join(map(repr, _READINGS))}"),

@@ -108,6 +108,9 @@ class ToolRounds(Protocol):
     def ask(self, call: Any, first: Request, send: Next) -> Generator[Operation, Any, Result[Any]]:
         """Ask until the model answers."""
 
+    def value(self, call: Any, response: LLMResponse) -> Any:
+        """Read the value of the last answer; raises `OutputError`."""
+
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow in the place of an error."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from declarai_like._calls.early_stops import MENDED, response_of
 from declarai_like._calls.operations import Journal
 from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.round_work import RoundWork
@@ -67,6 +68,10 @@ class Rounds(RoundWork):
         self._retries = 0
         """How often the model may still be shown what was wrong."""
 
+    def value(self, call: Call[Any], response: LLMResponse) -> Any:
+        """Read the value of the last answer; raises `OutputError`."""
+        return self.dialect.value(call, response)
+
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow: one that is closed may perform nothing, but its tools must end."""
         return _ReaderLeft() if isinstance(error, GeneratorExit) else error
@@ -125,12 +130,13 @@ class Rounds(RoundWork):
         self._retries = call.retries
         while True:
             request = self.dialect.encode(first, self.state, is_last=self.is_last)
-            response = yield from self._ask_once(request, send)
+            response = None
             try:
+                response = yield from self._ask_once(request, send)
                 asked = self._requested_calls(call, response)
                 value = None if asked else self.dialect.value(call, response)
             except OutputError as error:
-                yield from self._ask_again(call, response, error)
+                yield from self._ask_again(call, response_of(error, response), error)
                 continue
             if not asked:
                 return (yield from self._conclude(call, value, response, request))
@@ -138,7 +144,7 @@ class Rounds(RoundWork):
 
     def _ask_again(self, call: Call[Any], response: LLMResponse, error: OutputError) -> Generator[Operation, Any, None]:
         """Show the model what was wrong with its answer; raises the error if it is not to be asked again."""
-        is_wrong, is_cut = type(error) is OutputError, isinstance(error, OutputTruncated) and bool(response.tool_calls)
+        is_wrong, is_cut = type(error) in MENDED, isinstance(error, OutputTruncated) and bool(response.tool_calls)
         if is_wrong and self.dialect.holds_back_schema(self.state) and not self.is_last:
             self.state.correct(self._show_wrong(call, response, error))
             self.dialect.demand_schema()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from declarai_like._calls.flow import Call
+    from declarai_like._calls.protocols import ChunkReader
     from declarai_like.responses import Result
 
 T = TypeVar("T")
@@ -103,8 +104,11 @@ def _perform(operation: Operation, call: Call[Any], deadline: Deadline) -> Any:
     if not isinstance(operation, Send):
         return _perform_local(operation, deadline)
     accumulator = call.begin(operation.request)
-    body = stand_in_for(operation.provider).send(deadline.shorten(operation.request))
-    accumulator.feed(body)
+    provider, request = stand_in_for(operation.provider), deadline.shorten(operation.request)
+    if request.stream:
+        _collect(provider.stream(request), accumulator)
+        return accumulator.finish()
+    accumulator.feed(provider.send(request))
     accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
     return accumulator.finish()
 
@@ -114,10 +118,27 @@ async def _aperform(operation: Operation, call: Call[Any], deadline: Deadline) -
     if not isinstance(operation, Send):
         return await _aperform_local(operation, deadline)
     accumulator = call.begin(operation.request)
-    body = await stand_in_for(operation.provider).asend(deadline.shorten(operation.request))
-    accumulator.feed(body)
+    provider, request = stand_in_for(operation.provider), deadline.shorten(operation.request)
+    if request.stream:
+        await _acollect(provider.astream(request), accumulator)
+        return accumulator.finish()
+    accumulator.feed(await provider.asend(request))
     accumulator.feed(DONE)  # a body that is whole says so by being there, also without a finish reason
     return accumulator.finish()
+
+
+def _collect(source: Any, reader: ChunkReader) -> None:
+    """Read a stream that nobody is shown."""
+    with closing(source) as chunks, closing(source):
+        for chunk in chunks:
+            reader.feed(chunk)
+
+
+async def _acollect(source: Any, reader: ChunkReader) -> None:
+    """Read a stream that nobody is shown."""
+    async with aclosing(source) as chunks, aclosing(source):
+        async for chunk in chunks:
+            reader.feed(chunk)
 
 
 def _perform_local(operation: Operation, deadline: Deadline) -> Any:

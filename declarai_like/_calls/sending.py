@@ -10,9 +10,11 @@ from declarai_like.errors import DefinitionError, LimitExceeded
 from declarai_like.messages import well_formed
 
 if TYPE_CHECKING:
+    from declarai_like._calls.early_stops import StoppingReader
     from declarai_like._calls.operations import Flow, Middleware, Next
     from declarai_like._calls.protocols import ChunkReader
     from declarai_like._calls.spending import MeteredReader, Reservation
+    from declarai_like._outputs.output import Output
     from declarai_like._wire.accumulator import Accumulator
     from declarai_like._wire.event_builder import EventBuilder
     from declarai_like._wire.hooks import HookedReader
@@ -60,6 +62,12 @@ def add_meter(reader: ChunkReader, reservations: tuple[Reservation, ...]) -> Met
     from declarai_like._calls.spending import MeteredReader  # most calls have no budget in money
 
     return MeteredReader(reader, reservations)
+
+
+def stop_early(reader: ChunkReader, accumulator: Accumulator, output: Output[Any]) -> StoppingReader:
+    from declarai_like._calls.early_stops import StoppingReader
+
+    return StoppingReader(reader, accumulator, output)
 
 
 def make_event_builder(accumulator: Accumulator, number: int) -> EventBuilder:

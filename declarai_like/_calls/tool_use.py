@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._calls.active_runs import active_run
 from declarai_like._calls.dialect_choice import choose_dialect
 from declarai_like._calls.rounds import Rounds
 from declarai_like.errors import DefinitionError
@@ -32,6 +33,10 @@ def make_rounds(
     Raises `TypeError` for what is not injected, `DefinitionError` for what does not go with tools.
     """
     settings = settings.merge(told) if told else settings
+    durable = active_run.get()
+    if durable is not None and settings.runs is None and run_id is None:
+        runs, run_id = durable.begin_tools(request.name or "call")
+        settings = settings.merge({"runs": runs})
     if (request.params.get("n") or 1) != 1:
         raise DefinitionError(
             f"n={request.params['n']} does not go with tools: each answer would have calls of its own"

@@ -127,6 +127,8 @@ class ChatCalls:
             as_events=as_events,
             conversation=conversation,
             rounds=rounds,
+            stop_early=options.stops_early(output, streaming=request.stream, as_events=as_events),
+            restarts=options.restarts and not as_events,
         )
 
     def _tools(self) -> ToolSettings | None:

@@ -15,7 +15,7 @@ __all__ = ["start_async_turn", "start_turn"]
 
 def start_turn(call: Call[Any]) -> Any:
     """Make a turn: give its value, or the generator of its responses."""
-    if not call.request.stream:
+    if call.is_collected or not call.request.stream:
         return runner.run(call).value
     steps = runner.stream(call)
     call.answer.stream = ref(steps)
@@ -24,7 +24,7 @@ def start_turn(call: Call[Any]) -> Any:
 
 def start_async_turn(call: Call[Any]) -> Any:
     """Make a turn in an event loop: give the coroutine of its value, or the async generator of its responses."""
-    if not call.request.stream:
+    if call.is_collected or not call.request.stream:
         return _await_value(call)
     steps = runner.astream(call)
     call.answer.stream = ref(steps)

@@ -28,10 +28,11 @@ class Document:
     """One value in a text.
 
     `end` is -1 while it is open. `is_soft` says that it may as well be prose: an array of numbers, an empty pair.
-    `odd_texts` counts the texts in it that hold an odd number of quotes.
+    `odd_texts` counts the texts in it that hold an odd number of quotes. `misfit` says which closed part is not of its
+    type, the first one there is.
     """
 
-    __slots__ = ("data", "end", "fault", "is_soft", "odd_texts", "repairs", "start")
+    __slots__ = ("data", "end", "fault", "is_soft", "misfit", "odd_texts", "repairs", "start")
 
     def __init__(self, start: int, *, is_soft: bool = False) -> None:
         self.start = start
@@ -41,6 +42,7 @@ class Document:
         self.repairs: dict[str, None] = {}
         self.fault: Fault | None = None
         self.odd_texts = 0
+        self.misfit: str | None = None
 
     @property
     def is_open(self) -> bool:

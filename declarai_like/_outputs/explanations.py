@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from declarai_like._outputs.refusals import Refused
 
-__all__ = ["condense", "describe_error", "shorten"]
+__all__ = ["condense", "describe_error", "describe_path", "shorten"]
 
 _LONGEST_REASON = 420
 _MOST_ERRORS = 10
 _MOST_SHOWN = 400
 
 
-def describe_error(error: Exception, place: tuple[str, ...] = ()) -> str:
+def describe_error(error: Exception, place: tuple[int | str, ...] = ()) -> str:
     """Tell each validation error with its path from `place`, or the error itself if it is another one."""
     from pydantic import ValidationError
 
@@ -23,13 +23,15 @@ def describe_error(error: Exception, place: tuple[str, ...] = ()) -> str:
         )
     errors = error.errors(include_url=False, include_context=False)
     told = [
-        f"{_path((*place, *each['loc']))}{each['msg']} (got {each['input']!r:.80})" for each in errors[:_MOST_ERRORS]
+        f"{describe_path((*place, *each['loc']))}{each['msg']} (got {each['input']!r:.80})"
+        for each in errors[:_MOST_ERRORS]
     ]
     more = len(errors) - len(told)
     return "; ".join([*told, f"and {more} more"] if more else told)
 
 
-def _path(loc: tuple[int | str, ...]) -> str:
+def describe_path(loc: tuple[int | str, ...]) -> str:
+    """Write a path, as `lines[2].city: `."""
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
     return f"{path.removeprefix('.')}: " if path else ""
 

@@ -26,6 +26,10 @@ class Partials(Protocol[T_co]):
         """
 
     @property
+    def misfit(self) -> str | None:
+        """Which closed part of the value is not of its type, and why; `None` while all are."""
+
+    @property
     def items(self) -> list[Any]:
         """The validated items of a list that have closed, in order: one list, which grows.
 
@@ -57,6 +61,11 @@ class TextPartials:
         """The text so far; `None` before there is any."""
         self._pieces = ["".join(self._pieces)]
         return self._pieces[0] or None
+
+    @property
+    def misfit(self) -> str | None:
+        """None: any text is one."""
+        return None
 
     @property
     def items(self) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._outputs.explanations import describe_error, describe_path
 from declarai_like._outputs.plain_data import Number, dump
 from declarai_like._outputs.refusals import Refused, Repairs
 
@@ -95,6 +96,16 @@ class Shape:
         except Refused:
             return None, False
         return self.validated(coerced)
+
+    def complaint(self, data: Any, place: tuple[int | str, ...]) -> str:
+        """Say what is wrong with plain data that `read` refuses; `place` is its path."""
+        try:
+            (self._validate or self._compile())(dump(self.coerce(data, Repairs())))
+        except Refused as refusal:
+            return f"{describe_path(place)}{refusal}"
+        except Exception as error:  # also a user's own validator
+            return describe_error(error, place)
+        return f"{describe_path(place)}not of its type"
 
     def read_closed(self, data: Any, composed: Any) -> tuple[Any, bool]:
         """Read an object or array that has closed; what was shown of it stays if it is not valid."""

@@ -65,6 +65,11 @@ class Stack(Scanner):
         return self._value
 
     @property
+    def misfit(self) -> str | None:
+        """Which closed part of the value is not of its type, and why; `None` while all are."""
+        return self._document.misfit
+
+    @property
     def items(self) -> list[Any]:
         """The valid items of the list that is the value, as far as they have closed."""
         return [] if self._list is None else self._list.items
@@ -92,6 +97,8 @@ class Stack(Scanner):
             self._give(data, data, is_valid=True)
         else:
             value, is_valid = current.read(data)
+            if not is_valid:
+                self._note_misfit(current, data)
             self._give(value if is_valid else NOTHING, data, is_valid=is_valid)
 
     def _open(self, mark: str, position: int) -> None:
@@ -123,11 +130,19 @@ class Stack(Scanner):
         value, is_valid = container.composed()
         if not is_valid and container.shape is not None:
             value, is_valid = container.shape.read_closed(container.data, value)
+            if not is_valid and self._containers:
+                self._note_misfit(container.shape, container.data)
         if self._containers:
             self._give(value, container.data, is_valid=is_valid or container.shape is None)
         else:
             self._end_document(value, container.data, position + 1)
         return position + 1
+
+    def _note_misfit(self, shape: Shape, data: Any) -> None:
+        """Note the first closed part that is not of its type; one that is judged by others may yet be right."""
+        if self._document.misfit is None and self._is_typed and not shape.contextual:
+            place = [each.key if type(each.data) is dict else len(each.data) for each in self._containers]
+            self._document.misfit = shape.complaint(data, tuple(place))
 
     def _give(self, value: Any, data: Any, *, is_valid: bool) -> None:
         """Give a closed value to what it stands in."""

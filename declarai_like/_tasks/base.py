@@ -235,6 +235,8 @@ class BaseTask(ManyRows[T], Generic[P, T, R]):
             reask=partial(reask, output=output, templates=options.templates),
             as_events=as_events,
             rounds=rounds,
+            stop_early=options.stops_early(output, streaming=request.stream, as_events=as_events),
+            restarts=options.restarts and not as_events,
         )
 
     def _find_owner(self, args: tuple[Any, ...]) -> Any:

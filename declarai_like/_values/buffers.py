@@ -165,6 +165,8 @@ class AnswerMetadata(NamedTuple):
     round: Round = FIRST_ROUND
     cached: bool = False
     """Whether it was answered before, to an equal request, and kept."""
+    attempt: int = 1
+    """Which try of its call this is."""
 
 
 class Progress(NamedTuple):

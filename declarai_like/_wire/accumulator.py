@@ -249,6 +249,12 @@ class Accumulator:
             )
 
     @property
+    def misfit(self) -> str | None:
+        """Which closed part of a typed answer is not of its type, and why; `None` while all are."""
+        misfits = (state.view.misfit for state in self._states.values() if state.view is not None)
+        return next(filter(None, misfits), None)
+
+    @property
     def states(self) -> list[ChoiceState]:
         """The choices that have appeared, in the order of their index."""
         return [state for _, state in sorted(self._states.items())]

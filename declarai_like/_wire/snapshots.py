@@ -34,6 +34,11 @@ class PartialView:
         """Give the items of a list that the first `end` pieces have closed."""
         return self._upto(end).items
 
+    @property
+    def misfit(self) -> str | None:
+        """Which closed part of what has come is not of its type, and why; `None` while all are."""
+        return self._upto(len(self._text.pieces)).misfit
+
     def _upto(self, end: int) -> Partials[Any]:
         partials = self._partials
         if partials is None or end < self._seen:  # an earlier step is asked for: read again from the start

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.operations import Journal
+from declarai_like._calls.request_keys import request_key
 from declarai_like._calls.values import value_of
 from declarai_like.errors import DefinitionError, OutputError
-from declarai_like.middleware._cache_keys import cache_key
 from declarai_like.middleware._cache_stores import CacheStore, InMemoryCache, SQLiteCache
 from declarai_like.middleware._kept_answers import KeptAnswer, RecordingProvider, dump_rows
 from declarai_like.middleware._shared_requests import SharedRequests
@@ -59,7 +59,7 @@ class Cache:
         """Give what is kept, or ask and keep it."""
         if not self._takes(request):
             return (yield from send(request))
-        key = cache_key(request)
+        key = request_key(request)
         kept = yield Journal(partial(self._store.get, key))
         if kept is not None:
             return (yield from send(_of_provider(request, KeptAnswer(request.provider, kept))))

@@ -196,6 +196,11 @@ class AnswerFields:
         return self._metadata.round.tool_results
 
     @property
+    def attempt(self) -> int:
+        """Which try of its call this belongs to, from 1: a stream with `restarts=True` may begin anew."""
+        return self._metadata.attempt
+
+    @property
     def cached(self) -> bool:
         """Whether this answer was kept from an equal request, and nothing was sent (`middleware.cache`)."""
         return self._metadata.cached

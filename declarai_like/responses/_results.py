@@ -23,6 +23,8 @@ class Attempt:
     text: str = ""
     usage: Usage | None = None
     seconds: float = 0.0
+    saved_tokens: int | None = None
+    """About how many tokens did not come, as the answer was stopped early; `None` if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

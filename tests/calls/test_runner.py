@@ -15,6 +15,7 @@ PAIRS = {
     "runner.run": (runner.run, runner.arun),
     "runner.stream": (runner.stream, runner.astream),
     "runner._perform": (runner._perform, runner._aperform),
+    "runner._collect": (runner._collect, runner._acollect),
     "runner._perform_seldom": (runner._perform_seldom, runner._aperform_seldom),
     "runner._perform_local": (runner._perform_local, runner._aperform_local),
     "HTTPProvider.send": (transport.HTTPProvider.send, transport.HTTPProvider.asend),
@@ -26,6 +27,7 @@ PAIRS = {
     "iter_body": (_bodies.iter_body, _bodies.aiter_body),
 }
 TWINS = {
+    r"\b_acollect\b": "_collect",
     r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read)\b)": "",
     r"\ba(?=(?:drain|watched)\b)": "",
     r"\bcrew\.a(?=perform\b)": "crew.",
