@@ -164,9 +164,10 @@ class Gate:
 
         The gaps are seven tenths of what they would be if all that is under way were spread evenly.
         """
-        gap = (self.mean_seconds or 0.0) * _EVENNESS / (len(self._under_way) + 1)
-        self._next_at = max(self._next_at, now) + gap
-        return self._next_at - gap - now
+        longest = (self.mean_seconds or 0.0) * _EVENNESS
+        at = min(max(self._next_at, now), now + longest)
+        self._next_at = at + longest / (len(self._under_way) + 1)
+        return at - now
 
     def _wait_for_probe(self, turn: Pass, now: float) -> float:
         """After it was closed one goes first, and the others wait for what becomes of it."""
