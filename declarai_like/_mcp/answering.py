@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp import types
@@ -112,10 +113,13 @@ async def _in_a_thread(work: Callable[[], T]) -> T:
     done: Future[T] = Future()
 
     def working() -> None:
+        tell: Callable[[], None]
         try:
-            done.set_result(work())
+            tell = partial(done.set_result, work())
         except BaseException as error:
-            done.set_exception(error)
+            tell = partial(done.set_exception, error)
+        if done.set_running_or_notify_cancel():  # else nobody waits for it any more
+            tell()
 
     threading.Thread(target=copy_context().run, args=(working,), name="declarai-like asker", daemon=True).start()
     return await asyncio.wrap_future(done)

@@ -7,7 +7,7 @@ import logging
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Address", "Answering", "Connection"]
 
 T = TypeVar("T")
+_LAST_WORDS = 1.0
+"""Seconds that those who wait have to end by themselves when a server is closed."""
 logger = logging.getLogger("declarai_like")
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # else what the library logs goes to standard error
 
@@ -75,6 +77,9 @@ class Connection:
         self._session: Session | None = None
         self._sessions: set[Session] = set()
         """All that have not ended, as far as it is known."""
+        self._asking: set[asyncio.Task[Any]] = set()
+        """Those who wait for the server, or for the user."""
+        self._is_closed = False
 
     @property
     def is_foreign(self) -> bool:
@@ -93,10 +98,16 @@ class Connection:
         self._background.leave()
 
     async def _end(self) -> None:
+        self._is_closed = True
         for session in self._sessions:
             session.end()
-        for session in list(self._sessions):
+        for session in self._sessions:
             await session.close()
+        _, waiting = await asyncio.wait({asyncio.ensure_future(asyncio.sleep(0)), *self._asking}, timeout=_LAST_WORDS)
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting)
 
     async def ask(self, work: Callable[[Session], Awaitable[T]], *, is_repeatable: bool = False) -> T:
         """Ask something of the server, over a new session if the last one has died.
@@ -104,6 +115,19 @@ class Connection:
         What never left is sent again, once; what may have arrived only if it is repeatable. Raises `ToolServerError`
         if the server cannot be had, and `ToolError` for what the server or the way to it did to the request.
         """
+        asking = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._asking.add(asking)
+        try:
+            return await self._ask(work, is_repeatable=is_repeatable)
+        except asyncio.CancelledError:
+            if not self._is_closed:
+                raise
+            words = f"the tool server {self.address.name!r} was closed meanwhile; it may have run"
+            raise ToolError(words, may_have_run=True) from None
+        finally:
+            self._asking.discard(asking)
+
+    async def _ask(self, work: Callable[[Session], Awaitable[T]], *, is_repeatable: bool) -> T:
         for is_second in (False, True):
             session = await self._live_session()
             try:
@@ -130,6 +154,8 @@ class Connection:
         return error if isinstance(error, (DeclaraiError, NeedsAnswers)) else ToolError(words)
 
     async def _live_session(self) -> Session:
+        if self._is_closed:
+            raise ToolServerError(f"the tool server {self.address.name!r} was closed meanwhile")
         if self._session is None or not self._session.is_usable:
             self._session = Session(self._open_client)
             self._sessions = {one for one in self._sessions if not one.has_ended} | {self._session}

@@ -42,13 +42,18 @@ class HTTPClient(httpx2.AsyncClient):
             return _answer(request, UNSENT, _reason(error))
         except httpx2.TransportError as error:
             return _answer(request, LOST, _reason(error))
-        if response.is_server_error or response.status_code in {401, 403, 407, 429}:
-            await response.aclose()
-            return _answer(request, REFUSED, f"HTTP {response.status_code} {response.reason_phrase}".strip())
-        if response.status_code == _FORGOTTEN and "mcp-session-id" in request.headers:
-            await response.aclose()
-            return _answer(request, UNSENT, "the server does not know the session any more")
+        return response if response.is_success else await _explain(request, response)
+
+
+async def _explain(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    """Give an answer that is none: as it is, if it says in the protocol's words what is wrong."""
+    body, status = await response.aread(), response.status_code
+    if status == _FORGOTTEN and "mcp-session-id" in request.headers:
+        return _answer(request, UNSENT, "the server does not know the session any more")
+    if status == _FORGOTTEN or response.is_redirect or b'"jsonrpc"' in body:
         return response
+    code = LOST if response.is_server_error else REFUSED
+    return _answer(request, code, f"HTTP {status} {response.reason_phrase}".strip())
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from declarai_like.testing import FakeLLM, reply, tool_call
 SERVER = str(Path(__file__).with_name("demo_server.py"))
 
 
-def wait_until(holds, seconds=20):
+def wait_until(holds, seconds=60):
     """Wait until something holds; fails if it does not in time."""
     until = time.monotonic() + seconds
     while not holds():

@@ -117,7 +117,7 @@ def test_server_that_is_gone_is_shown_to_the_model(own_demo, fake):
     if "url" not in own_demo.told:
         pytest.skip("a child is begun anew")
     with own_demo.open() as server:
-        listed = server.find_tools().result(20)
+        listed = server.find_tools().result(60)
         own_demo.kill()
         [tool] = [one for one in listed if one.name == "demo_add"]
         run = asking(fake, ("demo_add", {"a": 1, "b": 2}), tools=[tool]).run("?").calls[0]
@@ -133,6 +133,16 @@ def test_status_of_a_server_that_lets_nobody_in_is_told(fake, server):
     ):
         add(fake, closed)
     assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_other_status_is_told(fake, server, status):
+    server.enqueue(*[declarai.testing.error_reply(status, "no")] * 4)
+    with (
+        declarai.mcp("broken", url=f"{server.base_url}/mcp") as broken,
+        pytest.raises(errors.ToolServerError, match=f"HTTP {status}"),
+    ):
+        add(fake, broken)
 
 
 def test_what_a_child_has_started_ends_with_it(child, fake):

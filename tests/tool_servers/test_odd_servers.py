@@ -10,12 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tool_servers.conftest import ask_once
+from tool_servers.conftest import ask_once, wait_until
 
 import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._mcp import background, servers
 from declarai_like._mcp.faults import fault_of, words_of
+from declarai_like.testing import tool_call
 from declarai_like.tools.schema_parameters import SchemaParameters
 
 SERVER = str(Path(__file__).with_name("odd_server.py"))
@@ -89,9 +90,46 @@ def test_servers_that_nobody_closes_are_closed_at_the_end(fake):
     server.close()
 
 
+def test_call_under_way_ends_when_its_server_is_closed(fake, way):
+    def ask(question: str) -> str:
+        """Answer: {question}"""
+
+    server = odd("deaf")
+    task = fake.task(tools=[server])(way.define(ask))
+    fake.enqueue(tool_call("odd_do"), "done")
+
+    def close():
+        wait_until(lambda: fake.requests)
+        time.sleep(1)
+        server.close()
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    [run] = way.run(task, "?").calls
+    closing.join()
+    assert re.search("closed meanwhile|connection lost", run.error)
+
+
+def test_user_who_is_asked_holds_up_no_end(child, fake):
+    asked, answered = threading.Event(), threading.Event()
+
+    def asker(question):
+        asked.set()
+        answered.wait(60)
+
+    with child.open(asker=asker) as server:
+        closing = threading.Thread(target=lambda: asked.wait(30) and server.close())
+        closing.start()
+        run = ask_once(fake, server, "demo_introduce", {"greeting": "Hello"})
+        closing.join()
+        answered.set()
+    assert run.error == "the tool server 'demo' was closed meanwhile; it may have run"
+    assert run.may_have_run
+
+
 def test_tool_that_was_found_begins_its_server_anew(fake):
     server = odd("plain")
-    [tool] = server.find_tools().result(20)
+    [tool] = server.find_tools().result(60)
     server.close()
     with server:
         assert ask_once(fake, tool, "odd_do").value == "done"
