@@ -51,7 +51,7 @@ class Gate:
     """
 
     def __init__(self, *, rpm: float | None = None, tpm: float | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: the garbage collector may close a call in here
         self._told = {"requests": rpm, "tokens": tpm}
         self._buckets = {name: Bucket(rate / 60) for name, rate in self._told.items() if rate is not None}
         self._episodes = Episodes()
@@ -189,7 +189,7 @@ class Gate:
 
     def _promised(self, name: str) -> int:
         """What is set aside for requests whose answers have not come."""
-        return sum(self._amount(name, turn.tokens) for turn in self._under_way)
+        return sum(self._amount(name, turn.tokens) for turn in tuple(self._under_way))
 
     @staticmethod
     def _amount(name: str, tokens: int) -> int:
