@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._values.prices import price
-from declarai_like.errors import CallError, DeclaraiError, OutputError
+from declarai_like.errors import CallError, DeclaraiError, LimitExceeded, OutputError, RunError
 from declarai_like.evals._cases import ANY_ANSWER, Case, cases_of, expected_value, hold_out
 from declarai_like.evals._judges import Judge
 from declarai_like.evals._scores import as_scorer, matches, score_of, scorer_of
@@ -80,7 +80,7 @@ class Job:
         start = time.perf_counter()
         try:
             result = await self.task.arun(*self.args, **self.kwargs)
-        except CallError as exc:
+        except (CallError, LimitExceeded, RunError) as exc:
             return self._record_failure(exc, time.perf_counter() - start)
         seconds = time.perf_counter() - start
         told = {"value": result.value, "text": result.response.response, "calls": result.calls}
@@ -100,12 +100,13 @@ class Job:
             return replace(run, error=exc, judge=self.scorer.name)
         return replace(run, score=judgement.score, judge=self.scorer.name, judge_cost=judgement.cost)
 
-    def _record_failure(self, error: CallError, seconds: float) -> Run:
+    def _record_failure(self, error: CallError | LimitExceeded | RunError, seconds: float) -> Run:
         """Score words of the wrong type with 0; without words there is no score."""
-        text = "" if error.response is None else error.response.response
+        response = getattr(error, "response", None)
+        text = "" if response is None else response.response
         score = 0.0 if isinstance(error, OutputError) else None
         run = replace(self.run, text=text, score=score, error=error, seconds=seconds)
-        return self._add_usage(run, [attempt.usage for attempt in error.attempts])
+        return self._add_usage(run, [attempt.usage for attempt in getattr(error, "attempts", ())])
 
     def _add_usage(self, run: Run, usages: Sequence[Usage | None]) -> Run:
         provider, _, model = run.llm.partition(":")

@@ -51,7 +51,7 @@ class Gate:
     """
 
     def __init__(self, *, rpm: float | None = None, tpm: float | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: the garbage collector may close a call in here
         self._told = {"requests": rpm, "tokens": tpm}
         self._buckets = {name: Bucket(rate / 60) for name, rate in self._told.items() if rate is not None}
         self._episodes = Episodes()
@@ -164,9 +164,10 @@ class Gate:
 
         The gaps are seven tenths of what they would be if all that is under way were spread evenly.
         """
-        gap = (self.mean_seconds or 0.0) * _EVENNESS / (len(self._under_way) + 1)
-        self._next_at = max(self._next_at, now) + gap
-        return self._next_at - gap - now
+        longest = (self.mean_seconds or 0.0) * _EVENNESS
+        at = min(max(self._next_at, now), now + longest)
+        self._next_at = at + longest / (len(self._under_way) + 1)
+        return at - now
 
     def _wait_for_probe(self, turn: Pass, now: float) -> float:
         """After it was closed one goes first, and the others wait for what becomes of it."""
@@ -188,7 +189,7 @@ class Gate:
 
     def _promised(self, name: str) -> int:
         """What is set aside for requests whose answers have not come."""
-        return sum(self._amount(name, turn.tokens) for turn in self._under_way)
+        return sum(self._amount(name, turn.tokens) for turn in tuple(self._under_way))
 
     @staticmethod
     def _amount(name: str, tokens: int) -> int:

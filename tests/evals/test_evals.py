@@ -419,3 +419,33 @@ def test_what_is_unknown_of_one_run_is_unknown_of_all():
 def test_runs_are_summed_up_by_scenario():
     rows = summarise([run(1, name="a"), run(0, name="b"), run(0, name="a")], by_scenario=True)
     assert [(row.scenario, row.runs, row.score) for row in rows] == [("a", 2, 0.5), ("b", 1, 0.0)]
+
+
+def test_a_run_that_ends_at_a_limit_or_waits_for_approval_ends_itself_alone():
+    @declarai.tool(approve=True)
+    def call_the_night_shift() -> str:
+        """Wake somebody"""
+
+    from declarai_like.testing import FakeLLM, tool_call
+
+    @FakeLLM([tool_call("call_the_night_shift", {}), "2"]).task(tools=[call_the_night_shift])
+    def rank(message: str) -> int:
+        """Rank the severity
+
+        >>> rank("server down")
+        5
+        >>> rank("typo")
+        2
+        """
+
+    runs = evaluate(rank, concurrency=1)
+    assert [type(run.error).__name__ for run in runs] == ["ApprovalRequired", "NoneType"]
+    assert [run.is_unanswered for run in runs] == [True, False]
+
+
+def test_a_prompt_that_is_too_long_is_that_run_s_alone():
+    llm = model("2")
+    rank = ranking(llm, max_prompt_chars=10)
+    runs = evaluate(rank)
+    assert {type(run.error).__name__ for run in runs} == {"LimitExceeded"}
+    assert all(run.is_unanswered for run in runs)

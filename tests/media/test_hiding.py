@@ -145,6 +145,18 @@ def test_cases_name_files_and_reports_show_no_bytes(tmp_path):
     assert not has_bytes(Case({"photo": PHOTO.data}).title("caption"))
 
 
+def test_cases_name_lists_of_files(tmp_path):
+    (tmp_path / "cat.png").write_bytes(PHOTO.data)
+    fake = FakeLLM(["A cat"])
+
+    @fake.task
+    def compare(pages: list[Image], style: str = "dry") -> str:
+        """Compare"""
+
+    evaluate(compare, cases=[Case({"pages": [{"path": str(tmp_path / "cat.png")}, PHOTO]}, "A cat")])
+    assert fake.requests[0].messages[-1].content[-2:] == [PHOTO, PHOTO]
+
+
 def test_long_runs_of_base_64_are_blanked():
     assert blank_bytes([PHOTO.data_url(), 3, ("x",)]) == [
         f"data:image/png;base64,<{len(PACKED)} characters of base 64>", 3, ("x",),

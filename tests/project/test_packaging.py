@@ -16,7 +16,7 @@ import declarai_like as declarai
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "declarai_like"
 VERSION = declarai.__version__
-EXTRAS = {"mcp", "local", "redis", "postgresql", "mongodb", "serve", "otel", "prices", "cli", "testing", "all"}
+EXTRAS = {"media", "mcp", "local", "redis", "postgresql", "mongodb", "serve", "otel", "prices", "cli", "testing", "all"}
 
 pytestmark = pytest.mark.skipif(not PACKAGE.is_dir(), reason="there is no source to build: the wheel is what is tested")
 
