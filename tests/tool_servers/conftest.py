@@ -53,7 +53,7 @@ class StdioDemo:
         found = [child for child in psutil.Process().children() if SERVER in child.cmdline()]
         for child in found:
             child.kill()
-        wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in found))
+        wait_until(lambda: not any(map(is_running, found)))
         assert found
 
     def start_again(self):
@@ -135,6 +135,13 @@ def child(tmp_path):
 @pytest.fixture
 def fake():
     return FakeLLM()
+
+
+def is_running(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_left(process):

@@ -8,7 +8,7 @@ import time
 
 import psutil
 import pytest
-from tool_servers.conftest import SERVER, ask_once, asking, free_port, wait_until
+from tool_servers.conftest import SERVER, ask_once, asking, free_port, is_running, wait_until
 
 import declarai_like as declarai
 from declarai_like import errors
@@ -150,7 +150,7 @@ def test_what_a_child_has_started_ends_with_it(child, fake):
         pids = ask_once(fake, server, "demo_spawn").value
         started, child_itself = map(int, pids.split())
         assert psutil.pid_exists(started)
-    wait_until(lambda: not psutil.pid_exists(started) or psutil.Process(started).status() == "zombie")
+    wait_until(lambda: not psutil.pid_exists(started) or not is_running(psutil.Process(started)))
     wait_until(lambda: not psutil.pid_exists(child_itself))
 
 
