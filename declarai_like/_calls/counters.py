@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from operator import length_hint
 
-__all__ = ["Counter"]
+__all__ = ["Amount", "Counter"]
 
 
 class Counter:
@@ -42,3 +42,23 @@ class Counter:
     def add(self, number: int) -> None:
         """Count so many."""
         deque(islice(self._left, number), maxlen=0)
+
+
+class Amount:
+    """A large number that only grows: counted in steps of one and in large ones, since each step takes its time."""
+
+    _LARGE = 10_000
+
+    def __init__(self) -> None:
+        self._large, self._small = Counter(), Counter()
+
+    @property
+    def value(self) -> int:
+        """What has been added."""
+        return self._large.value * self._LARGE + self._small.value
+
+    def add(self, number: int) -> None:
+        """Add so many; another thread may see the large steps of it before the small ones."""
+        large, small = divmod(number, self._LARGE)
+        self._large.add(large)
+        self._small.add(small)

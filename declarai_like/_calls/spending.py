@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._calls.counters import Counter
+from declarai_like._calls.counters import Amount
 from declarai_like._calls.prompt_tokens import count_prompt_tokens
 from declarai_like._calls.request_prices import request_price
 from declarai_like._values.prices import price, price_list
@@ -34,7 +34,7 @@ class Purse:
             raise MissingExtra('limits(usd=) needs the prices of models: pip install "declarai-like[prices]"')
         self.most = most
         self._ignores_unknown = ignores_unknown
-        self._spent, self._reserved, self._released = Counter(), Counter(), Counter()
+        self._spent, self._reserved, self._released = Amount(), Amount(), Amount()
 
     @property
     def spent(self) -> float:

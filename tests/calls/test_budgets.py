@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import declarai_like as declarai
+from declarai_like._calls.counters import Amount
 from declarai_like.errors import (
     BadRequestError,
     DefinitionError,
@@ -475,3 +476,11 @@ def test_cost_that_is_being_settled_is_overlooked_at_no_line(server, openai):
             sys.settrace(before)
     assert len(seen) >= 2
     assert min(seen) == pytest.approx(0.5, rel=0.01)
+
+
+@pytest.mark.parametrize("numbers", [[0], [7], [10_000], [123_456_789, 1, 9_999], [5_000_000_000]])
+def test_large_amounts_are_added_without_counting_to_them(numbers):
+    amount = Amount()
+    for number in numbers:
+        amount.add(number)
+    assert amount.value == sum(numbers)
