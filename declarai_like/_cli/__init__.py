@@ -27,6 +27,7 @@ _COMMANDS = {
     "check": "_lock_commands:check_prompts",
     "completions": "_completions:print_completions",
     "eval": "_eval:evaluate_tasks",
+    "logs": "_logs:show_logs",
     "lock": "_lock_commands:lock_prompts",
     "map": "_map:map_file",
     "pull": "_pull:pull",

@@ -29,7 +29,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_pull, _ask, _run, _map, _chat, _show, _lock, _check, _eval, _serve, _completions):
+    for add in (_pull, _ask, _run, _map, _chat, _show, _lock, _check, _eval, _logs, _serve, _completions):
         add(commands)
     return parser
 
@@ -151,6 +151,20 @@ def _eval(commands: Any) -> None:
     command.add_argument("--junit", metavar="FILE", help="write JUnit's XML, which CI shows")
     command.add_argument("--markdown", metavar="FILE", help="write a comment for a pull request")
     command.add_argument("--html", metavar="FILE", help="write a page of all answers and of what has changed")
+
+
+def _logs(commands: Any) -> None:
+    command = _command(commands, "logs", "look at the calls that declarai_like.middleware.log has kept")
+    command.add_argument("path", metavar="FILE", help="the file that log(...) was given")
+    command.add_argument("--search", default="", dest="words", metavar="WORDS", help="calls in which all of these are")
+    command.add_argument("--task", default="", metavar="NAME", help="calls of this task")
+    command.add_argument("--failed", action="store_true", help="calls that did not end well")
+    command.add_argument("--limit", type=_count, default=20, metavar="N", help="at most (default: 20)")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--show", type=int, dest="call", metavar="ID", help="print one call, with what was said")
+    what.add_argument("--compare", type=int, nargs=2, metavar="ID", help="print in what two calls differ")
+    what.add_argument("--case", type=int, metavar="ID", help="print a call as a case for declarai-like eval --cases")
+    command.add_argument("--json", action="store_true", dest="as_json", help="print JSON, a line for each call")
 
 
 def _serve(commands: Any) -> None:

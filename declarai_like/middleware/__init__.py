@@ -11,6 +11,7 @@ from declarai_like.middleware.telemetry import telemetry
 if TYPE_CHECKING:
     from declarai_like.middleware._cache_stores import CacheStore, InMemoryCache, SQLiteCache
     from declarai_like.middleware._caching import cache
+    from declarai_like.middleware._call_log.middleware import log
     from declarai_like.middleware._hedging import hedge
     from declarai_like.middleware._rate_gating import rate_gate
     from declarai_like.middleware.hooks import TextFilter, observe, redact, rewrite
@@ -24,6 +25,7 @@ else:
             "LoggingMiddleware": "logging",
             "cache": "_caching",
             "hedge": "_hedging",
+            "log": "_call_log.middleware",
             "rate_gate": "_rate_gating",
         },
     )
@@ -41,6 +43,7 @@ __all__ = [
     "cache",
     "fallback",
     "hedge",
+    "log",
     "observe",
     "rate_gate",
     "redact",

@@ -17,9 +17,14 @@ __all__ = ["Flow", "Middleware", "Next", "TaskMiddleware"]
 
 
 def make_middleware(middleware: Any, task: Any, arguments: Mapping[str, Any]) -> Middleware:
-    """Make the middleware of one call: a `TaskMiddleware` class is instantiated, a function stands for itself."""
+    """Make the middleware of one call: a `TaskMiddleware` class is instantiated, a function stands for itself.
+
+    One with a method `of_call` gives another one, which knows the task and its arguments.
+    """
     if isinstance(middleware, type):
         return middleware(task, arguments)  # type: ignore[no-any-return]  # checked where it was listed
+    if hasattr(middleware, "of_call"):
+        return middleware.of_call(task, arguments)  # type: ignore[no-any-return]  # as above
     return middleware  # type: ignore[no-any-return]  # checked where it was listed
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.operations import Flow, Next
     from declarai_like.requests import Request
 
-__all__ = ["LoggingMiddleware"]
+__all__ = ["LoggingMiddleware", "blank_key", "plain_data_of"]
 
 logger = logging.getLogger("declarai_like.calls")
 
@@ -57,13 +57,13 @@ class LoggingMiddleware(TaskMiddleware):
             "task_name": request.name,
             "llm_model": model,
             "template": _template_of(self._task),
-            "call_kwargs": {str(name): _plain(value) for name, value in self._kwargs.items()},
+            "call_kwargs": {str(name): plain_data_of(value) for name, value in self._kwargs.items()},
             "compiled_template": request.prompt or messages,
             "result": result,
             "time": seconds,
             "error": error,
         }
-        record = _without_key(_plain(record), request)
+        record = blank_key(plain_data_of(record), request)
         # A `repr` has no line breaks and no control characters: one event is one line, whatever was said.
         logger.info("%s asked %s: %s", repr(request.name), repr(model), repr(record), extra=record)
 
@@ -86,7 +86,7 @@ def _template_of(task: Any) -> Any:
     return [message.wire() for message in task.compile()["messages"]] if hasattr(task, "compile") else None
 
 
-def _plain(value: Any) -> Any:
+def plain_data_of(value: Any) -> Any:
     """Give data that any log handler can write; what cannot be told as data is told by its `repr`."""
     from pydantic_core import to_jsonable_python
 
@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
         return repr(value)
 
 
-def _without_key(record: dict[str, Any], request: Request) -> dict[str, Any]:
+def blank_key(record: dict[str, Any], request: Request) -> dict[str, Any]:
     """Blank out the provider's key, wherever it stands."""
     try:
         key = getattr(request.provider, "api_key", None)

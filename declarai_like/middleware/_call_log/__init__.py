@@ -1,0 +1,1 @@
+"""A local log of calls, in an SQLite file."""
