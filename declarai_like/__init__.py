@@ -186,7 +186,7 @@ _MODULES = frozenset(
     }
 )
 
-if not TYPE_CHECKING:  # else checkers would take every name for one of ours
+if not TYPE_CHECKING:  # pragma: no branch - else checkers would take every name for one of ours
 
     def __getattr__(name: str) -> Any:
         """Import a public name when it is first used: importing the package costs next to nothing."""

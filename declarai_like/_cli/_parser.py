@@ -198,6 +198,7 @@ def _serve(commands: Any) -> None:
         metavar="S",
         help="how long an answer is kept for a client that left (default: 10)",
     )
+    command.add_argument("--log", metavar="FILE", help="show the calls of this middleware.log(...) at /logs")
     command.add_argument("--no-page", action="store_false", dest="page", help="serve no page for browsers")
 
 

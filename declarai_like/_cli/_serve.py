@@ -36,6 +36,7 @@ class Settings:
     max_tokens: int | None = None
     resume_seconds: float = 10.0
     page: bool = True
+    log: str | None = None
     mcp: str | None = None
     """How the Model Context Protocol is spoken, `stdio` or `http`; `None` for HTTP in our own forms."""
 
@@ -101,6 +102,7 @@ def make_app(modules: Sequence[str], settings: Settings) -> Starlette:
         max_tokens=settings.max_tokens,
         resume_seconds=settings.resume_seconds,
         page=settings.page,
+        log=settings.log,
     )
 
 

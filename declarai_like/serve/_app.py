@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.serve._core import Core
+from declarai_like.serve._log_routes import LogRoutes
 from declarai_like.serve._openai_routes import OpenAIRoutes
 from declarai_like.serve._page_routes import PageRoutes
 from declarai_like.serve._problems import Problem, answer_http_error, answer_problem
@@ -24,6 +25,7 @@ from declarai_like.serve._streams import Streams
 from declarai_like.serve._task_routes import TaskRoutes
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from declarai_like.memory.base import HistoryLike
@@ -52,6 +54,7 @@ def app(
     max_sessions: int = 1000,
     max_tokens: int | None = None,
     page: bool = True,
+    log: str | os.PathLike[str] | None = None,
 ) -> Starlette:
     """Make an ASGI app of tasks and chat classes; `providers` are models to pass through as they are.
 
@@ -62,7 +65,9 @@ def app(
     `heartbeat_seconds` how long a stream may say nothing, `client_seconds` how long a client may take to send its body
     or to read what is sent. `max_body_bytes` bounds a JSON body, `max_upload_bytes` a form with files, `max_tokens`
     each answer, `max_concurrency` the calls under way, `max_sessions` the conversations that are open. Without `page`
-    there is none. Raises `ConfigurationError` for what cannot be served.
+    there is none. `log` is the file of a `middleware.log`: its calls are shown at `/logs`.
+
+    Raises `ConfigurationError` for what cannot be served.
     """
     check_access(token, hosts, cors)
     if memory is not None and not callable(memory):
@@ -94,7 +99,7 @@ def app(
     )
     _check_names(core)
     starlette = Starlette(
-        routes=_routes(core, token, has_page=page),
+        routes=[*_routes(core, token, has_page=page), *_log_routes(log, token)],
         middleware=_middleware(hosts, cors),
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_error},
         lifespan=_lifespan_of(core.streams),
@@ -186,6 +191,14 @@ def _routes(core: Core, token: str | None, *, has_page: bool) -> list[Route]:
         *(_route(method, path, endpoint, token) for method, path, endpoint in guarded),
         *(_route(method, path, endpoint, None) for method, path, endpoint in free if has_page),
     ]
+
+
+def _log_routes(path: str | os.PathLike[str] | None, token: str | None) -> list[Route]:
+    """Give the pages of a call log, if there is one."""
+    if path is None:
+        return []
+    logs = LogRoutes(path)
+    return [_route("GET", "/logs", logs.calls, token), _route("GET", "/logs/{number:int}", logs.call, token)]
 
 
 def _route(method: str, path: str, endpoint: Any, token: str | None) -> Route:

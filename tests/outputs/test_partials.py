@@ -775,3 +775,14 @@ def test_an_item_that_is_named_twice_is_the_one_that_the_whole_has(field, config
     for character in whole:
         partials.feed(character)
     assert partials.items == Output.of(list[Person]).parse(whole).value
+
+
+@pytest.mark.parametrize("size", [1, 4, 700, 5000])
+def test_a_long_text_without_quotes_waits_and_is_read_whole(size):
+    words = "many words " * 900
+    text = f'{{"name": {words.strip()}\n}}'
+    partials = Output.of(dict[str, str]).partials()
+    for start in range(0, len(text), size):
+        partials.feed(text[start : start + size])
+    (document,) = partials.finish()
+    assert document.data == {"name": words.strip()}

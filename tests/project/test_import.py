@@ -1,5 +1,6 @@
 """What importing the package loads, each time in a fresh process."""
 
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -116,3 +117,10 @@ def test_without_the_local_extra_the_error_names_it(tmp_path):
     """)
     assert said.startswith("True ")
     assert 'pip install "declarai-like[local]"' in said
+
+
+@pytest.mark.parametrize("package", ["declarai_like", "declarai_like.memory", "declarai_like.middleware"])
+def test_a_name_that_is_not_there_is_no_attribute(package):
+    module = importlib.import_module(package)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'no_such_name'"):
+        _ = module.no_such_name

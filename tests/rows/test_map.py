@@ -408,10 +408,14 @@ def test_leaving_hangs_up_calls_under_way_within_a_second():
 
         rows = rank.map(map(str, range(100)), concurrency=4, ordered=False)
         assert next(rows).value == 5
+        until = time.monotonic() + 60
+        while len(server.requests) < 2:  # one that waits for its answer
+            assert time.monotonic() < until
+            time.sleep(0.01)
         began = time.monotonic()
         rows.close()
-        assert time.monotonic() - began < 5
-        assert server.wait_disconnect()
+        assert time.monotonic() - began < 30
+        assert server.wait_disconnect(60)
 
 
 def test_a_cancelled_map_cancels_its_calls(make_task):

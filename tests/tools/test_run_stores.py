@@ -164,3 +164,11 @@ def test_a_forked_process_takes_names_while_a_thread_of_its_parent_did(tmp_path)
     ended.set()
     thread.join(60)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_names_are_taken_with_the_lock_of_a_child_process(tmp_path):
+    from declarai_like.tools import _process_locks
+
+    _process_locks._forget_lock()
+    assert _process_locks.hold(tmp_path / "names", "r1")
+    _process_locks.let_go(tmp_path / "names", "r1")
