@@ -45,7 +45,8 @@ class LogRoutes:
         """Show calls, the newest first; `search`, `task` and `failed` choose among them, `before` turns the page."""
         asked = request.query_params
         before = asked.get("before", "")
-        chosen = {"words": asked.get("search", ""), "task": asked.get("task", ""), "failed": bool(asked.get("failed"))}
+        chosen: dict[str, Any] = {"words": asked.get("search", ""), "task": asked.get("task", "")}
+        chosen["failed"] = bool(asked.get("failed"))
         number = int(before) if before.isascii() and before.isdigit() else None
         try:
             found = await run_in_threadpool(self._store.find, before=number, limit=_PER_PAGE, **chosen)
@@ -97,7 +98,7 @@ def _cells(call: LoggedCall) -> list[str]:
     error = f' title="{escape(call["error"])}"' if call["error"] else ""
     return [
         f'<a href="/logs/{number}">{number}</a>',
-        f"{datetime.fromtimestamp(call['at']).astimezone():%Y-%m-%d %H:%M:%S}",
+        _when(call["at"]),
         escape(call["task"] or "-"),
         escape(call["model"] or "-"),
         f'<span class="{escape(call["outcome"])}"{error}>{escape(call["outcome"])}</span>',
@@ -129,9 +130,19 @@ def _more(calls: Sequence[LoggedCall], chosen: dict[str, Any]) -> str:
 def _facts(call: LoggedCall) -> str:
     shown = {name: value for name, value in call.items() if name not in {"messages", "answer", "arguments"}}
     facts = "".join(
-        f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in shown.items() if value is not None
+        f"<dt>{name}</dt><dd>{escape(_plain(name, value))}</dd>" for name, value in shown.items() if value is not None
     )
     return f"<dl>{facts}</dl>"
+
+
+def _plain(name: str, value: Any) -> str:
+    if name == "at":
+        return _when(value)
+    return f"{value:.3f}" if name in {"seconds", "first_chunk"} else str(value)
+
+
+def _when(at: float) -> str:
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _said(call: LoggedCall) -> str:
