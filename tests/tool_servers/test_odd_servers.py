@@ -61,6 +61,24 @@ def test_result_that_is_none_is_shown_as_an_error(fake, kind, error):
         assert error in ask_once(fake, server, "odd_do").error
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "names"), [(1, ["aging_do1", "aging_do2"]), (3_600_000, ["aging_do1", "aging_do1"])]
+)
+def test_list_is_kept_as_long_as_the_server_says(fake, milliseconds, names):
+    command = [sys.executable, SERVER.replace("odd_server", "aging_server"), str(milliseconds)]
+    with declarai.mcp("aging", command=command) as server:
+        fake.enqueue("one", "two")
+
+        @fake.task(tools=[server])
+        def ask(question: str) -> str:
+            """Answer: {question}"""
+
+        ask("a")
+        time.sleep(0.05)
+        ask("b")
+    assert [request.tools[0]["function"]["name"] for request in fake.requests] == names
+
+
 def test_schema_is_not_fetched_from_elsewhere(fake):
     with odd("remote") as server:
         assert "the schema cannot be read" in ask_once(fake, server, "odd_do", {"a": 1}).error
