@@ -48,13 +48,19 @@ class Batches:
 class OpenAIModel(Batches):
     """OpenAI's."""
 
+    root = "/v1/"
+    url = "/v1/chat/completions"
+
     def __init__(self, **options):
         super().__init__(**options)
         self.files = {}
 
-    def __call__(self, request):  # noqa: PLR0911 - a table of routes
+    def check(self, request):
         assert request.headers["authorization"] == "Bearer k"
-        parts = request.path.partition("?")[0].removeprefix("/v1/").split("/")
+
+    def __call__(self, request):  # noqa: PLR0911 - a table of routes
+        self.check(request)
+        parts = request.path.partition("?")[0].removeprefix(self.root).split("/")
         if parts == ["files"]:
             return json_reply({"id": self.keep(request.raw.split(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0])})
         if parts[0] == "files":
@@ -79,7 +85,7 @@ class OpenAIModel(Batches):
         if self.refuse_next_create:
             return error_reply(400, "no more batches")
         lines = [json.loads(line) for line in self.files[body["input_file_id"]].splitlines()]
-        assert {line["url"] for line in lines} == {body["endpoint"]} == {"/v1/chat/completions"}
+        assert {line["url"] for line in lines} == {body["endpoint"]} == {self.url}
         job = self.add(lines, metadata=body["metadata"], created_at=datetime.now(tz=timezone.utc).timestamp())
         return LOST if self.lose() else json_reply({"id": job["id"]})
 
@@ -87,7 +93,8 @@ class OpenAIModel(Batches):
         """Two at a time, the newest first."""
         jobs = [{"id": f"other_{number}", "created_at": 2e9} for number in range(2)] + list(self.jobs.values())[::-1]
         ids = [job["id"] for job in jobs]
-        start = ids.index(path.partition("after=")[2]) + 1 if "after=" in path else 0
+        after = path.partition("after=")[2].partition("&")[0]
+        start = ids.index(after) + 1 if after else 0
         shown = [{name: job.get(name) for name in ("id", "metadata", "created_at")} for job in jobs[start : start + 2]]
         return json_reply({"data": shown, "has_more": start + 2 < len(jobs)})
 
@@ -119,6 +126,22 @@ class OpenAIModel(Batches):
 
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
+
+
+class AzureModel(OpenAIModel):
+    """Azure's: the same below another address, and lines that name neither a version nor a deployment."""
+
+    root = "/openai/"
+    url = "/chat/completions"
+
+    def __call__(self, request):
+        if "/deployments/" in request.path:
+            return text_reply(str(len(length_of(request.body))))
+        return super().__call__(request)
+
+    def check(self, request):
+        assert request.headers["api-key"] == "k"
+        assert "api-version=2024-10-21" in request.path
 
 
 class AnthropicModel(Batches):

@@ -1,10 +1,10 @@
-"""Rows that a provider answers in its own time, against loopbacks of OpenAI's and Anthropic's batches."""
+"""Rows that a provider answers in its own time, against loopbacks of OpenAI's, Azure's and Anthropic's batches."""
 
 import asyncio
 import json
 
 import pytest
-from rows.batch_server import AnthropicModel, OpenAIModel
+from rows.batch_server import AnthropicModel, AzureModel, OpenAIModel
 
 import declarai_like as declarai
 from declarai_like import errors
@@ -40,7 +40,7 @@ class Awaiting(Blocking):
         return asyncio.run(retrying())
 
 
-@pytest.fixture(params=[OpenAIModel, AnthropicModel], ids=["openai", "anthropic"])
+@pytest.fixture(params=[OpenAIModel, AzureModel, AnthropicModel], ids=["openai", "azure", "anthropic"])
 def model(request):
     return request.param()
 
@@ -49,7 +49,15 @@ def model(request):
 def rank(model):
     """Make the task anew each time, as another process would."""
     with LLMServer(default=model) as server:
-        if isinstance(model, OpenAIModel):
+        if isinstance(model, AzureModel):
+            llm = declarai.azure_openai(
+                deployment_name="m",
+                azure_openai_key="k",
+                azure_openai_api_base=server.url,
+                api_version="2024-10-21",
+                max_retries=0,
+            )
+        elif isinstance(model, OpenAIModel):
             llm = declarai.openai(model="m", base_url=server.base_url, openai_token="k", max_retries=0)
         else:
             llm = declarai.anthropic(model="m", base_url=server.url, api_key="k", max_retries=0)

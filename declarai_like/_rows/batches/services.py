@@ -77,13 +77,13 @@ class Service(Protocol):
 
 
 class OpenAIBatches:
-    """OpenAI's: a file of requests, and files of results and errors."""
+    """OpenAI's and Azure's: a file of requests, and files of results and errors. `url` is what each line asks."""
 
     most_lines = 50_000
     most_bytes = 200_000_000
 
-    def __init__(self, path: str) -> None:
-        self._url = f"/v1{path}"
+    def __init__(self, url: str) -> None:
+        self._url = url
 
     def spell(self, line: Line, request: Request) -> bytes:
         """Write one request."""
@@ -181,16 +181,21 @@ class AnthropicBatches:
         yield Exchange("POST", f"/v1/messages/batches/{batch_id}/cancel")
 
 
+_PREFIXES = {"openai": "/v1", "azure-openai": ""}
+"""What the addresses in a file of requests begin with; Azure's name no version and no deployment, but in the body."""
+
+
 def service_of(request: Request) -> Service:
     """Give the batches of who is asked; raises `DefinitionError` for a provider whose batches are not known."""
     provider: Any = request.provider
-    if provider is not None and provider.name == "openai":
+    if provider is not None and provider.name in _PREFIXES:
         codec = provider.codec_of(request)
-        return OpenAIBatches(codec.path(request))
+        return OpenAIBatches(_PREFIXES[provider.name] + codec.path(request))
     if provider is not None and provider.name == "anthropic":
         return AnthropicBatches()
     raise DefinitionError(
-        f"batch: expected a model of openai() or anthropic(), got one of {getattr(provider, 'name', None)!r}: use map"
+        "batch: expected a model of openai(), azure_openai() or anthropic(), "
+        f"got one of {getattr(provider, 'name', None)!r}: use map"
     )
 
 
