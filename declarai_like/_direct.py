@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from declarai_like._calls import runner
 from declarai_like._calls.flow import Call
-from declarai_like._calls.options import TOOL_OPTIONS
+from declarai_like._calls.option_rules import TOOL_OPTIONS
 from declarai_like._outputs.output import Output
 from declarai_like.messages import Message
 from declarai_like.middleware.base import build_stack

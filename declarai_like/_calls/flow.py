@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from declarai_like._calls import budgets
 from declarai_like._calls.active_runs import active_run
+from declarai_like._calls.answers import Answer
 from declarai_like._calls.early_stops import MENDED, EarlyStop, estimate_savings, response_of
 from declarai_like._calls.operations import Enter, Flow, Middleware, Next, Operation, Send
 from declarai_like._calls.replies import show_mistake
@@ -54,25 +55,6 @@ T = TypeVar("T")
 logger = logging.getLogger("declarai_like")
 _MOST_LESSONS = 4
 """More often a request is not spelled anew: the fields that servers refuse are fewer."""
-
-
-class Answer:
-    """What a call has brought so far. It is kept when the call is gone, so it holds nothing of it."""
-
-    __slots__ = ("accumulator", "final", "stream")
-
-    def __init__(self) -> None:
-        self.accumulator: Accumulator | None = None
-        self.final: LLMResponse | None = None
-        self.stream: Any = None
-        """A weak reference to the generator that the caller reads."""
-
-    @property
-    def response(self) -> LLMResponse | None:
-        """The answer so far; `None` before its first chunk."""
-        if self.final is not None:
-            return self.final
-        return None if self.accumulator is None else self.accumulator.response
 
 
 class Call(Generic[T]):

@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from declarai_like._calls.middlewares import TaskMiddleware
-from declarai_like._calls.option_names import describe_unknown, looks_like_key
+from declarai_like._calls.option_rules import SIZES, TIMES, TOOL_OPTIONS, check_middleware, check_option
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
-from declarai_like.requests import API, Cache, Headers, Limits, LocalAPI, Prefix, Request
+from declarai_like.requests import API, Cache, Headers, Limits, LocalAPI, Request
 
 if TYPE_CHECKING:
     from declarai_like._outputs.output import Output
@@ -96,36 +95,9 @@ class LocalOptions(CallOptions, total=False):
     api: LocalAPI
 
 
-_TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
-_SIZES = {
-    "max_prompt_chars": "prompt_chars",
-    "max_answer_bytes": "answer_bytes",
-    "max_media_bytes": "media_bytes",
-    "max_request_bytes": "request_bytes",
-    "max_concurrency": "slots",
-}
-_LIMITS = {**{name: name.removesuffix("_timeout") for name in _TIMES}, **_SIZES}
-TOOL_OPTIONS = frozenset(
-    {
-        "approver",
-        "at_limit",
-        "deps",
-        "max_result_chars",
-        "max_rounds",
-        "parallel",
-        "runs",
-        "tool_choice",
-        "tool_errors",
-        "tool_mode",
-        "tools",
-    }
-)
-"""What may be said of tools: see `declarai_like.tools.settings`."""
-_READINGS: tuple[Reading, ...] = ("lenient", "strict")
+_LIMITS = {**{name: name.removesuffix("_timeout") for name in TIMES}, **SIZES}
 _FOREVER = 10**9
 """Seconds: some thirty years."""
-_MODES: tuple[OutputMode, ...] = ("auto", "json_schema", "json_object", "prompt")
-_APIS: tuple[API, ...] = ("auto", "chat", "responses")
 _RESERVED_PARAMS = {
     "messages": "they are made of the docstring and the arguments, or are an argument themselves",
     "model": "give model=",
@@ -182,7 +154,7 @@ class Options:
         given = {name: value for name, value in changes.items() if value is not None or name in _LIMITS}
         told = {name: given.pop(name) for name in TOOL_OPTIONS & given.keys()}
         for name, value in given.items():
-            _check(name, value, also)
+            check_option(name, value, also)
         if told:
             given["tools"] = _merge_tools(self.tools, told)
         limits = {_LIMITS[name]: _bounded(given.pop(name)) for name in _LIMITS.keys() & given.keys()}
@@ -197,7 +169,7 @@ class Options:
         if "templates" in given:
             given["templates"] = {**self.templates, **given["templates"]}
         if "middlewares" in given:
-            given["middlewares"] = tuple(map(_check_middleware, given["middlewares"]))
+            given["middlewares"] = tuple(map(check_middleware, given["middlewares"]))
         return replace(
             self,
             limits=self.limits.replace(**limits),
@@ -220,12 +192,12 @@ class Options:
         """
         if not given:
             return dict(self.llm_params)
-        _check("llm_params", given)
+        check_option("llm_params", given)
         for name, instead in _RESERVED_PARAMS.items():
             if name in given:
                 raise DefinitionError(f"{name!r} is no parameter of the model here: {instead}")
         extra = given.get("extra_body") or {}
-        _check("extra_body", extra)
+        check_option("extra_body", extra)
         told = {name: value for name, value in given.items() if name != "extra_body"}
         return {**self.llm_params, **told, **extra}
 
@@ -240,7 +212,7 @@ class Options:
     ) -> Request:
         """Begin a request of a provider as these options say; `rest` are its other fields."""
         if model is not None:
-            _check("model", model)
+            check_option("model", model)
         return Request(
             model=model or self.model or provider.model,
             stream=streaming,
@@ -287,71 +259,6 @@ def _merge_tools(known: ToolSettings | None, told: Mapping[str, Any]) -> ToolSet
     return (known or ToolSettings()).merge(told)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value >= 0
-
-
-def _is_time(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0)
-
-
 def _bounded(value: Any) -> Any:
     """Give a limit, or `None` for one that no clock can wait for."""
     return None if isinstance(value, (int, float)) and value > _FOREVER else value
-
-
-def _is_size(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and value > 0)
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-
-
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "streaming": (lambda value: isinstance(value, bool), "True or False"),
-    "model": (
-        lambda value: isinstance(value, str) and value != "" and not looks_like_key(value),
-        "the name of a model",
-    ),
-    "llm_params": (_is_mapping, "a mapping of the model's parameters, as {'temperature': 0.2}"),
-    "middlewares": (lambda value: isinstance(value, (list, tuple)), "a list of middlewares"),
-    "retries": (_is_count, "how often to ask again"),
-    "stop_early": (lambda value: isinstance(value, bool), "True or False"),
-    "restarts": (lambda value: isinstance(value, bool), "True or False"),
-    "max_retries": (_is_count, "how often to try again"),
-    "output": (lambda value: value in _MODES, f"one of {', '.join(map(repr, _MODES))}"),
-    "reading": (lambda value: value in _READINGS, f"one of {', '.join(map(repr, _READINGS))}"),
-    "reasoning_tags": (lambda value: isinstance(value, bool), "True or False"),
-    "system": (lambda value: isinstance(value, str), "a text, the system prompt"),
-    "templates": (_is_mapping, "a mapping of templates by name"),
-    "headers": (lambda value: callable(value) or _is_mapping(value), "headers, or a function that gives them"),
-    "extra_body": (_is_mapping, "a mapping of fields to put into the body"),
-    "cache": (
-        lambda value: value == "auto" or isinstance(value, Prefix),
-        "'auto', or a declarai_like.providers.Prefix",
-    ),
-    "api": (lambda value: value in _APIS, f"one of {', '.join(map(repr, _APIS))}"),
-    **dict.fromkeys(sorted(_TIMES), (_is_time, "seconds above zero, or None for no limit")),
-    **dict.fromkeys(sorted(_SIZES), (_is_size, "a number above zero, or None for no limit")),
-}
-
-
-def _check(name: str, value: Any, also: Collection[str] = ()) -> None:
-    """Check the value of an option."""
-    if name not in _RULES:
-        raise DefinitionError(describe_unknown(name, [*_RULES, *sorted(TOOL_OPTIONS), *also]))
-    fits, what = _RULES[name]
-    if looks_like_key(value):
-        raise DefinitionError(f"{name}: expected {what}, got a key; keys are given to the provider, as openai_token=")
-    if not fits(value):
-        raise DefinitionError(f"{name}: expected {what}, got {value!r:.200}")
-
-
-def _check_middleware(middleware: Any) -> Any:
-    """Check that this can stand around a call."""
-    if isinstance(middleware, type) and not issubclass(middleware, TaskMiddleware):
-        raise DefinitionError(f"expected a subclass of TaskMiddleware, got the class {middleware.__name__}")
-    if not callable(middleware):
-        raise DefinitionError(f"expected a middleware, a generator function of (request, send), got {middleware!r}")
-    return middleware

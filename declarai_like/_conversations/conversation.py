@@ -15,7 +15,8 @@ from declarai_like.messages import Message, MessageRole
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from declarai_like._calls.flow import Answer, Call
+    from declarai_like._calls.answers import Answer
+    from declarai_like._calls.flow import Call
     from declarai_like._calls.operations import Operation
     from declarai_like._conversations.system_prompt import FilledPrompt
     from declarai_like._conversations.windows import Turn, Window

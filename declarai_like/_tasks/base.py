@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
 
-    from declarai_like._calls.flow import Answer
+    from declarai_like._calls.answers import Answer
     from declarai_like._calls.options import Options
     from declarai_like._calls.rounds import Rounds
     from declarai_like.messages import Message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weakref import ref
 
-    from declarai_like._calls.flow import Answer
+    from declarai_like._calls.answers import Answer
 
 __all__ = ["latest_answer", "remember_answer"]
 
