@@ -65,8 +65,8 @@ class Clients:
         if kept is None:
             client = self._build_async()
             keeper = self._keep_open(loop, client)
+            await anext(keeper)  # before anybody may use the client: an interrupt in between leaves nothing open
             self._by_loop[loop] = kept = (client, keeper)
-            await anext(keeper)
         return kept[0]
 
     async def _keep_open(self, loop: Any, client: Any) -> AsyncGenerator[None, None]:

@@ -330,11 +330,15 @@ DEAR = {"prompt_tokens": 100_000, "completion_tokens": 25_000, "total_tokens": 1
 
 @pytest.fixture
 def ask(openai, way):
+    kept = []  # else the collector closes a model's connections while the loop still runs
+
     def made(function=slogan, **options):
         task = openai(model="gpt-4o").task(**options)(way.define(function))
+        kept.append(task)
         return lambda words="x": way.collect(task(words)) if options.get("streaming") else way.call(task, words)
 
-    return made
+    yield made
+    kept.clear()
 
 
 def test_money_is_spent_as_the_provider_counts_tokens(server, ask):
