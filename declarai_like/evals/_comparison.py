@@ -8,7 +8,7 @@ from statistics import fmean, variance
 from typing import TYPE_CHECKING, Literal
 
 from declarai_like.errors import ConfigurationError
-from declarai_like.evals._statistics import chance_of_split, difference_interval, t_quantile
+from declarai_like.evals._statistics import RESAMPLES, chance_of_split, difference_interval, t_quantile
 from declarai_like.evals._summaries import scores_by_case
 
 if TYPE_CHECKING:
@@ -43,11 +43,15 @@ class Comparison:
     advice: str = ""
 
 
-def compare(runs: Iterable[Run], baseline: Mapping[str, Cases], *, margin: float = 0.0) -> list[Comparison]:
+def compare(
+    runs: Iterable[Run], baseline: Mapping[str, Cases], *, margin: float = 0.0, resamples: int = RESAMPLES
+) -> list[Comparison]:
     """Compare runs, model by model, to the scores of an earlier evaluation; `baseline` has them by model and case.
 
     A single model is compared to a single one of the baseline whatever their names. A model is called worse only if
-    the whole interval is below `-margin`. Raises `ConfigurationError` if the two have no case in common.
+    the whole interval is below `-margin`. `resamples` is how many samples the interval is drawn from.
+
+    Raises `ConfigurationError` if the two have no case in common.
     """
     by_model: dict[str, list[Run]] = {}
     for run in runs:
@@ -57,19 +61,19 @@ def compare(runs: Iterable[Run], baseline: Mapping[str, Cases], *, margin: float
     for llm, own in by_model.items():
         before = next(iter(baseline.values())) if alone else baseline.get(llm)
         if before is not None:
-            comparisons.append(_compare(llm, scores_by_case(own), before, margin))
+            comparisons.append(_compare(llm, scores_by_case(own), before, margin, resamples))
     if not comparisons:
         raise ConfigurationError(f"the baseline has none of the models {', '.join(by_model)}: it has {_list(baseline)}")
     return comparisons
 
 
-def _compare(llm: str, after: Cases, before: Cases, margin: float) -> Comparison:
+def _compare(llm: str, after: Cases, before: Cases, margin: float, resamples: int) -> Comparison:
     common = [case for case in after if case in before]
     if not common:
         raise ConfigurationError(f"the baseline has none of the cases of {llm}")
     pairs = [(before[case], after[case]) for case in common]
     differences = [fmean(new) - fmean(old) for old, new in pairs]
-    interval = difference_interval(differences)
+    interval = difference_interval(differences, resamples=resamples)
     verdict = _verdict(pairs, differences, interval, margin)
     return Comparison(
         llm=llm,

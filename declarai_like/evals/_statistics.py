@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
 __all__ = [
+    "RESAMPLES",
     "Interval",
     "agreement",
     "chance_of_split",
@@ -27,7 +28,9 @@ N = TypeVar("N", int, float)
 
 _CONFIDENCE = 0.95
 _FEW = 10
-_RESAMPLES, _FEWEST_RESAMPLES, _MOST_DRAWS = 10_000, 1_000, 3_000_000
+RESAMPLES = 10_000
+"""So many samples a bootstrap takes; fewer of many cases."""
+_FEWEST_RESAMPLES, _MOST_DRAWS = 1_000, 3_000_000
 _SEED = 20260101
 _Z = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2)
 
@@ -44,7 +47,7 @@ class Interval(NamedTuple):
         return (self.high - self.low) / 2
 
 
-def score_interval(cases: Sequence[Sequence[float]]) -> Interval | None:
+def score_interval(cases: Sequence[Sequence[float]], *, resamples: int = RESAMPLES) -> Interval | None:
     """Give the interval of the mean score; `cases` has the scores of each case's runs.
 
     For right and wrong answers (1 and 0) it is Wilson's, of as many runs as the cases are worth: runs of one case
@@ -53,13 +56,13 @@ def score_interval(cases: Sequence[Sequence[float]]) -> Interval | None:
     scored = [scores for scores in cases if scores]
     if all(score in (0, 1) for scores in scored for score in scores):
         return _wilson(fmean(map(fmean, scored)), _effective_size(scored)) if scored else None
-    interval = _bootstrap([fmean(scores) for scores in scored])
+    interval = _bootstrap([fmean(scores) for scores in scored], resamples)
     return interval and Interval(max(0.0, interval.low), min(1.0, interval.high))
 
 
-def difference_interval(differences: Sequence[float]) -> Interval | None:
+def difference_interval(differences: Sequence[float], *, resamples: int = RESAMPLES) -> Interval | None:
     """Give the interval of the mean of paired differences, one for each case, by a bootstrap over cases."""
-    return _bootstrap(differences)
+    return _bootstrap(differences, resamples)
 
 
 def chance_of_split(better: int, worse: int) -> float:
@@ -109,7 +112,7 @@ def _effective_size(cases: Sequence[Sequence[float]]) -> float:
     return count / (1 + (runs - 1) * likeness)
 
 
-def _bootstrap(values: Sequence[float]) -> Interval | None:
+def _bootstrap(values: Sequence[float], resamples: int) -> Interval | None:
     """Give the percentile interval of a mean, widened as few values need (Hesterberg 2015, the expanded percentile)."""
     count = len(values)
     if count < 2:  # noqa: PLR2004 - one value tells nothing of others
@@ -119,7 +122,7 @@ def _bootstrap(values: Sequence[float]) -> Interval | None:
     if count < _FEW:
         return _student(values)
     choices = Random(_SEED).choices  # noqa: S311 - a sample, no secret
-    resamples = max(_FEWEST_RESAMPLES, min(_RESAMPLES, _MOST_DRAWS // count))
+    resamples = max(_FEWEST_RESAMPLES, min(resamples, _MOST_DRAWS // count))
     means = sorted(fmean(choices(values, k=count)) for _ in range(resamples))
     wide = t_quantile(0.5 + _CONFIDENCE / 2, count - 1) * math.sqrt(count / (count - 1))
     outside = NormalDist().cdf(-wide)

@@ -23,12 +23,12 @@ def beta(random, cases, runs):
     return [[random.betavariate(2, 1) for _ in range(runs)] for _ in range(cases)], 2 / 3
 
 
-def coverage(model, cases, runs, trials):
+def coverage(model, cases, runs, trials, **options):
     """Give the share of simulated evaluations whose interval holds the true mean."""
     random = Random(_SEED)  # noqa: S311 - a simulation
     held = 0
     for _ in range(trials):
         scores, truth = model(random, cases, runs)
-        low, high = score_interval(scores)
+        low, high = score_interval(scores, **options)
         held += low <= truth <= high
     return held / trials

@@ -61,9 +61,8 @@ def test_intervals_of_right_and_wrong_cover_95_percent(model, cases, runs, trial
 
 @pytest.mark.parametrize("trials", [100, pytest.param(10_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("cases", [20, 50])
-def test_intervals_of_scores_cover_95_percent(cases, trials, monkeypatch):
-    monkeypatch.setattr("declarai_like.evals._statistics._RESAMPLES", 1_000)
-    assert coverage(beta, cases, 2, trials) == pytest.approx(0.95, abs=0.015 + 1 / trials**0.5)
+def test_intervals_of_scores_cover_95_percent(cases, trials):
+    assert coverage(beta, cases, 2, trials, resamples=1_000) == pytest.approx(0.95, abs=0.015 + 1 / trials**0.5)
 
 
 def test_differences_are_paired():
