@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.cut_provider import CutProvider
 
 from declarai_like import errors
 from declarai_like._declarai import Declarai
-from declarai_like._wire.codecs.chat import ChunkDecoder
 from declarai_like.tools.declarations import read_tool
 
 CASES = Path(__file__).parents[1] / "wire" / "cases"
@@ -18,40 +18,6 @@ BODIES = {
     for path in sorted(CASES.rglob("*.sse"))
     if b'"tool_calls":[{' in path.read_bytes().replace(b" ", b"")
 }
-
-
-class Cut:
-    """A provider that streams the first bytes of a recording, and then nothing more."""
-
-    name = model = "cut"
-    streaming = True
-
-    def __init__(self, body):
-        self.body = body
-        self.asked = 0
-
-    def encode(self, request):
-        return {}
-
-    def adapts(self, error, request):
-        return False
-
-    def send(self, request):
-        raise NotImplementedError
-
-    asend = send
-
-    def stream(self, request):
-        self.asked += 1
-        if self.asked > 1:
-            raise errors.ServerError("the results have come this far")
-        decoder = ChunkDecoder()
-        yield from decoder.feed(self.body)
-        if not decoder.done:
-            yield from decoder.close()
-
-    def astream(self, request):
-        raise NotImplementedError
 
 
 def ends(body):
@@ -90,7 +56,7 @@ def tools_of(body, ran):
 
 
 def ask(body, ran, tools):
-    llm = Declarai.of(Cut(body))
+    llm = Declarai.of(CutProvider("chat", body))
     with llm.stream("?", tools=tools, max_retries=0) as stream:
         stream.until_done()
 

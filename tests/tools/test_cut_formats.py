@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.cut_provider import CutProvider, chunks_of
 
 from declarai_like import errors
 from declarai_like._declarai import Declarai
 from declarai_like._wire.accumulator import Accumulator
-from declarai_like._wire.codecs.anthropic import MessageDecoder
-from declarai_like._wire.codecs.chat import ChunkDecoder
-from declarai_like._wire.codecs.google import GenerationDecoder
-from declarai_like._wire.codecs.responses import ResponseDecoder
 from declarai_like.requests import Request
 from declarai_like.testing import reply
 from declarai_like.testing._formats.anthropic import AnthropicFormat
@@ -26,12 +23,6 @@ from declarai_like.testing._formats.google import GoogleFormat
 from declarai_like.testing._formats.responses import ResponsesFormat
 from declarai_like.tools.declarations import read_tool
 
-DECODERS = {
-    "chat": ChunkDecoder,
-    "anthropic": MessageDecoder,
-    "responses": ResponseDecoder,
-    "google": GenerationDecoder,
-}
 FORMATS = {
     "chat": ChatFormat(),
     "anthropic": AnthropicFormat(),
@@ -40,42 +31,6 @@ FORMATS = {
 }
 FOLDER = Path(os.environ.get("DECLARAI_RECORDINGS", "/nonexistent"))
 CALLS = [("work", {"city": "Oslo"}), ("work", {"city": "Århus"})]
-
-
-class Cut:
-    """A provider that streams the first bytes of an answer, and then nothing more."""
-
-    name = model = "cut"
-    streaming = True
-
-    def __init__(self, kind, body):
-        self.kind = kind
-        self.body = body
-        self.asked = 0
-
-    def encode(self, request):
-        return {}
-
-    def adapts(self, error, request):
-        return False
-
-    def send(self, request):
-        raise NotImplementedError
-
-    asend = astream = send
-
-    def stream(self, request):
-        self.asked += 1
-        if self.asked > 1:
-            raise errors.ServerError("the results have come this far")
-        yield from chunks_of(self.kind, self.body)
-
-
-def chunks_of(kind, body):
-    decoder = DECODERS[kind]()
-    yield from decoder.feed(body)
-    if not decoder.done:
-        yield from decoder.close()
 
 
 def written(kind):
@@ -109,7 +64,7 @@ def end_of(body):
 
 
 def ask(kind, body, tools):
-    llm = Declarai.of(Cut(kind, body))
+    llm = Declarai.of(CutProvider(kind, body))
     with llm.stream("?", tools=tools, max_retries=0) as stream:
         stream.until_done()
 
@@ -180,7 +135,7 @@ def tools_for(calls, ran):
 
 def recorded():
     """Give a case for each recorded stream that ends in calls."""
-    for kind in DECODERS:
+    for kind in FORMATS:
         for path in sorted([*(FOLDER / kind).glob("*.sse"), *(FOLDER / kind).glob("*.jsonl")]):
             if calls_of(kind, body_of(path)):
                 yield pytest.param(kind, path, 30, id=path.name)
