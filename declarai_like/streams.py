@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from declarai_like._calls import runner
 from declarai_like._calls.stream_state import HeldStep, StreamState, new_items, new_partial
-from declarai_like._calls.waking import wake_reader, was_woken
+from declarai_like._calls.waking import SharedReading, wake_reader, was_woken
 from declarai_like.errors import DefinitionError, OutputError, ProviderError
 from declarai_like.events import ContentDeltaEvent, StreamEvent
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 
     from declarai_like._calls.flow import Call
     from declarai_like.completions import Completion
@@ -98,6 +98,10 @@ class Stream(StreamState[T]):
         position = 0
         while position < len(self._events) or self._advance(position):
             yield from self._events[position : (position := len(self._events))]
+
+    def fork(self) -> Iterator[StreamEvent]:
+        """Give the events from the first one on to one more reader, in any thread; the request is sent once."""
+        return self._replay()
 
     def close(self) -> None:
         """Close the connection at once, from any thread; closing twice is fine.
@@ -193,6 +197,7 @@ class AsyncStream(StreamState[T]):
         super().__init__(prepare)
         self._reading = Lock()
         self._reader: Task[Any] | None = None
+        self._read_next: Callable[[], Awaitable[bool]] = self._read
 
     async def __aenter__(self) -> AsyncStream[T]:
         try:
@@ -220,7 +225,7 @@ class AsyncStream(StreamState[T]):
     async def _advance(self, seen: int) -> bool:
         """Have more than the events that were `seen`; say whether there are. Raises the stream's error at its end."""
         async with self._reading:  # another view may be reading: what it brings is ours too
-            return len(self._events) > seen or await self._read()
+            return len(self._events) > seen or await self._read_next()
 
     async def _read(self) -> bool:
         """Read the next chunk's events; say whether there was one."""
@@ -253,6 +258,11 @@ class AsyncStream(StreamState[T]):
         while position < len(self._events) or await self._advance(position):
             for event in self._events[position : (position := len(self._events))]:
                 yield event
+
+    def fork(self) -> AsyncIterator[StreamEvent]:
+        """Do what `Stream.fork` does, for a reader in any task; one that is cancelled ends no other's reading."""
+        self._read_next = SharedReading(self._read)
+        return self._replay()
 
     async def close(self) -> None:
         """Close the connection at once, from any task or thread; closing twice is fine.

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import BaseModel
@@ -332,6 +333,94 @@ def test_view_is_live(llm, server):
         assert [next(text), next(text)] == PIECES[:2]
         gate.set()
         assert list(text) == PIECES[2:]
+
+
+def test_forks_read_one_request_each_at_its_own_pace(llm, server):
+    server.enqueue(REPLY)
+    with llm.stream("Hi") as stream:
+        one, other = stream.fork(), stream.fork()
+        first = next(one)
+        assert [first, *one] == list(other) == list(stream)
+    assert len(server.requests) == 1
+
+
+def test_forks_are_read_in_threads(llm, server):
+    server.enqueue(REPLY)
+    with llm.stream("Hi") as stream, ThreadPoolExecutor(4) as pool:
+        kinds = list(pool.map(lambda fork: [event.type for event in fork], [stream.fork() for _ in range(4)]))
+    assert all(one == kinds[0] for one in kinds)
+    assert kinds[0].count("content.delta") == len(PIECES)
+
+
+def test_fork_that_is_left_ends_no_other(llm, server):
+    gate = threading.Event()
+    server.enqueue(stream_reply(PIECES, gate=gate, gate_after=2))
+
+    async def read(stream):
+        left, waiting, other = stream.fork(), stream.fork(), stream.fork()
+        await anext(left)
+        await left.aclose()
+        shown = asyncio.Event()
+        leaving = asyncio.ensure_future(read_all(waiting, shown, PIECES[0]))
+        await shown.wait()
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        gate.set()
+        return await read_all(other)
+
+    async def run():
+        async with llm.astream("Hi") as stream:
+            return await read(stream), stream.outcome
+
+    events, outcome = asyncio.run(run())
+    assert "".join(event.delta for event in events if event.type == "content.delta") == "".join(PIECES)
+    assert outcome == "complete"
+
+
+async def read_all(events, shown=None, text=None):
+    """Read events; tell once a text has come."""
+    read = []
+    async for event in events:
+        read.append(event)
+        if event.type == "chunk" and event.response.response == text:
+            shown.set()
+    return read
+
+
+def test_forks_are_all_told_the_error(llm, server):
+    server.enqueue(broken_off(REPLY, 600))
+    with llm.stream("Hi") as stream:
+        for fork in (stream.fork(), stream.fork()):
+            with pytest.raises(errors.StreamInterrupted):
+                list(fork)
+
+
+def test_forks_in_tasks_are_all_told_the_error(llm, server, caplog):
+    server.enqueue(broken_off(REPLY, 600))
+
+    async def run():
+        async with llm.astream("Hi") as stream:
+            forks = [read_all(stream.fork()) for _ in range(2)]
+            return await asyncio.gather(*forks, return_exceptions=True)
+
+    assert [type(error) for error in asyncio.run(run())] == [errors.StreamInterrupted] * 2
+    assert "never retrieved" not in caplog.text
+
+
+def test_closing_wakes_the_readers_of_forks(llm, server, caplog):
+    server.enqueue(endless())
+
+    async def run():
+        async with llm.astream("Hi") as stream:
+            shown = asyncio.Event()
+            readers = [asyncio.ensure_future(read_all(stream.fork(), shown, "Hello")) for _ in range(3)]
+            await shown.wait()
+            await stream.close()
+            return await asyncio.gather(*readers, return_exceptions=True)
+
+    assert [type(error) for error in asyncio.run(run())] == [errors.StreamInterrupted] * 3
+    assert "never retrieved" not in caplog.text
 
 
 def test_text_by_the_sentence(way, llm, server):

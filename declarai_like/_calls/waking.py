@@ -1,4 +1,4 @@
-"""A task that waits for a stream is woken, when another one closes it."""
+"""Tasks that wait for one stream: closing it wakes them, and one that is cancelled ends no other's reading."""
 
 from __future__ import annotations
 
@@ -6,8 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncio import Task
+    from collections.abc import Callable, Coroutine
 
-__all__ = ["wake_reader", "was_woken"]
+__all__ = ["SharedReading", "wake_reader", "was_woken"]
+
+
+class SharedReading:
+    """Reads in a task of its own: who waits for it may be cancelled, and the reading goes on for the next one."""
+
+    def __init__(self, read: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+        self._read = read
+        self._task: Task[bool] | None = None
+
+    async def __call__(self) -> bool:
+        """Go on with the reading that is under way, or begin one."""
+        from asyncio import create_task, shield
+
+        if self._task is None or self._task.done():
+            self._task = create_task(self._read())
+            self._task.add_done_callback(_retrieve_error)
+        return await shield(self._task)
+
+
+def _retrieve_error(task: Task[bool]) -> None:
+    """Look at a task's error, which the stream keeps for its next reader: asyncio would log it as seen by nobody."""
+    if not task.cancelled():
+        task.exception()
 
 
 def wake_reader(reader: Task[Any]) -> None:

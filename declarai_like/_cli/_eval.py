@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._cli._eval_cache import open_cache, samples
 from declarai_like._cli._eval_table import print_low_scores, print_table
 from declarai_like._cli._following import as_json
 from declarai_like._cli._models import read_model
@@ -60,6 +61,7 @@ class Settings:
     junit: str | None = None
     markdown: str | None = None
     html: str | None = None
+    fresh: bool = False
 
 
 def evaluate_tasks(modules: Sequence[str], **options: Any) -> int:
@@ -96,9 +98,10 @@ def exit_code(runs: Sequence[Run], comparisons: Sequence[Comparison], *, is_low:
 async def _perform(once: Sequence[Job], settings: Settings, progress: Any) -> tuple[list[Run], dict[str, float | None]]:
     """Make the runs, more of them until the means are known as well as is wanted; ask judges their own examples."""
     ask = partial(perform, concurrency=settings.concurrency, progress=progress)
-    runs, made = await ask([job for job in once for _ in range(settings.runs)]), settings.runs
+    store = None if settings.fresh else open_cache()
+    runs, made = await ask(samples(once, range(settings.runs), store)), settings.runs
     while settings.until is not None and made < settings.max_runs and _is_uncertain(runs, settings.until):
-        runs += await ask(once)
+        runs += await ask(samples(once, [made], store))
         made += 1
     judges = {job.scorer.name: job.scorer for job in once if isinstance(job.scorer, Judge)}
     return runs, {name: await judge.agreement() for name, judge in judges.items()}
@@ -224,5 +227,6 @@ def _run_data(run: Run) -> Any:
         "cost": run.cost,
         "judge": run.judge or None,
         "judge_cost": run.judge_cost,
+        "cached": run.cached,
     }
     return to_jsonable_python(data, fallback=repr)

@@ -36,7 +36,7 @@ def print_table(
         print_styled(line, _style(row))
     for line, times in Counter(map(describe_failure, filter(is_wrong, runs))).items():
         print_styled(f"\n{line}" + (f" ({times} times)" if times > 1 else ""), "red")
-    for line in [*_describe_judges(runs, agreements), *changes]:
+    for line in [*_describe_kept(runs), *_describe_judges(runs, agreements), *changes]:
         print_styled(f"\n{line}", "bold")
 
 
@@ -46,6 +46,12 @@ def print_low_scores(rows: Iterable[Row], least: float | None) -> None:
     for row in rows:
         score = _number(row.score, ".2f") or "none"
         print_styled(f"\n{row.llm}: a mean score of {score} is below {least}", "bold red")
+
+
+def _describe_kept(runs: Sequence[Run]) -> Iterator[str]:
+    kept = sum(run.cached for run in runs)
+    if kept:
+        yield f"{kept} of {len(runs)} answers were kept from evaluations of the last week: --fresh asks anew"
 
 
 def _describe_judges(runs: Sequence[Run], agreements: Mapping[str, float | None]) -> Iterator[str]:
@@ -64,7 +70,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.scenario,
         row.llm,
         str(row.runs),
-        f"{row.seconds:.2f} s",
+        "kept" if row.seconds is None else f"{row.seconds:.2f} s",
         _number(row.input_tokens, "d"),
         _number(row.output_tokens, "d"),
         _number(row.cost, ".6f", "$"),

@@ -148,6 +148,7 @@ def _eval(commands: Any) -> None:
     command.add_argument("--margin", type=float, default=0.0, metavar="X", help="by how much a score may fall")
     command.add_argument("--until", type=float, metavar="X", help="ask on until each score is known to plus or minus X")
     command.add_argument("--max-runs", type=_count, default=50, metavar="N", help="with --until: at most (default: 50)")
+    command.add_argument("--fresh", action="store_true", help="ask anew what has been answered in the last week")
     command.add_argument("--junit", metavar="FILE", help="write JUnit's XML, which CI shows")
     command.add_argument("--markdown", metavar="FILE", help="write a comment for a pull request")
     command.add_argument("--html", metavar="FILE", help="write a page of all answers and of what has changed")

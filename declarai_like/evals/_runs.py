@@ -11,6 +11,7 @@ from declarai_like._values.prices import price
 from declarai_like.errors import CallError, DeclaraiError, LimitExceeded, OutputError, RunError
 from declarai_like.evals._cases import ANY_ANSWER, Case, cases_of, expected_value, hold_out
 from declarai_like.evals._judges import Judge
+from declarai_like.evals._samples import with_kept_answers
 from declarai_like.evals._scores import as_scorer, matches, score_of, scorer_of
 from declarai_like.evals._statistics import sum_known
 from declarai_like.evals._tool_calls import are_called
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from declarai_like._declarai import Declarai
     from declarai_like.completions import ToolRun, Usage
     from declarai_like.evals._scores import Scorer
+    from declarai_like.middleware._cache_stores import CacheStore
     from declarai_like.tasks import BaseTask
 
 __all__ = ["Job", "Run", "aevaluate", "evaluate", "jobs", "perform"]
@@ -52,6 +54,8 @@ class Run:
     judge_cost: float | None = None
     calls: tuple[ToolRun, ...] = ()
     """The tool calls, as far as the call went."""
+    cached: bool = False
+    """Whether the answer was kept from an earlier evaluation: `cost` is what it once cost, `seconds` say nothing."""
 
     @property
     def scenario(self) -> str:
@@ -75,6 +79,10 @@ class Job:
     run: Run
     """What is known before."""
 
+    def numbered(self, number: int, store: CacheStore | None) -> Job:
+        """Give the run of this number, whose answer is kept in the store."""
+        return self if store is None else replace(self, task=with_kept_answers(self.task, number, store))
+
     async def perform(self) -> Run:
         """Ask and score; what goes wrong with the call is told by the run."""
         start = time.perf_counter()
@@ -83,7 +91,8 @@ class Job:
         except (CallError, LimitExceeded, RunError) as exc:
             return self._record_failure(exc, time.perf_counter() - start)
         seconds = time.perf_counter() - start
-        told = {"value": result.value, "text": result.response.response, "calls": result.calls}
+        response = result.response
+        told = {"value": result.value, "text": response.response, "calls": result.calls, "cached": response.cached}
         run = replace(self.run, seconds=seconds, **told)
         run = self._add_usage(run, [*(attempt.usage for attempt in result.attempts), result.usage])
         return await self._score(run)
@@ -127,17 +136,19 @@ def evaluate(
     concurrency: int = 4,
     scorer: Scorer | None = None,
     tolerance: float = 0.0,
+    cache: CacheStore | None = None,
 ) -> list[Run]:
     """Ask a task each of its cases and score the answers; without `cases`, those of its docstring.
 
     `llms` are the models to compare, a `str` being another model of the task's own provider; without them the task's
     own is asked. `concurrency` is how many calls are made at a time. A `scorer`, or the one of `scored_by`, is given
     the value and the expected one; without it an answer is right if it `matches`. A case whose example stands in the
-    docstring is asked without that example. Raises `TypeError` and `ConfigurationError` for cases that do not fit.
+    docstring is asked without that example. A `cache` keeps the answer of each run, and gives it again for a week.
+    Raises `TypeError` and `ConfigurationError` for cases that do not fit.
 
     It runs an event loop: where one is running already, await `aevaluate`.
     """
-    planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance)
+    planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance, cache=cache)
     return asyncio.run(perform(planned, concurrency=concurrency))
 
 
@@ -150,9 +161,10 @@ async def aevaluate(
     concurrency: int = 4,
     scorer: Scorer | None = None,
     tolerance: float = 0.0,
+    cache: CacheStore | None = None,
 ) -> list[Run]:
     """Do what `evaluate` does, in a running event loop."""
-    planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance)
+    planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance, cache=cache)
     return await perform(planned, concurrency=concurrency)
 
 
@@ -164,13 +176,14 @@ def jobs(
     runs: int = 1,
     scorer: Scorer | None = None,
     tolerance: float = 0.0,
+    cache: CacheStore | None = None,
 ) -> list[Job]:
     """Plan the runs of a task; the arguments are those of `evaluate`."""
     chosen = as_scorer(scorer) if scorer else scorer_of(task)
     chosen = chosen or (lambda value, expected: expected is ANY_ANSWER or matches(value, expected, tolerance=tolerance))
     chosen_cases = list(cases_of(task) if cases is None else cases)
     once = [_job(task, case, llm, chosen) for llm in llms or (None,) for case in chosen_cases]
-    return [job for job in once for _ in range(runs)]
+    return [job.numbered(number, cache) for job in once for number in range(runs)]
 
 
 async def perform(

@@ -21,7 +21,8 @@ __all__ = ["Row", "scores_by_case", "summarise"]
 class Row:
     """The runs of one scenario on one model, or of all of them (`scenario` is `""` then).
 
-    `score` and `seconds` are means, tokens and `cost` sums; `None` is unknown. `unanswered` runs have no score.
+    `score` and `seconds` are means, tokens and `cost` sums; `None` is unknown. `unanswered` runs have no score, and no
+    answer that was kept has `seconds`.
     `interval` is where the mean score lies with a confidence of 95 %; `worst` and `best` are the means of each case's
     worst and best run; `judge_cost` is what judges have cost, which is no part of `cost`.
     """
@@ -30,7 +31,7 @@ class Row:
     llm: str
     runs: int
     unanswered: int
-    seconds: float
+    seconds: float | None
     input_tokens: int | None
     output_tokens: int | None
     cost: float | None
@@ -52,12 +53,13 @@ def summarise(runs: Iterable[Run], *, by_scenario: bool = False) -> list[Row]:
 def _row(scenario: str, llm: str, runs: Sequence[Run]) -> Row:
     scores = [run.score for run in runs if run.score is not None]
     cases = list(scores_by_case(runs).values())
+    seconds = [run.seconds for run in runs if not run.cached]
     return Row(
         scenario=scenario,
         llm=llm,
         runs=len(runs),
         unanswered=len(runs) - len(scores),
-        seconds=sum(run.seconds for run in runs) / len(runs),
+        seconds=fmean(seconds) if seconds else None,
         input_tokens=sum_known([run.input_tokens for run in runs]),
         output_tokens=sum_known([run.output_tokens for run in runs]),
         cost=sum_known([run.cost for run in runs]),

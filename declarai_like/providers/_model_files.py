@@ -100,7 +100,7 @@ def find_model(argument: str | os.PathLike[str] | None = None) -> Path:
 
 def cached(model: Model) -> Path:
     """Where `declarai-like pull` keeps this model, whether it is there or not."""
-    return _cache_directory(os.environ, sys.platform) / "models" / model.filename
+    return cache_directory(os.environ, sys.platform) / "models" / model.filename
 
 
 def is_whole(path: Path, model: Model) -> bool:
@@ -190,7 +190,7 @@ def _pulled(model: Model) -> Path:
     return path
 
 
-def _cache_directory(environ: Mapping[str, str], platform: str) -> Path:
+def cache_directory(environ: Mapping[str, str], platform: str) -> Path:
     """Our directory for files that can be fetched again, where the platform keeps such files."""
     if own := environ.get("DECLARAI_LIKE_CACHE"):
         return Path(own).expanduser().absolute()

@@ -1,13 +1,16 @@
 """`declarai-like eval`: repeats, baselines, judges and reports."""
 
 import json
+import sys
 
 import pytest
 
 from declarai_like._cli import main
 from declarai_like._cli._eval import exit_code
-from declarai_like.evals import Case, Run
+from declarai_like.evals import Case, Run, evaluate
 from declarai_like.evals._comparison import Comparison
+from declarai_like.middleware import InMemoryCache
+from declarai_like.testing import text_reply
 
 TASKS = '''
 import declarai_like as declarai
@@ -146,3 +149,100 @@ def test_exit_code_tells_what_came_of_it(score, verdict, is_low, code):
     run = Run(task="t", case=Case({}, 1), llm="m", score=score)
     changed = Comparison(llm="m", cases=1, before=1, after=1, difference=0, interval=None, verdict=verdict)
     assert exit_code([run], [changed], is_low=is_low) == code
+
+
+SERVED = '''
+import os
+
+import declarai_like as declarai
+
+llm = declarai.openai(model="gpt-4o-mini", openai_token="sk-canary", base_url=os.environ["SERVER"], max_retries=0)
+
+
+@llm.task
+def rank(message: str) -> int:
+    """Rank the message
+
+    >>> rank("down")
+    5
+    >>> rank("typo")
+    1
+    """
+'''
+
+
+@pytest.fixture
+def served(place, server, monkeypatch):
+    """A task that asks the scripted server, and a cache directory of its own."""
+    (place / "served.py").write_text(SERVED)
+    monkeypatch.setenv("SERVER", server.base_url)
+    monkeypatch.setenv("DECLARAI_LIKE_CACHE", str(place / "kept" / "here"))
+    monkeypatch.delitem(sys.modules, "served", raising=False)
+    return server
+
+
+def answers(server, *words):
+    server.enqueue(*(text_reply(json.dumps({"declarai_result": word})) for word in words))
+
+
+def test_answers_are_kept_for_the_next_evaluation(served, capsys, place):
+    answers(served, 5, 2, 5, 1)
+    told = json.loads(report(capsys, "served.py", "--runs", "2"))
+    assert [run["cached"] for run in told["runs"]] == [False] * 4
+    kept = json.loads(report(capsys, "served.py", "--runs", "2"))
+    assert [run["value"] for run in kept["runs"]] == [5, 2, 5, 1]  # each run of a case has its own answer
+    assert len(served.requests) == 4
+    assert [model["score"] for model in kept["models"]] == [model["score"] for model in told["models"]]
+    assert (kept["models"][0]["seconds"], kept["models"][0]["cost"]) == (None, told["models"][0]["cost"])
+    assert main(["eval", "served.py", "--runs", "2"]) == 0
+    assert "4 of 4 answers were kept from evaluations of the last week: --fresh asks anew" in capsys.readouterr().out
+    assert (place / "kept" / "here" / "evals.db").stat().st_mode & 0o777 == 0o600
+    assert b"canary" not in (place / "kept" / "here" / "evals.db").read_bytes()
+
+
+def test_more_runs_ask_only_for_the_new_ones(served, capsys):
+    answers(served, 5, 1)
+    report(capsys, "served.py")
+    answers(served, 2, 2)
+    told = json.loads(report(capsys, "served.py", "--runs", "2"))
+    assert [(run["value"], run["cached"]) for run in told["runs"]] == [(5, True), (2, False), (1, True), (2, False)]
+
+
+def test_fresh_asks_anew(served, capsys):
+    answers(served, 5, 1)
+    report(capsys, "served.py")
+    answers(served, 4, 2)
+    told = json.loads(report(capsys, "served.py", "--fresh"))
+    assert [(run["value"], run["cached"]) for run in told["runs"]] == [(4, False), (2, False)]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(served, capsys, place):
+    (place / "kept").write_text("a file where the directory would be")
+    for _ in range(2):
+        answers(served, 5, 1)
+        report(capsys, "served.py")
+    assert len(served.requests) == 4
+
+
+def test_an_answer_that_is_none_is_not_kept(served, capsys):
+    answers(served, "many", 1, 5)
+    report(capsys, "served.py")
+    told = json.loads(report(capsys, "served.py"))
+    assert [(run["value"], run["cached"]) for run in told["runs"]] == [(5, False), (1, True)]
+
+
+def test_a_cache_may_be_given(openai, server):
+    task = openai().task(ranked)
+    server.enqueue(text_reply('{"declarai_result": 5}'))
+    store = InMemoryCache()
+    first, second = (evaluate(task, cache=store) for _ in range(2))
+    assert (first[0].cached, second[0].cached) == (False, True)
+    assert second[0].score == 1
+
+
+def ranked(message: str) -> int:
+    """Rank the message
+
+    >>> ranked("down")
+    5
+    """

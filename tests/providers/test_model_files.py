@@ -155,7 +155,7 @@ def test_directory_is_no_model(tmp_path):
     ],
 )
 def test_cache_lies_where_the_platform_keeps_such_files(environ, platform, expected):
-    assert _models._cache_directory(environ, platform) == Path(expected).expanduser()
+    assert _models.cache_directory(environ, platform) == Path(expected).expanduser()
 
 
 def test_the_known_model_is_free_to_use():
