@@ -16,7 +16,7 @@ from declarai_like.media._picture_sizes import picture_size
 if TYPE_CHECKING:
     from declarai_like.requests import Request
 
-__all__ = ["count_prompt_tokens"]
+__all__ = ["count_prompt_tokens", "image_tokens"]
 
 _OPENAI = (
     (re.compile(r"gpt-4o-mini"), 2833, 5667),
@@ -33,10 +33,10 @@ _GOOGLE_SMALL, _GOOGLE_TILE, _GOOGLE_TOKENS = 384, 768, 258
 
 def count_prompt_tokens(request: Request) -> int:
     """Estimate the tokens of all texts, and of the images whose provider says how it counts them."""
-    return sum(map(count_tokens, request.texts)) + sum(_image_tokens(request))
+    return sum(map(count_tokens, request.texts)) + sum(image_tokens(request))
 
 
-def _image_tokens(request: Request) -> list[int]:
+def image_tokens(request: Request) -> list[int]:
     """Give the tokens of each image that is sent as bytes; 0 where the rule is not known."""
     name = "" if request.provider is None else request.provider.name
     sizes = [size for media in media_in(request.messages) if (size := picture_size(media)) is not None]

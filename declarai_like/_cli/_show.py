@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._calls.prompt_tokens import image_tokens
 from declarai_like._cli._arguments import HINT, parameters, read_arguments
 from declarai_like._cli._console import make_printer
 from declarai_like._cli._targets import find
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from declarai_like.messages import Message
+    from declarai_like.requests import Request
 
 __all__ = ["show"]
 
@@ -36,31 +38,37 @@ def show(target: str, arguments: Iterable[str], *, as_json: bool = False, as_req
     except TypeError as exc:
         raise TypeError(f"{exc} ({HINT})") from None
     if as_request:
-        print(_json(_request(task, given, messages)))
+        print(_json(_body(task, given, messages)))
     elif as_json:
         print(_json([message.wire() for message in messages]))
     else:
         _print(task, given, messages)
 
 
-def _request(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
+def _body(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> dict[str, Any]:
     """Give the body that would be sent, as the provider spells it; what headers hold is not shown."""
     from declarai_like._cli._prompt_lock import hide_secrets, is_declared, outline_request
-    from declarai_like.requests import Request
 
     if not is_declared(task):
         raise ConfigurationError(f"only tasks, chats and prompts with a model make requests, not {task!r:.80}")
     outline = outline_request(task)
-    request = Request(
+    request = _request(outline, _params(task, given), messages)
+    body: dict[str, Any] = hide_secrets(blank_bytes(outline.provider.encode(request)))
+    return body
+
+
+def _request(outline: Any, params: Mapping[str, Any], messages: Sequence[Message]) -> Request:
+    from declarai_like.requests import Request
+
+    return Request(
         model=outline.model,
         messages=tuple(messages),
         stream=outline.options.streaming,
-        params={**outline.params, **_params(task, given)},
+        params={**outline.params, **params},
         response_format=outline.response_format,
         tools=outline.tools,
+        provider=outline.provider,
     )
-    body: dict[str, Any] = hide_secrets(blank_bytes(outline.provider.encode(request)))
-    return body
 
 
 def _params(task: Any, given: Mapping[str, Any]) -> Any:
@@ -89,12 +97,12 @@ def _print(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> 
         )
         print(message.message.strip("\n"), end="\n\n")
     print_styled(f"about {total} tokens in all (an estimate: four characters of Latin script for one)", "dim")
-    for line in _settings(task, given):
+    for line in _settings(task, given, messages):
         print_styled(line, "dim")
 
 
-def _settings(task: Any, given: Mapping[str, Any]) -> Iterator[str]:
-    """Tell the model, its parameters and the schema of what is sent; nothing of what only has `compile`."""
+def _settings(task: Any, given: Mapping[str, Any], messages: Sequence[Message]) -> Iterator[str]:
+    """Tell the model, its parameters, images and the schema of what is sent; nothing of what only has `compile`."""
     from declarai_like._cli._prompt_lock import hide_secrets, is_declared, outline_request
 
     if not is_declared(task):
@@ -104,6 +112,9 @@ def _settings(task: Any, given: Mapping[str, Any]) -> Iterator[str]:
     params = hide_secrets({**outline.params, **_params(task, given)})
     if params:
         yield f"parameters: {json.dumps(params, ensure_ascii=False, default=repr)}"
+    images = sum(image_tokens(_request(outline, {}, messages)))
+    if images:
+        yield f"images: about {images} tokens more, by the rule of the provider"
     if outline.response_format is not None:
         count = count_tokens(json.dumps(outline.response_format))
         yield f"schema: {outline.output.type_name}, about {count} tokens more (--request shows it)"

@@ -55,8 +55,8 @@ class LastTurns:
 class TokenBudget:
     """Send the latest turns whose tokens, with all that is sent anyway, are at most `tokens`.
 
-    `count` gives the tokens of a text; the built-in one estimates. The system prompt, pinned messages and the new
-    message are sent even if they alone are more.
+    `count` gives the tokens of a text; the built-in one estimates. Images and documents are not counted. The
+    system prompt, pinned messages and the new message are sent even if they alone are more.
     """
 
     tokens: int

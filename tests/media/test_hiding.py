@@ -88,6 +88,10 @@ llm = declarai.openai(model="m", openai_token="k")
 def caption(photo: Image, style: str = "dry") -> str:
     """Caption the photo in a {style} style"""
 
+@llm.task(model="gpt-4o")
+def describe(photo: Image) -> str:
+    """Describe the photo"""
+
 @llm.task
 def read(pages: list[Image | Document]) -> str:
     """Read"""
@@ -113,6 +117,13 @@ def test_show_opens_files_and_shows_no_bytes(app, capsys, how):
     told = capsys.readouterr().out
     assert "image/png" in told
     assert not has_bytes(told)
+
+
+def test_show_tells_the_tokens_of_images(app, capsys):
+    main(["show", f"{app}:describe", "--arg", "photo=cat.png"])
+    assert "images: about 255 tokens more, by the rule of the provider" in capsys.readouterr().out
+    main(["show", f"{app}:caption", "--arg", "photo=cat.png"])
+    assert "images:" not in capsys.readouterr().out
 
 
 def test_the_command_line_takes_lists_addresses_and_fields_of_class_prompts(app, capsys):
