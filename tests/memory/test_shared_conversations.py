@@ -1,6 +1,7 @@
 """One conversation in several hands: another writer's turn is never lost, and nobody waits longer than he may."""
 
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -9,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 from memory import raw
+from memory.servers import TEST_MONGODB_URL
 from memory.stores import DURABLE
 
 from declarai_like.errors import DeclaraiError, HistoryError, HistoryWriteError
@@ -137,6 +139,23 @@ def test_timeout_of_a_chat_covers_a_locked_file(tmp_path, way):
         fcntl.flock(locking, fcntl.LOCK_EX)
         seconds, _ = seconds_of(way, bot)
     assert seconds < PATIENCE
+
+
+@pytest.fixture
+def silent(store, request):
+    """A server that takes connections and answers nothing, until the test is over."""
+    process = request.getfixturevalue(store.kind).process
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield store
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("store", ["redis", *([] if TEST_MONGODB_URL else ["mongodb"])], indirect=True)
+def test_timeout_of_a_chat_covers_a_server_that_is_silent(silent, way):
+    seconds, error = seconds_of(way, chat_on(silent.open()))
+    assert (seconds < PATIENCE, type(error)) == (True, HistoryError)
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
