@@ -1,4 +1,4 @@
-"""Mutated streams: whatever comes, only our errors leave, and what is left can be dumped and pickled.
+"""Mutated streams in all four formats: whatever comes, only our errors leave, and what is left can be dumped and pickled.
 
 `python tests/wire/fuzz.py [COUNT] [SEED]` tries so many and prints what broke; the tests try a few of them.
 """
@@ -14,21 +14,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
+from wire import vendor_streams
 
 from declarai_like._outputs.output import Output
 from declarai_like._wire.accumulator import DONE, Accumulator
-from declarai_like._wire.codecs.chat import ChunkDecoder, decode_answer
+from declarai_like._wire.codecs.anthropic import AnthropicCodec
+from declarai_like._wire.codecs.chat import ChatCodec
+from declarai_like._wire.codecs.google import GoogleCodec
+from declarai_like._wire.codecs.responses import ResponsesCodec
 from declarai_like._wire.event_builder import EventBuilder
 from declarai_like._wire.hooks import HookedReader
 from declarai_like.errors import DeclaraiError
 from declarai_like.middleware.hooks import Redactor
 from declarai_like.providers.base import Secret
+from declarai_like.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KEY = Secret("sk-canary-1")
 CASES = sorted((Path(__file__).parent / "cases").rglob("*.sse"))
+VENDORS: list[tuple[Any, list[bytes]]] = [
+    (AnthropicCodec(), vendor_streams.ANTHROPIC),
+    (ResponsesCodec(), vendor_streams.RESPONSES),
+    (GoogleCodec(), vendor_streams.GOOGLE),
+]
 ODD: list[Any] = [
     None, True, False, 0, -1, 10**400, 1.5, float("nan"), "", "x", "null", "error", "stop", "length", "\ud83d", "\x00",
     [], {}, [1], ["x"], {"a": 1}, [{}], {"message": "m"}, [{"error": {"code": 429}}], {"details": "none"}, "[DONE]",
@@ -36,6 +46,8 @@ ODD: list[Any] = [
 NAMES = [
     "choices", "delta", "message", "content", "finish_reason", "index", "usage", "error", "object", "type", "code", "msg",
     "detail", "tool_calls", "function", "arguments", "name", "id", "logprobs", "reasoning", "reasoning_details", "thinking",
+    "summary", "annotations", "output", "item", "content_block", "partial_json", "stop_reason", "input", "signature",
+    "output_index", "call_id", "arguments", "parts", "candidates", "finishReason", "functionCall", "args", "response",
     "refusal", "model", "value", "x_groq", "base_resp", "text", "role", "created", "function_call", "status", "errors",
 ]  # fmt: skip
 BYTES = [
@@ -148,22 +160,27 @@ def pieces(body: bytes, chance: random.Random) -> list[bytes]:
     return [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True) if a < b]
 
 
-def play(reads: list[bytes], chance: random.Random) -> None:
+def play(codec: Any, reads: list[bytes], chance: random.Random) -> None:
     """Read a body in one of the ways there are, and look at all that came; raises what must not leave."""
+    request = Request(model="m", params={"n": chance.choice((1, 2))} if codec.name == "chat" else {})
     accumulator = Accumulator(
         Output.of(Point) if chance.random() < 0.3 else None,
         choices=chance.choice((1, 1, 2)),
         strict_tools=["get_weather"] if chance.random() < 0.5 else (),
+        origin={"provider": codec.name, "base_url": "https://a.example"},
     )
     inner: Any = EventBuilder(accumulator) if chance.random() < 0.5 else accumulator
     reader: Any = HookedReader(inner, [make_filter], []) if chance.random() < 0.3 else inner
     shown: list[Any] = []
+    if chance.random() < 0.1:
+        body = b"".join(reads).removeprefix(b"data: ").split(b"\n\n")[0]
+        codec.learn(400, codec.read_refusal(400, {}, body), request, frozenset())
     try:
         if chance.random() < 0.1:
-            reader.feed(decode_answer(b"".join(reads).removeprefix(b"data: ").split(b"\n\n")[0], KEY.redact))
+            reader.feed(codec.decode_answer(b"".join(reads).removeprefix(b"data: ").split(b"\n\n")[0], KEY.redact))
             reader.feed(DONE)
         else:
-            decoder = ChunkDecoder(KEY.redact, choices=chance.choice((1, 2)))
+            decoder = codec.decoder(request, KEY.redact, lambda: None)
             for read in reads:
                 shown += [reader.feed(chunk) for chunk in decoder.feed(read)]
                 if decoder.done:
@@ -215,16 +232,17 @@ def look_at_answer(accumulator: Accumulator) -> None:
 
 def run(count: int, seed: int, tell: Callable[[str], object]) -> int:
     """Try so many mutated streams; tell of each that broke, and give how many did."""
-    bodies = [case.read_bytes() for case in CASES]
+    formats = [(ChatCodec(), [case.read_bytes() for case in CASES]), *VENDORS]
     broken = 0
     for number in range(seed, seed + count):
         chance = random.Random(number)
+        codec, bodies = chance.choice(formats)
         body = mutate(chance.choice(bodies), chance)
         try:
-            play(pieces(body, chance), chance)
+            play(codec, pieces(body, chance), chance)
         except Exception as error:
             broken += 1
-            tell(f"seed {number}: {type(error).__name__}: {error!s:.200}\n")
+            tell(f"seed {number}, {codec.name}: {type(error).__name__}: {error!s:.200}\n")
     return broken
 
 
