@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from wire import vendor_streams
 
+from declarai_like._calls.replies import reply_message
 from declarai_like._outputs.output import Output
 from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.codecs.anthropic import AnthropicCodec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KEY = Secret("sk-canary-1")
+ORIGIN = {"base_url": "https://a.example", "model": "m"}
 CASES = sorted((Path(__file__).parent / "cases").rglob("*.sse"))
 VENDORS: list[tuple[Any, list[bytes]]] = [
     (AnthropicCodec(), vendor_streams.ANTHROPIC),
@@ -167,7 +169,7 @@ def play(codec: Any, reads: list[bytes], chance: random.Random) -> None:
         Output.of(Point) if chance.random() < 0.3 else None,
         choices=chance.choice((1, 1, 2)),
         strict_tools=["get_weather"] if chance.random() < 0.5 else (),
-        origin={"provider": codec.name, "base_url": "https://a.example"},
+        origin={**ORIGIN, "provider": codec.name},
     )
     inner: Any = EventBuilder(accumulator) if chance.random() < 0.5 else accumulator
     reader: Any = HookedReader(inner, [make_filter], []) if chance.random() < 0.3 else inner
@@ -192,6 +194,7 @@ def play(codec: Any, reads: list[bytes], chance: random.Random) -> None:
     except DeclaraiError as error:
         look_at(accumulator.interrupt(error))
     look_at_answer(accumulator)
+    send_back(codec, accumulator, request)
     for step in shown[-20:]:
         for one in step if isinstance(step, list) else [step]:
             look_at(one)
@@ -228,6 +231,15 @@ def look_at_answer(accumulator: Accumulator) -> None:
         for choice in completion.choices:
             for text in (choice.message.content, choice.message.reasoning, choice.message.refusal):
                 (text or "").encode()
+
+
+def send_back(codec: Any, accumulator: Accumulator, request: Request) -> None:
+    """Spell the next turn's request, which has the answer in it, with whatever its provider wants back."""
+    response = accumulator.response
+    if response is not None:
+        message = reply_message(response).well_formed()
+        body = codec.encode(request.replace(messages=(message,)), frozenset(), {**ORIGIN, "provider": codec.name})
+        json.dumps(body, default=repr).encode()
 
 
 def run(count: int, seed: int, tell: Callable[[str], object]) -> int:

@@ -107,7 +107,7 @@ class MessageDecoder(StreamDecoder):
         elif kind == "content_block_delta":
             yield _chunk(event, self._add(event))
         elif kind == "content_block_stop":
-            yield _chunk(event, self._blocks.close(event.get("index")))
+            yield _chunk(event, self._blocks.close(_index(event)))
         elif kind == "message_delta":
             yield from self._end(event, {**self._stop, **_ending_of(event.get("delta"))})
         elif kind == "message_stop":
@@ -151,11 +151,11 @@ class MessageDecoder(StreamDecoder):
         block = event.get("content_block")
         if not isinstance(block, dict) or not isinstance(block.get("type"), str):
             return {}
-        return self._blocks.open(event.get("index"), block)
+        return self._blocks.open(_index(event), block)
 
     def _add(self, event: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return self._blocks.add(event.get("index"), _mapping(event.get("delta")))
+            return self._blocks.add(_index(event), _mapping(event.get("delta")))
         except LookupError:
             raise InvalidResponse(
                 f"expected a block to have begun, got a piece of its input: index {event.get('index')!r:.40}",
@@ -327,6 +327,12 @@ def _ending_of(told: Any) -> dict[str, Any]:
     """Give what is told of a message's end."""
     names = ("stop_reason", "stop_details")
     return {name: told[name] for name in names if _mapping(told).get(name) is not None}
+
+
+def _index(event: Mapping[str, Any]) -> Any:
+    """Give the block that an event is of; all that name it by what can be no index mean one block."""
+    index = event.get("index")
+    return index if isinstance(index, int) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ class Block:
 
     def add_citation(self, citation: Any) -> None:
         """Add a citation to those of the text."""
-        self.start = {**self.start, "citations": [*(self.start.get("citations") or ()), citation]}
+        self.start = {**self.start, "citations": [*_list(self.start.get("citations")), citation]}
 
     def open(self) -> dict[str, Any]:
         """Give what the block says by its beginning."""
@@ -82,13 +82,13 @@ class Block:
             head = {"index": self.call, "id": self.start.get("id"), "type": "function", "function": function}
             return {"tool_calls": [{**head, **rest}]}
         told: dict[str, Any] = {}
-        if self.kind == "text" and isinstance(text := self.start.get("text"), str) and text:
+        if self.kind == "text" and (text := _text(self.start.get("text"))):
             self.characters += len(text)
             told["content"] = text
-        if self.kind == "text" and self.start.get("citations"):
-            told["annotations"] = list(self.start["citations"])
-        if self.kind == "thinking" and self.start.get("thinking"):
-            told["reasoning_content"] = self.start["thinking"]
+        if self.kind == "text" and (citations := _list(self.start.get("citations"))):
+            told["annotations"] = citations
+        if self.kind == "thinking" and (thinking := _text(self.start.get("thinking"))):
+            told["reasoning_content"] = thinking
         return told
 
     def close(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Block:
         block = dict(self.start)
         for field in ("text", "thinking", "signature"):
             if field in self._pieces:
-                block[field] = (block.get(field) or "") + self._joined(field)
+                block[field] = _text(block.get(field)) + self._joined(field)
         if told := self._joined("partial_json"):
             block["input"] = json_or_none(told)
         return block
@@ -156,8 +156,8 @@ class Blocks:
 
     def add(self, index: Any, delta: Mapping[str, Any]) -> dict[str, Any]:
         """Take in a block's delta; give what it says. Raises `LookupError` for an input of no block."""
-        kind = delta.get("type")
-        field = _DELTAS.get(kind) if isinstance(kind, str) else None
+        kind = _text(delta.get("type"))
+        field = _DELTAS.get(kind)
         if index not in self._by_index and kind in {"text_delta", "thinking_delta"}:
             self.open(index, {"type": str(field)})
         block = self._by_index.get(index)
@@ -167,7 +167,7 @@ class Blocks:
             return {}
         if field is not None:
             piece = delta.get(field)
-            return block.add(str(kind), field, piece) if isinstance(piece, str) else {}
+            return block.add(kind, field, piece) if isinstance(piece, str) else {}
         if kind == "citations_delta":
             block.add_citation(delta.get("citation"))
             return {"annotations": [delta.get("citation")]}
@@ -189,6 +189,14 @@ class Blocks:
         if all(block.is_plain for block in self._all):
             return None
         return {"content": [block.for_state() for block in self._all if block.is_whole(truncated=truncated)]}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else []
 
 
 def _as_json(value: Any) -> str:

@@ -105,16 +105,16 @@ class ResponseDecoder(StreamDecoder):
         if data.startswith(DONE_DATA):  # some servers end so, but it says nothing: a response has an end of its own
             return
         event = self._read_event(name, data)
-        kind = event.get("type") or name
+        kind = event["type"] if isinstance(event.get("type"), str) else name
         if kind in _ENDS:
             yield self._end(event, kind)
             yield DONE
-        elif kind in _ERRORS or (event.get("error") and not str(kind).startswith("response.")):
+        elif kind in _ERRORS or (event.get("error") and not kind.startswith("response.")):
             yield error_chunk(event, self._redact)
         elif kind in _HEADS:
             yield self._start(event)
         else:
-            yield event_chunk(event, self._decode_delta(str(kind), event), logprobs=event.get("logprobs"))
+            yield event_chunk(event, self._decode_delta(kind, event), logprobs=event.get("logprobs"))
 
     def _read_event(self, name: str, data: bytes) -> dict[str, Any]:
         try:

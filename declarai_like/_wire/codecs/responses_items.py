@@ -53,7 +53,7 @@ class OutputItems:
     def open(self, index: int, item: Mapping[str, Any]) -> Delta:
         """Begin an item; a call that has its arguments already tells them."""
         self.opened[index] = item
-        return self._open_call(index, item) if item.get("type") in CALLS else {}
+        return self._open_call(index, item) if _kind(item) in CALLS else {}
 
     def add(self, kind: str, index: int, part: int, piece: Any) -> Delta:
         """Add a piece of a text; a piece that is no text brings nothing."""
@@ -97,7 +97,7 @@ class OutputItems:
     def settle(self, index: int, item: Mapping[str, Any]) -> Delta:
         """Take an item that is whole; give what no event before has told of it."""
         delta: Delta = {}
-        kind = item.get("type")
+        kind = _kind(item)
         if index not in self.opened or (kind in CALLS and index not in self._calls):
             join_delta(delta, self.open(index, item))
         if kind in CALLS:
@@ -167,9 +167,14 @@ def reply_text(items: list[Any]) -> tuple[str, list[tuple[Any, Any, Any]]]:
         if item.get("type") == "message" and item.get("phase") in (None, "final_answer"):
             parts = (part.get("text") for part in _dicts(item.get("content")))
             text += "".join(part for part in parts if isinstance(part, str))
-        elif item.get("type") in CALLS:
+        elif _kind(item) in CALLS:
             calls.append((item.get("call_id"), item.get("name"), item.get(CALLS[item["type"]][1])))
     return text, calls
+
+
+def _kind(item: Mapping[str, Any]) -> str:
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _merge(known: Mapping[str, Any] | None, item: Mapping[str, Any]) -> dict[str, Any]:
