@@ -36,7 +36,7 @@ def decode_response(body: bytes, redact: Redact, limit_tokens: int | None = None
     if not isinstance(response, dict) or not isinstance(response.get("output"), list):
         shown = show_beginning(body, redact)
         raise InvalidResponse(f"expected a response in the Responses format, got {shown!r}", body=shown)
-    status = response.get("status") or "completed"
+    status = _text(response.get("status")) or "completed"
     if status in _UNFINISHED:
         raise InvalidResponse(f"expected a response that has ended, got one whose status is {status!r:.40}")
     items = OutputItems()
@@ -66,7 +66,7 @@ def read_ending(
             return delta, {"finish_reason": error["code"], "outcome": "filtered"}
         return delta, {"error": redact(_facts_of(error))}
     if response["status"] == "incomplete":
-        reason = mapping_of(response.get("incomplete_details")).get("reason") or "incomplete"
+        reason = _text(mapping_of(response.get("incomplete_details")).get("reason")) or "incomplete"
         return delta, {"finish_reason": reason, "outcome": _CUTS.get(reason, "truncated")}
     if limit_tokens is not None and mapping_of(response.get("usage")).get("output_tokens") == limit_tokens:
         return delta, {"finish_reason": "max_output_tokens", "outcome": "truncated"}
@@ -95,9 +95,8 @@ def usage_of(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def head_of(response: Mapping[str, Any]) -> dict[str, Any]:
-    created = response.get("created_at")
     head = {"id": response.get("id"), "model": response.get("model"), "service_tier": response.get("service_tier")}
-    return {**head, "created": int(created) if isinstance(created, (int, float)) else None}
+    return {**head, "created": _whole_number(response.get("created_at"))}
 
 
 def error_chunk(event: Mapping[str, Any], redact: Redact) -> Chunk:
@@ -108,6 +107,17 @@ def error_chunk(event: Mapping[str, Any], redact: Redact) -> Chunk:
     if _is_filter(error):
         return event_chunk(shown, {"role": "assistant"}, {"finish_reason": error["code"], "outcome": "filtered"})
     return VendorChunk({"error": redact(_facts_of(error))}, shown)
+
+
+def _whole_number(value: Any) -> int | None:
+    try:
+        return int(value) if isinstance(value, (int, float)) else None
+    except (ValueError, OverflowError):  # neither NaN nor infinity
+        return None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _is_filter(error: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from declarai_like.errors import InvalidResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CALLS", "OutputItems", "reply_text"]
+__all__ = ["CALLS", "OutputItems", "dicts_in", "kind_of", "reply_text"]
 
 logger = logging.getLogger("declarai_like")
 
@@ -53,7 +53,7 @@ class OutputItems:
     def open(self, index: int, item: Mapping[str, Any]) -> Delta:
         """Begin an item; a call that has its arguments already tells them."""
         self.opened[index] = item
-        return self._open_call(index, item) if _kind(item) in CALLS else {}
+        return self._open_call(index, item) if kind_of(item) in CALLS else {}
 
     def add(self, kind: str, index: int, part: int, piece: Any) -> Delta:
         """Add a piece of a text; a piece that is no text brings nothing."""
@@ -97,17 +97,17 @@ class OutputItems:
     def settle(self, index: int, item: Mapping[str, Any]) -> Delta:
         """Take an item that is whole; give what no event before has told of it."""
         delta: Delta = {}
-        kind = _kind(item)
+        kind = kind_of(item)
         if index not in self.opened or (kind in CALLS and index not in self._calls):
             join_delta(delta, self.open(index, item))
         if kind in CALLS:
             join_delta(delta, self.finish("arguments", index, 0, item.get(CALLS[kind][1])))
         if kind == "reasoning":
             for name, place in _REASONING.items():
-                for part, entry in enumerate(_dicts(item.get(place))):
+                for part, entry in enumerate(dicts_in(item.get(place))):
                     join_delta(delta, self.finish(name, index, part, entry.get("text")))
         if kind == "message":
-            for part, entry in enumerate(_dicts(item.get("content"))):
+            for part, entry in enumerate(dicts_in(item.get("content"))):
                 join_delta(delta, self._settle_part(index, part, entry))
         self._done[index] = _merge(self._done.get(index), item)
         return delta
@@ -116,7 +116,7 @@ class OutputItems:
         if entry.get("type") == "refusal":
             return self.finish("refusal", index, part, entry.get("refusal"))
         delta = self.finish("text", index, part, entry.get("text"))
-        annotations = _dicts(entry.get("annotations"))[self._annotated.get((index, part), 0) :]
+        annotations = dicts_in(entry.get("annotations"))[self._annotated.get((index, part), 0) :]
         for annotation in annotations:
             join_delta(delta, self.annotate(index, part, annotation))
         return delta
@@ -163,16 +163,17 @@ def join_delta(told: Delta, more: Mapping[str, Any]) -> None:
 def reply_text(items: list[Any]) -> tuple[str, list[tuple[Any, Any, Any]]]:
     """Give the text and the calls that items hold: what a conversation records of them."""
     text, calls = "", []
-    for item in _dicts(items):
+    for item in dicts_in(items):
         if item.get("type") == "message" and item.get("phase") in (None, "final_answer"):
-            parts = (part.get("text") for part in _dicts(item.get("content")))
+            parts = (part.get("text") for part in dicts_in(item.get("content")))
             text += "".join(part for part in parts if isinstance(part, str))
-        elif _kind(item) in CALLS:
+        elif kind_of(item) in CALLS:
             calls.append((item.get("call_id"), item.get("name"), item.get(CALLS[item["type"]][1])))
     return text, calls
 
 
-def _kind(item: Mapping[str, Any]) -> str:
+def kind_of(item: Mapping[str, Any]) -> str:
+    """Give what an item or a part is; `""` where that is no text."""
     kind = item.get("type")
     return kind if isinstance(kind, str) else ""
 
@@ -184,5 +185,6 @@ def _merge(known: Mapping[str, Any] | None, item: Mapping[str, Any]) -> dict[str
     return {**known, **{name: value for name, value in item.items() if value is not None or name not in known}}
 
 
-def _dicts(entries: Any) -> list[dict[str, Any]]:
+def dicts_in(entries: Any) -> list[dict[str, Any]]:
+    """Give the objects of a list."""
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

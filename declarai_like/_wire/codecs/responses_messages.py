@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.media_tables import group_of
-from declarai_like._wire.codecs.responses_items import CALLS, reply_text
+from declarai_like._wire.codecs.responses_items import CALLS, dicts_in, kind_of, reply_text
 from declarai_like._wire.state import state_for
 from declarai_like.errors import DefinitionError
 from declarai_like.media._parts import media_of
@@ -95,7 +95,7 @@ def _restore(kept: list[Any], *, stored: bool) -> list[Item]:
 
 def _restore_item(item: Mapping[str, Any], *, stored: bool) -> Item | None:
     """Spell one item; `None` for one that the provider would not know again."""
-    kind = item.get("type")
+    kind = kind_of(item)
     if kind == "reasoning":
         names = ("type", "id", "summary", "encrypted_content")
         is_known = stored or item.get("encrypted_content")
@@ -118,7 +118,7 @@ def _restore_item(item: Mapping[str, Any], *, stored: bool) -> Item | None:
 def _restore_message(item: Mapping[str, Any]) -> Item:
     text, _ = reply_text([{**item, "phase": None}])
     phase = {"phase": item["phase"]} if item.get("phase") else {}
-    refusals = [part.get("refusal") for part in item.get("content") or () if part.get("type") == "refusal"]
+    refusals = [part.get("refusal") for part in dicts_in(item.get("content")) if part.get("type") == "refusal"]
     return {"role": "assistant", "content": text or "".join(map(str, refusals)), **phase}
 
 
