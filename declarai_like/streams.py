@@ -17,7 +17,7 @@ from declarai_like.events import ContentDeltaEvent, StreamEvent
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 
     from declarai_like._calls.flow import Call
     from declarai_like.completions import Completion
@@ -197,7 +197,7 @@ class AsyncStream(StreamState[T]):
         super().__init__(prepare)
         self._reading = Lock()
         self._reader: Task[Any] | None = None
-        self._read_next: Callable[[], Awaitable[bool]] = self._read
+        self._shared: SharedReading | None = None
 
     async def __aenter__(self) -> AsyncStream[T]:
         try:
@@ -225,7 +225,8 @@ class AsyncStream(StreamState[T]):
     async def _advance(self, seen: int) -> bool:
         """Have more than the events that were `seen`; say whether there are. Raises the stream's error at its end."""
         async with self._reading:  # another view may be reading: what it brings is ours too
-            return len(self._events) > seen or await self._read_next()
+            shared = self._shared
+            return len(self._events) > seen or await (self._read() if shared is None else shared.go_on(self._read))
 
     async def _read(self) -> bool:
         """Read the next chunk's events; say whether there was one."""
@@ -261,7 +262,7 @@ class AsyncStream(StreamState[T]):
 
     def fork(self) -> AsyncIterator[StreamEvent]:
         """Do what `Stream.fork` does, for a reader in any task; one that is cancelled ends no other's reading."""
-        self._read_next = SharedReading(self._read)
+        self._shared = self._shared or SharedReading()
         return self._replay()
 
     async def close(self) -> None:

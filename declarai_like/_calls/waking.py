@@ -14,16 +14,15 @@ __all__ = ["SharedReading", "wake_reader", "was_woken"]
 class SharedReading:
     """Reads in a task of its own: who waits for it may be cancelled, and the reading goes on for the next one."""
 
-    def __init__(self, read: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-        self._read = read
+    def __init__(self) -> None:
         self._task: Task[bool] | None = None
 
-    async def __call__(self) -> bool:
+    async def go_on(self, read: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
         """Go on with the reading that is under way, or begin one."""
         from asyncio import create_task, shield
 
         if self._task is None or self._task.done():
-            self._task = create_task(self._read())
+            self._task = create_task(read())
             self._task.add_done_callback(_retrieve_error)
         return await shield(self._task)
 

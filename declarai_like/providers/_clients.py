@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, finalize
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
 
 class Clients:
@@ -36,6 +37,7 @@ class Clients:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._client: Any = None
+        self._closing: finalize[Any, Any] | None = None
         self._by_loop: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 
     def _check_process(self) -> None:
@@ -52,8 +54,29 @@ class Clients:
                 if self._client is None:
                     client = self._client = self._build()
                     if self._owns:
-                        finalize(self, client.close)
+                        self._closing = finalize(self, client.close)
         return self._client
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Have the next blocking call use a new client if this one is interrupted, in the midst of the library.
+
+        Its lock may have been left taken for ever then. Calls of other threads go on with the old client, whose
+        connections end with them.
+        """
+        try:
+            yield
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        if self._owns:
+            closing, self._client, self._closing = self._closing, None, None
+            if closing is not None:
+                closing.detach()
 
     async def awaiting(self) -> Any:
         """Give the running loop's client; it is closed when the loop shuts down its async generators."""

@@ -56,16 +56,17 @@ class ExchangingEndpoint(LearningEndpoint):
         try:
             key = self._ask_key()
             message = self._exchange_message(exchange, request, key, self._ask_headers(request))
-            with limit_reads(waits):
-                response = self._clients.blocking().send(message, stream=True, follow_redirects=False)
-            try:
-                waits.attach(response)
-                if response.status_code >= _REFUSED:
-                    self._refuse_exchange(request, response, read_refusal_body(response), key)
-                return read_body(iter_body(response), _MOST_BYTES)
-            finally:
-                waits.detach()
-                response.close()
+            with self._clients.used():
+                with limit_reads(waits):
+                    response = self._clients.blocking().send(message, stream=True, follow_redirects=False)
+                try:
+                    waits.attach(response)
+                    if response.status_code >= _REFUSED:
+                        self._refuse_exchange(request, response, read_refusal_body(response), key)
+                    return read_body(iter_body(response), _MOST_BYTES)
+                finally:
+                    waits.detach()
+                    response.close()
         except Exception as error:
             codec, learned = self.codec_of(request), self._learned
             raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)

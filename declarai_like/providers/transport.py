@@ -60,18 +60,19 @@ class HTTPProvider(ExchangingEndpoint):
             key = self._ask_key()
             request = self._fetch_media(codec, request)
             message = self._message(codec, request, learned, key, self._ask_headers(request))
-            with limit_reads(waits):
-                response = self._post(message, request.limits)
-            try:
-                waits.attach(response)
-                _tell_headers(request, response)
-                if response.status_code >= _REFUSED:
-                    return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
-                limit = request.limits.answer_bytes
-                return self._answer(codec, response, read_body(iter_body(response), limit), key)
-            finally:
-                waits.detach()
-                response.close()
+            with self._clients.used():
+                with limit_reads(waits):
+                    response = self._post(message, request.limits)
+                try:
+                    waits.attach(response)
+                    _tell_headers(request, response)
+                    if response.status_code >= _REFUSED:
+                        return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
+                    limit = request.limits.answer_bytes
+                    return self._answer(codec, response, read_body(iter_body(response), limit), key)
+                finally:
+                    waits.detach()
+                    response.close()
         except Exception as error:
             raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
 
@@ -106,37 +107,38 @@ class HTTPProvider(ExchangingEndpoint):
             request = self._fetch_media(codec, request)
             message = self._message(codec, request, learned, key, self._ask_headers(request))
             decoder = codec.decoder(request, partial(self._redact, key), waits.check)
-            with limit_reads(waits):
-                response = self._post(message, request.limits)
-            try:
-                waits.attach(response)
-                _tell_headers(request, response)
-                if response.status_code >= _REFUSED:
-                    yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
-                    yield DONE
-                    return
-                reads, feed = iter_body(response), decoder.feed
+            with self._clients.used():
+                with limit_reads(waits):
+                    response = self._post(message, request.limits)
                 try:
-                    for read in reads:
-                        for chunk in feed(read):
-                            waits.heard = True
+                    waits.attach(response)
+                    _tell_headers(request, response)
+                    if response.status_code >= _REFUSED:
+                        yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
+                        yield DONE
+                        return
+                    reads, feed = iter_body(response), decoder.feed
+                    try:
+                        for read in reads:
+                            for chunk in feed(read):
+                                waits.heard = True
+                                yield chunk
+                            if decoder.ended:
+                                waits.expect_end()
+                            if decoder.done:
+                                waits.drain(reads)
+                                return
+                    except Exception:
+                        for chunk in decoder.rest():
                             yield chunk
-                        if decoder.ended:
-                            waits.expect_end()
-                        if decoder.done:
-                            waits.drain(reads)
-                            return
-                except Exception:
-                    for chunk in decoder.rest():
+                        raise
+                    for chunk in decoder.close():
+                        waits.heard = True
                         yield chunk
-                    raise
-                for chunk in decoder.close():
-                    waits.heard = True
-                    yield chunk
-                self._check_began(waits, response, decoder, key)
-            finally:
-                waits.detach()
-                response.close()
+                    self._check_began(waits, response, decoder, key)
+                finally:
+                    waits.detach()
+                    response.close()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
             raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)

@@ -10,10 +10,10 @@ PACKAGE = str(Path(declarai_like.__file__).parent)
 
 
 class Interrupts:
-    """Counts the lines that are run, and raises at the one with the number `at`."""
+    """Counts the lines that are run of our package, or of others too, and raises at the one with the number `at`."""
 
-    def __init__(self, kind=KeyboardInterrupt, at=None):
-        self.kind, self.at = kind, at
+    def __init__(self, kind=KeyboardInterrupt, at=None, packages=(PACKAGE,)):
+        self.kind, self.at, self.packages = kind, at, packages
         self.lines = 0
         self.place = None
 
@@ -27,7 +27,7 @@ class Interrupts:
             sys.settrace(before)
 
     def _enter(self, frame, event, _argument):
-        return self._line if frame.f_code.co_filename.startswith(PACKAGE) else None
+        return self._line if frame.f_code.co_filename.startswith(self.packages) else None
 
     def _line(self, frame, event, _argument):
         if event != "line" or self.place is not None:
@@ -39,8 +39,8 @@ class Interrupts:
         return self._line
 
 
-def lines_of(call):
-    """Count the lines of this package that a call runs through."""
-    with Interrupts().active() as interrupts:
+def lines_of(call, packages=(PACKAGE,)):
+    """Count the lines of these packages that a call runs through."""
+    with Interrupts(packages=packages).active() as interrupts:
         call()
     return interrupts.lines

@@ -52,6 +52,27 @@ def test_client_is_built_when_it_is_first_needed_and_once():
     assert len(built) == 1
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit, ValueError])
+def test_client_that_was_interrupted_is_used_no_more(raised):
+    clients = Clients(Client, AsyncClient)
+    for _ in range(2):  # before the first client is there, and after
+        with pytest.raises(raised), clients.used():
+            raise raised
+        client = clients.blocking()
+    with pytest.raises(raised), clients.used():
+        raise raised
+    assert (clients.blocking() is client) == (raised in (GeneratorExit, ValueError))
+    assert client.closed == 0  # another thread may be reading from it
+
+
+def test_the_users_own_client_is_used_after_an_interrupt():
+    own = Client()
+    clients = Clients(lambda: own, AsyncClient, owns=False)
+    with pytest.raises(KeyboardInterrupt), clients.used():
+        raise KeyboardInterrupt
+    assert clients.blocking() is own
+
+
 def test_client_is_closed_with_its_owner():
     clients = Clients(Client, AsyncClient)
     client = clients.blocking()
