@@ -129,7 +129,7 @@ class Course(Generic[T]):
         del self._under_way[job.key]
         self._freed += bool(self._put_off)
         self._twins -= len(job.twins)
-        self._pace.note(job.round, overloaded=overloaded)
+        self._pace.note(job.round, overloaded=overloaded, seconds=row.seconds)
         self._store.keep(row)
         self._finish(row)
         for index in job.twins:

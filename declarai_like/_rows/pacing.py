@@ -1,4 +1,4 @@
-"""How many calls are made at a time: few at first, more while all goes well, half as many after an overload."""
+"""How many calls are made at a time: few at first, soon more while all goes well, half as many after an overload."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "is_overload"]
 
 _FIRST = 4
+_MORE_A_SECOND = 20.0
+"""How fast the number grows before the first overload: a round of slow answers brings more than one of fast ones."""
 _BUSY = frozenset({503, 529})
 
 
 class Pace:
-    """How many calls may be under way, up to `most`: one more for each round of successes, half after an overload.
+    """How many calls may be under way, up to `most`: more with each round of successes, half as many after an overload.
 
-    What was begun before the last halving tells nothing new: `round` is to be noted when a call begins.
+    A round brings one more; before the first overload up to twice as many, so that slow answers are not waited for one
+    by one. What was begun before the last halving tells nothing new: `round` is to be noted when a call begins.
     """
 
     def __init__(self, most: int, *, adaptive: bool) -> None:
@@ -33,12 +36,13 @@ class Pace:
         """How many calls may be under way now."""
         return int(self._limit)
 
-    def note(self, begun: int, *, overloaded: bool) -> None:
-        """Learn from a call that was begun in this round and has ended."""
+    def note(self, begun: int, *, overloaded: bool, seconds: float = 0.0) -> None:
+        """Learn from a call that was begun in this round and has ended after so many seconds."""
         if not self._is_adaptive:
             return
         if not overloaded:
-            self._limit = min(self._limit + 1 / self._limit, float(self._most))
+            more = 1.0 if self.round else max(1.0, seconds * _MORE_A_SECOND)
+            self._limit = min(self._limit + min(more / self._limit, 1.0), float(self._most))
         elif begun == self.round:
             self._limit = max(1.0, self._limit / 2)
             self.round += 1

@@ -12,7 +12,10 @@ import declarai_like as declarai
 from declarai_like.memory import FileMessageHistory, InMemoryMessageHistory, SQLiteMessageHistory
 from declarai_like.testing import FakeLLM
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*was never awaited")  # an interrupt between its making and its start
+pytestmark = [
+    pytest.mark.no_cover,  # a tracer of ours takes the place of coverage's
+    pytest.mark.filterwarnings("ignore:.*was never awaited"),  # an interrupt between its making and its start
+]
 ANSWER = "One two three"
 WHOLE = ["hi", ANSWER]
 STEP = 5  # each fifth line at a time: the parametrised offsets reach them all

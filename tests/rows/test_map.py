@@ -12,6 +12,7 @@ import pytest
 import declarai_like as declarai
 from declarai_like import errors
 from declarai_like._rows.course import RecentRows
+from declarai_like._rows.pacing import Pace
 from declarai_like.rows import Row
 from declarai_like.testing import FakeLLM, LLMServer, Reply, error_reply, reply, tool_call
 
@@ -507,3 +508,22 @@ def test_amap_takes_no_executor(make_task):
 
     with pytest.raises(errors.DefinitionError, match="of map, not of amap"):
         make_task().amap(["a"], executor=ThreadPoolExecutor(1))
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(0.01, (25, 35)), (0.2, (6, 12)), (30.0, (3, 4))])
+def test_slow_answers_are_soon_waited_for_together(seconds, rounds):
+    pace, made = Pace(32, adaptive=True), 0
+    while pace.limit < 32:
+        made += 1
+        for _ in range(pace.limit):
+            pace.note(0, overloaded=False, seconds=seconds)
+    assert rounds[0] <= made <= rounds[1]
+
+
+def test_after_an_overload_a_round_brings_one_more():
+    pace = Pace(32, adaptive=True)
+    pace.note(0, overloaded=True, seconds=30.0)
+    assert (pace.limit, pace.round) == (2, 1)
+    for _ in range(3):
+        pace.note(1, overloaded=False, seconds=30.0)
+    assert pace.limit == 3

@@ -124,7 +124,8 @@ def test_cancelled_task_cancels_its_tools(demo, fake):
     asyncio.run(leaving())
 
 
-def test_200_calls_at_once_from_threads_and_tasks(demo):
+@pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.soak)])
+def test_many_calls_at_once_from_threads_and_tasks(demo, count):
     def numbered(number):
         fake = FakeLLM([tool_call("demo_words", {"text": str(number)}), "done"])
         return fake.task(tools=[server])
@@ -147,9 +148,9 @@ def test_200_calls_at_once_from_threads_and_tasks(demo):
         return await asyncio.gather(*map(awaiting, numbers))
 
     with demo.open() as server, ThreadPoolExecutor(50) as threads:
-        told = threads.map(blocking, range(100))
-        tasks = asyncio.run(awaiting_all(range(100, 200)))
-        assert [*told, *tasks] == list(map(str, range(200)))
+        told = threads.map(blocking, range(count // 2))
+        tasks = asyncio.run(awaiting_all(range(count // 2, count)))
+        assert [*told, *tasks] == list(map(str, range(count)))
 
 
 def test_calls_of_one_answer_run_together(demo, fake):

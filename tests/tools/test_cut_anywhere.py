@@ -12,6 +12,8 @@ from declarai_like import errors
 from declarai_like._declarai import Declarai
 from declarai_like.tools.declarations import read_tool
 
+pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+
 CASES = Path(__file__).parents[1] / "wire" / "cases"
 BODIES = {
     path.stem: path.read_bytes()

@@ -15,6 +15,8 @@ from declarai_like import errors
 from declarai_like.testing import FakeLLM, reply
 from declarai_like.tools import ToolContext, ToolError, tool
 
+pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+
 
 class Ledger:
     """Tools of every kind that write down which call has run."""

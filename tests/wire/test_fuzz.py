@@ -6,6 +6,8 @@ import random
 import pytest
 from wire import fuzz
 
+pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+
 
 @pytest.mark.parametrize(
     ("count", "seed"),
