@@ -23,6 +23,12 @@ def model(form, url):
     return declarai.openai(name, base_url=f"{url}/v1", openai_token="k", api=form, **told)
 
 
+def say(way, bot, words, *, streams):
+    if streams:
+        return way.result((bot.astream if way.is_async else bot.stream)(words))
+    return way.do((bot.asend if way.is_async else bot.send)(words))
+
+
 def square(x: int) -> int:
     """Multiply a number by itself"""
     return x * x

@@ -4,17 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from providers.strict_chats import FORMATS, chat, model
+from providers.strict_chats import FORMATS, chat, model, say
 
 from declarai_like.errors import BadRequestError
 from declarai_like.messages import Message
 from declarai_like.testing import LLMServer, chunks, reply, tool_call
-
-
-def say(way, bot, words, *, streams):
-    if streams:
-        return way.result((bot.astream if way.is_async else bot.stream)(words))
-    return way.do((bot.asend if way.is_async else bot.send)(words))
 
 
 @pytest.fixture(scope="module")

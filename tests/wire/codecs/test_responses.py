@@ -6,6 +6,7 @@ import pytest
 
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like._wire.codecs.base import Lesson, Refusal
+from declarai_like._wire.codecs.lessons import PREVIOUS, remember
 from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec
 from declarai_like._wire.codecs.responses_endings import chat_usage, decode_response
 from declarai_like.errors import (
@@ -483,3 +484,12 @@ def test_refused_fields_are_learned():
 def test_end_of_a_text_that_is_none_says_nothing():
     answer = play(CREATED, added(message("")), delta("Hi"), done("output_text", text=None), end(message("Hi")))
     assert answer.response == "Hi"
+
+
+def test_lost_replies_are_forgotten_before_there_are_too_many():
+    schema, learned = Lesson("m", "json_schema", "s"), frozenset()
+    learned = remember(learned, frozenset({schema, Lesson("m", PREVIOUS)}))
+    for number in range(1_500):
+        learned = remember(learned, frozenset({Lesson("m", PREVIOUS, f"resp_{number}")}))
+        assert len(learned) <= 1_000
+    assert learned > {schema, Lesson("m", PREVIOUS), Lesson("m", PREVIOUS, "resp_1499")}
