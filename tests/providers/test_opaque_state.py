@@ -79,3 +79,15 @@ def test_wrong_answer_is_shown_with_its_state(way, strict, form):
 
     strict.enqueue(reply("I do not know", reasoning="Hm"), '{"rank": 3}')
     assert way.call(rank, "down") == 3
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_paused_turn_brings_the_state_of_all_its_messages_back(way, strict, streams):
+    @model("anthropic", strict.url).chat
+    class Bot:
+        """You answer"""
+
+    bot = Bot()
+    strict.enqueue(reply("One, ", reasoning="Hm", finish_reason="pause_turn"), "two", "three")
+    assert [say(way, bot, words, streams=streams) for words in ("count", "on")] == ["One, two", "three"]
+    assert strict.pending == 0
