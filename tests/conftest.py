@@ -25,12 +25,16 @@ def pytest_configure():
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="run the long tests too")
+    parser.addoption(
+        "--door", action="store_true", help="let the official client send wherever a fixture makes a model"
+    )
     parser.addoption("--engines", action="store_true", help="run the tests of Ray and Spark too")
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave the long tests to `make soak`, and those of large engines to `make engines`."""
     left = {"soak", "engines"} - {name for name in ("soak", "engines") if config.getoption(f"--{name}")}
+    left |= {"own_transport"} if config.getoption("--door") else set()
     away = [item for item in items if any(map(item.get_closest_marker, left))]
     if away:
         config.hook.pytest_deselected(items=away)
