@@ -159,8 +159,6 @@ class Awaiting:
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
-        self.kept = []
-        """The tasks that were asked: a model that nobody has any more is closed when the collector finds it, too late."""
 
     def close(self):
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
@@ -178,11 +176,9 @@ class Awaiting:
         return self.loop.run_until_complete(made)
 
     def call(self, task, *args, **kwargs):
-        self.kept.append(task)
         return self.do(task(*args, **kwargs))
 
     def run(self, task, *args, **kwargs):
-        self.kept.append(task)
         return self.do(task.run(*args, **kwargs))
 
     def collect(self, steps, into=None):
@@ -196,7 +192,6 @@ class Awaiting:
         return into
 
     def last(self, task, *args, **kwargs):
-        self.kept.append(task)
 
         async def calling():
             await task(*args, **kwargs)
