@@ -71,9 +71,9 @@ class Clients:
             self._forget_closed_loops()
             kept = _LoopClient(self._build_async(), owned=self._owns_async)
             keeper = _keep_open(kept, self._by_loop, ref(loop))
-            await anext(keeper)  # before anybody may use the client: an interrupt in between leaves nothing open
             kept.release = finalize(self, _release, ref(loop), kept, keeper, self._pid)
             kept.release.atexit = False
+            await anext(keeper)  # before anybody may use the client: an interrupt in between leaves nothing open
             self._by_loop[loop] = kept
         return kept.client
 
@@ -81,7 +81,7 @@ class Clients:
         """Let go of clients whose loops have ended without a word: nothing can close them any more."""
         for loop, kept in list(self._by_loop.items()):
             if loop.is_closed():
-                kept.detach()
+                kept.release.detach()
                 del self._by_loop[loop]
 
 
@@ -93,20 +93,17 @@ class _LoopClient:
 
         self.client = client
         self.release: Any = None
+        """What closes it when those who use it are gone; to be detached when it is closed."""
         self._is_open = owned
         self._lock = Lock()
-
-    def detach(self) -> None:
-        """Note that the client needs no closing when it is dropped."""
-        if self.release is not None:
-            self.release.detach()
 
     async def close(self) -> None:
         """Close the client if it is ours and open; who comes second waits for the first."""
         async with self._lock:
-            if self._is_open:
-                await self.client.aclose()
-                self._is_open = False
+            if not self._is_open:
+                return
+            await self.client.aclose()
+            self._is_open = False
 
 
 async def _keep_open(
@@ -117,7 +114,7 @@ async def _keep_open(
         yield
     finally:
         by_loop.pop(loop(), None)
-        kept.detach()
+        kept.release.detach()
         await kept.close()
 
 

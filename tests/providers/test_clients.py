@@ -128,12 +128,16 @@ def test_clients_that_are_dropped_as_the_loop_ends_are_closed_once(caplog):
 
 def test_clients_that_are_dropped_after_their_loop_are_let_go():
     clients = Clients(Client, AsyncClient)
-    loops = [asyncio.new_event_loop() for _ in range(3)]
+    running = asyncio.new_event_loop()
+    running.run_until_complete(clients.awaiting())
     held = []
-    for loop in loops:
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
         held.append(weakref.ref(loop.run_until_complete(clients.awaiting())))
         loop.close()
-    assert len(clients._by_loop) == 1  # the loops before it are forgotten
+    assert len(clients._by_loop) == 2  # the closed loops before are forgotten
+    running.run_until_complete(running.shutdown_asyncgens())
+    running.close()
     gc.collect()
     assert [client() is None for client in held] == [True, True, False]
     del clients
