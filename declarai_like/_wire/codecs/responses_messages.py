@@ -31,6 +31,8 @@ _HOSTED = frozenset(
     }
 )
 """Items of tools that the provider runs itself."""
+_REPLY = {"type": "message", "role": "assistant"}
+"""A reply's text; llama.cpp wants its type said, which OpenAI leaves to the caller."""
 _RESULTS = ("output", "outputs", "result", "results", "tools")
 _PARTS = frozenset({"input_text", "input_image", "input_file"})
 
@@ -64,7 +66,7 @@ def find_kept(messages: Sequence[Message], origin: Origin) -> tuple[str, int] | 
         message, told = messages[number], state_for(messages[number], origin)
         kept, reply_id = told.get("items"), told.get("id")
         is_same = digests[number] == (message.state or {})["asked"]
-        if is_same and reply_id and kept and _holds(kept, message.message, _calls_of(message)):
+        if is_same and reply_id and isinstance(kept, list) and _holds(kept, message.message, _calls_of(message)):
             return str(reply_id), number + 1
     return None
 
@@ -88,7 +90,7 @@ def _encode_message(message: Message, origin: Origin, custom: set[Any], *, store
         yield from _restore(kept, stored=stored)
         return
     if message.message or not calls:
-        yield {"role": "assistant", "content": message.message}
+        yield {**_REPLY, "content": message.message}
     yield from calls
 
 
@@ -141,7 +143,7 @@ def _restore_message(item: Mapping[str, Any]) -> Item:
     text, _ = reply_text([{**item, "phase": None}])
     phase = {"phase": item["phase"]} if item.get("phase") else {}
     refusals = [part.get("refusal") for part in dicts_in(item.get("content")) if part.get("type") == "refusal"]
-    return {"role": "assistant", "content": text or "".join(map(str, refusals)), **phase}
+    return {**_REPLY, "content": text or "".join(map(str, refusals)), **phase}
 
 
 def _encode_call(call: Mapping[str, Any]) -> Item:

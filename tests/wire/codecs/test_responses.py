@@ -325,7 +325,7 @@ def test_body_is_spelled_as_the_format_has_it():
                     {"type": "input_image", "image_url": "http://i", "detail": "auto"},
                 ],
             },
-            {"role": "assistant", "content": "a"},
+            {"type": "message", "role": "assistant", "content": "a"},
             {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
             {"type": "function_call_output", "call_id": "c", "output": "r"},
         ],
@@ -429,7 +429,7 @@ def test_kept_items_go_back_without_what_only_a_store_knows():
     assert sent == [
         {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "E"},
         RAN,
-        {"role": "assistant", "content": "4", "phase": "final_answer"},
+        {"type": "message", "role": "assistant", "content": "4", "phase": "final_answer"},
         {"type": "compaction", "encrypted_content": "C"},
     ]
 
@@ -439,7 +439,7 @@ def test_kept_items_go_back_whole_to_a_store():
 
 
 def test_refusal_goes_back_as_text():
-    assert encode(reply([REFUSED], text=""))["input"] == [{"role": "assistant", "content": "no"}]
+    assert encode(reply([REFUSED], text=""))["input"] == [{"type": "message", "role": "assistant", "content": "no"}]
 
 
 def test_kept_calls_go_back_without_ids():
@@ -451,12 +451,12 @@ def test_kept_calls_go_back_without_ids():
 @pytest.mark.parametrize("change", [{"content": "5"}, {"interrupted": True}, {"state": None}])
 def test_edited_and_broken_replies_are_plain_text(change):
     message = {**reply([THOUGHT, ANSWER]), **change}
-    assert encode(message)["input"] == [{"role": "assistant", "content": message["content"]}]
+    assert encode(message)["input"] == [{"type": "message", "role": "assistant", "content": message["content"]}]
 
 
 def test_items_go_to_their_own_provider_alone():
     sent = encode(reply([THOUGHT, ANSWER]), origin={**ORIGIN, "base_url": "http://other"})["input"]
-    assert sent == [{"role": "assistant", "content": "4"}]
+    assert sent == [{"type": "message", "role": "assistant", "content": "4"}]
 
 
 def test_refused_fields_are_learned():
