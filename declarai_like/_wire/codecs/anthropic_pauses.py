@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PausedTurn", "add_usage"]
 
-_PAUSE = "pause_turn"
 _MOST = 5
 """So often a turn is sent again; if it is paused once more, that is its end."""
 _JOINED = ("content", "reasoning_content", "items", "annotations")
@@ -32,63 +31,63 @@ class PausedTurn:
         self._first = request
         self._origin = origin or {}
         self._resumed = 0
-        self._pieces: list[str] = []
-        """The text so far."""
-        self._known = 0
-        """How many pieces of it belong to the messages before this one."""
-        self._has_calls = False
-        """Whether tools of the caller's are asked for: they want results first."""
+        self._text = ""
+        """What the messages before this one have said."""
         self._blocks: list[Any] = []
-        """The blocks of those before it, as the state has them."""
-        self._usage: dict[str, Any] = {}
+        """Their blocks, as the state has them."""
         self._used: dict[str, Any] = {}
-        """What those before it have used."""
+        """What they have used."""
+        self._characters = 0
+        """How long the text of this message is."""
         self._container: Any = None
         self._told: dict[str, Any] = {}
-        """What whole messages before it have said."""
+        """What whole messages have told."""
 
     def next_request(self) -> Request:
         """Give what is to be sent: the request, with what has come of its answer."""
         if not self.is_paused:
             return self._first
-        self.is_paused, self._resumed = False, self._resumed + 1
-        self._known = len(self._pieces)
-        self._used, self._usage = add_usage(self._used, self._usage), {}
+        self.is_paused, self._resumed, self._characters = False, self._resumed + 1, 0
         state = {**self._origin, "data": {"content": self._blocks}}
-        said = Message("".join(self._pieces), MessageRole.assistant, state=state)
+        said = Message(self._text, MessageRole.assistant, state=state)
         params = {**({"container": self._container} if self._container else {}), **self._first.params}
         return self._first.replace(messages=(*self._first.messages, said), params=params)
 
     def take(self, chunk: Chunk) -> Chunk:
         """Give a chunk as one of the whole answer."""
-        usage = chunk.get("usage")
-        if usage:
-            self._usage = usage
-            if self._used:
-                chunk = _changed(chunk, usage=add_usage(self._used, usage))
-        for choice in chunk.get("choices", ()):
+        choices = chunk.get("choices")
+        if not choices:
+            return self._count(chunk) if self._resumed else chunk
+        (choice,) = choices
+        if self._resumed:
+            chunk = self._count(chunk)
             told = choice.get("delta") or choice.get("message") or {}
-            if told.get("content"):
-                self._pieces.append(told["content"])
-            self._has_calls = self._has_calls or bool(told.get("tool_calls"))
-            if choice["finish_reason"] is not None:
-                return self._end(chunk, choice, told)
-        return chunk
+            self._characters += len(told.get("content") or "")
+        return chunk if choice["finish_reason"] is None else self._end(chunk, choice)
 
-    def _end(self, chunk: Chunk, choice: dict[str, Any], told: dict[str, Any]) -> Chunk:
+    def _count(self, chunk: Chunk) -> Chunk:
+        """Add what the messages before this one have used."""
+        usage = chunk.get("usage")
+        return _changed(chunk, usage=add_usage(self._used, usage)) if usage else chunk
+
+    def _end(self, chunk: Chunk, choice: dict[str, Any]) -> Chunk:
         """Take the end of a message: a pause is none of the answer, and the state is that of all messages."""
-        told, place = dict(told), "message" if "message" in choice else "delta"
-        state = told.pop("state", None)
-        text = {"type": "text", "characters": sum(map(len, self._pieces[self._known :]))}
-        self._blocks = [*self._blocks, *(state["content"] if state else [text])]
-        self.is_paused = choice["finish_reason"] == _PAUSE and self._resumed < _MOST and not self._has_calls
+        place = "message" if "message" in choice else "delta"
+        told, paused = dict(choice[place]), choice.get("paused")
         if place == "message":
             told = self._told = _join(self._told, told)
-        if self.is_paused:
+        if paused is not None and self._resumed < _MOST:
+            self.is_paused = True
+            told.pop("state", None)
+            self._text += paused["text"]
+            self._blocks = [*self._blocks, *paused["content"]]
+            self._used = chunk.get("usage") or self._used
             self._container = _container_of(chunk) or self._container
             return _changed(chunk, choices=[{"index": 0, place: told, "finish_reason": None}])
-        if state or self._resumed:
-            told["state"] = {"content": self._blocks}
+        if not self._resumed:
+            return chunk
+        text = [{"type": "text", "characters": self._characters}]
+        told["state"] = {"content": [*self._blocks, *told.get("state", {"content": text})["content"]]}
         return _changed(chunk, choices=[{**choice, place: told}])
 
 
