@@ -4,7 +4,9 @@ BIN := .venv/bin
 # Many tests wait for servers: one process more than there are cores keeps the cores busy.
 IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
-.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak engines crashes faults browser docs bench bench-peers bench-serve matrix build clean
+CLIENT_TESTS = tests/providers tests/wire tests/faults tests/testing
+
+.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak engines crashes faults browser docs bench bench-peers bench-serve matrix clients build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +84,9 @@ bench-serve: .venv/dev  ## Serve 500 clients at once, beside a bare Starlette ap
 
 matrix: .venv/dev  ## Test the wheel on Python 3.10 to 3.13, with the oldest and the newest dependencies
 	$(BIN)/python tests/project/matrix.py
+
+clients: .venv/dev  ## Test the wheel's providers over openai 2.15 with httpx, and over the newest with httpx2
+	$(BIN)/python tests/project/matrix.py --only 3.12-httpx --only 3.12-newest -- $(CLIENT_TESTS)
 
 build: .venv/dev  ## Build the wheel and the sdist into dist/
 	$(BIN)/python -m build

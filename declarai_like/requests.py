@@ -183,6 +183,7 @@ class Request:
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's,
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
     `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent.
+    With `state="server"` what the provider keeps of the conversation is not sent again: see `declarai_like.Chat`.
     Each of `observers` is called with every chunk that is shown, and each of `filters` makes what rewrites the texts
     of one answer: see `declarai_like.middleware.observe` and `rewrite`. `on_headers` is called with the headers of
     each answer, a refusal's too, by providers that are asked over HTTP.
@@ -211,6 +212,7 @@ class Request:
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     api: API | None = None
     cache: Cache | None = None
+    state: Literal["server"] | None = None
     on_headers: Callable[[Mapping[str, str]], object] | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -25,12 +25,16 @@ def pytest_configure():
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="run the long tests too")
+    parser.addoption(
+        "--door", action="store_true", help="let the official client send wherever a fixture makes a model"
+    )
     parser.addoption("--engines", action="store_true", help="run the tests of Ray and Spark too")
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave the long tests to `make soak`, and those of large engines to `make engines`."""
     left = {"soak", "engines"} - {name for name in ("soak", "engines") if config.getoption(f"--{name}")}
+    left |= {"own_transport"} if config.getoption("--door") else set()
     away = [item for item in items if any(map(item.get_closest_marker, left))]
     if away:
         config.hook.pytest_deselected(items=away)
@@ -155,8 +159,6 @@ class Awaiting:
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
-        self.kept = []
-        """The tasks that were asked: a model that nobody has any more is closed when the collector finds it, too late."""
 
     def close(self):
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
@@ -174,11 +176,9 @@ class Awaiting:
         return self.loop.run_until_complete(made)
 
     def call(self, task, *args, **kwargs):
-        self.kept.append(task)
         return self.do(task(*args, **kwargs))
 
     def run(self, task, *args, **kwargs):
-        self.kept.append(task)
         return self.do(task.run(*args, **kwargs))
 
     def collect(self, steps, into=None):
@@ -192,7 +192,6 @@ class Awaiting:
         return into
 
     def last(self, task, *args, **kwargs):
-        self.kept.append(task)
 
         async def calling():
             await task(*args, **kwargs)

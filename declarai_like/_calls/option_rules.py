@@ -10,7 +10,7 @@ from declarai_like._calls.option_names import describe_unknown, looks_like_key
 from declarai_like.errors import DefinitionError
 from declarai_like.requests import Prefix
 
-__all__ = ["SIZES", "TIMES", "TOOL_OPTIONS", "check_middleware", "check_option"]
+__all__ = ["SIZES", "TIMES", "TOOL_OPTIONS", "check_middleware", "check_option", "check_state"]
 
 TIMES = frozenset({"timeout", "connect_timeout", "first_chunk_timeout", "idle_timeout"})
 """The options that are seconds."""
@@ -75,6 +75,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "reading": (lambda value: value in _READINGS, f"one of {', '.join(map(repr, _READINGS))}"),
     "reasoning_tags": (lambda value: isinstance(value, bool), "True or False"),
     "system": (lambda value: isinstance(value, str), "a text, the system prompt"),
+    "state": (lambda value: value == "server", "'server', where the provider keeps the conversation"),
     "templates": (_is_mapping, "a mapping of templates by name"),
     "headers": (lambda value: callable(value) or _is_mapping(value), "headers, or a function that gives them"),
     "extra_body": (_is_mapping, "a mapping of fields to put into the body"),
@@ -106,3 +107,9 @@ def check_middleware(middleware: Any) -> Any:
     if not callable(middleware):
         raise DefinitionError(f"expected a middleware, a generator function of (request, send), got {middleware!r}")
     return middleware
+
+
+def check_state(state: str | None, told: Mapping[str, Any]) -> None:
+    """Raise `DefinitionError` where a conversation is to be kept by the provider, and its parameters forbid it."""
+    if state == "server" and told.get("store") is False:
+        raise DefinitionError("state='server' has the provider keep the conversation, and store=False forbids it")

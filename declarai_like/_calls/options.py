@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from declarai_like._calls.option_rules import SIZES, TIMES, TOOL_OPTIONS, check_middleware, check_option
+from declarai_like._calls.option_rules import SIZES, TIMES, TOOL_OPTIONS, check_middleware, check_option, check_state
 from declarai_like._calls.queues import FairQueue
 from declarai_like.errors import DefinitionError
 from declarai_like.requests import API, Cache, Headers, Limits, LocalAPI, Request
@@ -53,6 +53,7 @@ class TaskOptions(CallOptions, total=False):
     restarts: bool
     output: OutputMode
     system: str
+    state: Literal["server"]
     connect_timeout: float | None
     tools: Sequence[Any]
     tool_choice: Any
@@ -137,6 +138,8 @@ class Options:
     """What the provider is to cache of a prompt; `None` asks for nothing."""
     system: str = ""
     """A task's system prompt; a chat keeps its own."""
+    state: Literal["server"] | None = None
+    """Whether the provider keeps the conversation, so that only what is new is sent."""
     templates: Mapping[str, str] = field(default_factory=dict)
     tools: ToolSettings | None = None
     """What was said of tools; `None` for nothing."""
@@ -170,18 +173,21 @@ class Options:
             given["templates"] = {**self.templates, **given["templates"]}
         if "middlewares" in given:
             given["middlewares"] = tuple(map(check_middleware, given["middlewares"]))
-        return replace(
+        merged = replace(
             self,
             limits=self.limits.replace(**limits),
             stream_limits=self.stream_limits.replace(**limits),
             **given,
         )
+        check_state(merged.state, {**merged.llm_params, **merged.extra_body})
+        return merged
 
     @classmethod
     def of_provider(cls, also: Collection[str] = (), /, *, streaming: bool, **given: Any) -> Options:
         """Give the options of all tasks of a provider; its middlewares stand around theirs."""
-        if given.get("system") is not None:
-            raise DefinitionError("'system' is an option of tasks and chats: give it to @llm.task or @llm.chat")
+        for name in ("system", "state"):
+            if given.get(name) is not None:
+                raise DefinitionError(f"{name!r} is an option of tasks and chats: give it to @llm.task or @llm.chat")
         options = cls(streaming=streaming).merge(also, **given)
         return replace(options, provider_middlewares=options.middlewares, middlewares=())
 
@@ -226,6 +232,7 @@ class Options:
             extra_body=self.extra_body,
             api=self.api,
             cache=self.cache,
+            state=self.state,
             **rest,
         )
 

@@ -24,6 +24,7 @@ _SENT = (
     "tools",
     "extra_body",
     "api",
+    "state",
 )
 
 

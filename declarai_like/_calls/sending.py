@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Generator
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._wire.state import digest_of
 from declarai_like.errors import DefinitionError, LimitExceeded
 from declarai_like.media._parts import media_in
 from declarai_like.messages import well_formed
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 def origin_of(request: Request) -> dict[str, Any] | None:
     """Name who is asked, as the `state` of its reply will; `None` of one that wants nothing back."""
     origin = getattr(request.provider, "origin", None)
-    return None if origin is None else {**origin, "model": request.model}
+    if origin is None:
+        return None
+    asked = {"asked": digest_of(request.messages)} if request.state == "server" else {}
+    return {**origin, "model": request.model, **asked}
 
 
 def require_provider(request: Request) -> Provider:

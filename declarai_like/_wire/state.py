@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._values.buffers import GrowingText, ListPrefix, TextPrefix, VendorParts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from declarai_like.messages import Message
 
-__all__ = ["VendorFields", "is_from", "state_for"]
+__all__ = ["VendorFields", "digest_of", "digests_of", "is_from", "state_for"]
 
 _REASONING = ("reasoning_content", "reasoning")
 _FIELDS = frozenset({"items", "final_items", "commentary", "annotations", "reasoning_details", "state", *_REASONING})
@@ -75,6 +76,23 @@ def is_from(message: Message, origin: Mapping[str, Any]) -> bool:
     """Say whether a reply came from the provider that `origin` names."""
     state = message.state
     return state is not None and all(state.get(name) == origin.get(name) for name in ("provider", "base_url"))
+
+
+def digest_of(messages: Sequence[Message]) -> str:
+    """Give what tells one conversation from another: the same for the same words, calls and results."""
+    return digests_of(messages)[-1]
+
+
+def digests_of(messages: Sequence[Message]) -> list[str]:
+    """Give the digest of each beginning of a conversation, of none of its messages first."""
+    from hashlib import sha256  # most calls have no need of it
+
+    told = sha256()
+    digests = [told.hexdigest()]
+    for message in messages:
+        told.update(json.dumps(message.wire(), sort_keys=True, default=repr).encode())
+        digests.append(told.hexdigest())
+    return digests
 
 
 def _prefix(entries: list[Any]) -> ListPrefix | None:

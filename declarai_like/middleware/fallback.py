@@ -78,7 +78,7 @@ def redirect(llm: Any, request: Request) -> Request:
     )
 
 
-_OF_SERVICE = ("headers", "extra_body")
+_OF_SERVICE = ("headers", "extra_body", "state")
 """What may hold a key, or mean something to one service only."""
 
 

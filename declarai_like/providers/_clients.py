@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, finalize
+from weakref import WeakKeyDictionary, finalize, ref
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncGenerator, Callable, Iterator, MutableMapping
 
 
 class Clients:
@@ -38,7 +39,7 @@ class Clients:
         self._pid = os.getpid()
         self._client: Any = None
         self._closing: finalize[Any, Any] | None = None
-        self._by_loop: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[Any, _LoopClient] = WeakKeyDictionary()
 
     def _check_process(self) -> None:
         """Start anew in a forked process: the lock may be held for ever, and the sockets are the parent's."""
@@ -79,24 +80,86 @@ class Clients:
                 closing.detach()
 
     async def awaiting(self) -> Any:
-        """Give the running loop's client; it is closed when the loop shuts down its async generators."""
+        """Give the running loop's client.
+
+        It is closed when the loop shuts down its async generators, or when nobody has these clients any more.
+        """
         from asyncio import get_running_loop
 
         self._check_process()
         loop = get_running_loop()
         kept = self._by_loop.get(loop)
         if kept is None:
-            client = self._build_async()
-            keeper = self._keep_open(loop, client)
+            self._forget_closed_loops()
+            kept = _LoopClient(self._build_async(), owned=self._owns_async)
+            keeper = _keep_open(kept, self._by_loop, ref(loop))
+            kept.release = finalize(self, _release, ref(loop), kept, keeper, self._pid)
+            kept.release.atexit = False
             await anext(keeper)  # before anybody may use the client: an interrupt in between leaves nothing open
-            self._by_loop[loop] = kept = (client, keeper)
-        return kept[0]
+            self._by_loop[loop] = kept
+        return kept.client
 
-    async def _keep_open(self, loop: Any, client: Any) -> AsyncGenerator[None, None]:
-        """Hold a client until the loop ends: `asyncio.run` closes async generators last."""
-        try:
-            yield
-        finally:
-            self._by_loop.pop(loop, None)
-            if self._owns_async:
-                await client.aclose()
+    def _forget_closed_loops(self) -> None:
+        """Let go of clients whose loops have ended without a word: nothing can close them any more."""
+        for loop, kept in list(self._by_loop.items()):
+            if loop.is_closed():
+                kept.release.detach()
+                del self._by_loop[loop]
+
+
+class _LoopClient:
+    """One loop's client, closed once, by whoever comes first; it knows nothing of those who use it."""
+
+    def __init__(self, client: Any, *, owned: bool) -> None:
+        from asyncio import Lock
+
+        self.client = client
+        self.release: Any = None
+        """What closes it when those who use it are gone; to be detached when it is closed."""
+        self._is_open = owned
+        self._lock = Lock()
+
+    async def close(self) -> None:
+        """Close the client if it is ours and open; who comes second waits for the first."""
+        async with self._lock:
+            if not self._is_open:
+                return
+            await self.client.aclose()
+            self._is_open = False
+
+
+async def _keep_open(
+    kept: _LoopClient, by_loop: MutableMapping[Any, _LoopClient], loop: ref[AbstractEventLoop]
+) -> AsyncGenerator[None, None]:
+    """Hold a client until the loop ends: `asyncio.run` closes async generators last."""
+    try:
+        yield
+    finally:
+        by_loop.pop(loop(), None)
+        kept.release.detach()
+        await kept.close()
+
+
+def _release(loop: ref[AbstractEventLoop], kept: _LoopClient, keeper: AsyncGenerator[None, None], pid: int) -> None:
+    """Have the loop close the client of somebody who is gone; the garbage collector may say so, in any thread."""
+    running = loop()
+    if running is None or running.is_closed() or pid != os.getpid():
+        return
+    with suppress(RuntimeError):  # it has been closed just now
+        running.call_soon_threadsafe(_start_closing, running, kept, keeper)
+
+
+_CLOSING: set[Any] = set()
+"""The tasks that close clients: a loop holds its tasks weakly."""
+
+
+def _start_closing(loop: AbstractEventLoop, kept: _LoopClient, keeper: AsyncGenerator[None, None]) -> None:
+    task = loop.create_task(_close(kept, keeper))
+    _CLOSING.add(task)
+    task.add_done_callback(_CLOSING.discard)
+
+
+async def _close(kept: _LoopClient, keeper: AsyncGenerator[None, None]) -> None:
+    await kept.close()
+    with suppress(RuntimeError):  # the loop is ending, and closes it too
+        await keeper.aclose()

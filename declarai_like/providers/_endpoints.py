@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._clients import Clients
@@ -64,7 +65,8 @@ class Endpoint:
 
     def _start(self) -> None:
         owns, owns_async = (client is None for client in self._http_clients)
-        self._clients = Clients(self._build, self._build_async, owns=owns, owns_async=owns_async)
+        build, build_async = _weakly(self._build), _weakly(self._build_async)
+        self._clients = Clients(build, build_async, owns=owns, owns_async=owns_async)
         self._learned: Learned = frozenset()
 
     # What a subclass says
@@ -230,6 +232,16 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r})"
+
+
+def _weakly(method: Callable[[], Any]) -> Callable[[], Any]:
+    """Give what calls a method but does not keep its owner: what nobody has any more is let go of at once."""
+    weak: Any = WeakMethod(method)
+
+    def call() -> Any:
+        return weak()()
+
+    return call
 
 
 def _call(headers: Any) -> Any:

@@ -7,15 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.base import Refusal
+from declarai_like._wire.codecs.lessons import PREVIOUS, remember
 from declarai_like._wire.codecs.media_tables import has_parts
 from declarai_like._wire.provider_errors import REFUSED_JSON
 from declarai_like.errors import BadRequestError, ConfigurationError, DefinitionError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
+from declarai_like.providers._causes import response_below
 from declarai_like.providers._endpoints import Endpoint
 from declarai_like.requests import Prefix
 
 if TYPE_CHECKING:
-    from declarai_like._wire.codecs.base import Chunk, Codec, Decoder, Learned, Redact
+    from declarai_like._wire.codecs.base import Chunk, Codec, Decoder, Learned, Lesson, Redact
     from declarai_like.errors import DeclaraiError, ProviderError
     from declarai_like.providers._waits import Waits
     from declarai_like.providers.base import Secret
@@ -37,6 +39,10 @@ class LearningEndpoint(Endpoint):
     def _encode(self, codec: Codec, request: Request, learned: Learned) -> dict[str, Any]:
         if isinstance(request.cache, Prefix) and codec.name != "anthropic":
             raise DefinitionError(f"cache=Prefix(): {self.name} caches by itself; leave it out, or give cache='auto'")
+        if request.state == "server" and codec.name != "responses":
+            raise DefinitionError(
+                f'state="server": {self.name} keeps no conversations in this format; OpenAI does with api="responses"'
+            )
         origin = {**(self.origin or {}), "model": request.model}
         return {**codec.encode(request, learned, origin), **request.extra_body}
 
@@ -95,12 +101,18 @@ class LearningEndpoint(Endpoint):
         """Take the lessons of a refusal, and note on the error that there were some."""
         lessons = codec.learn(error.status or _BAD_REQUEST, refusal, request, learned)
         for lesson in lessons - self._learned:
-            of = "this schema in " if lesson.schema else ""
-            logger.warning(
-                "%s does not take %s%s for %s: it is left out from now on", self.where, of, lesson.field, lesson.model
-            )
-        self._learned |= lessons
+            self._tell(lesson)
+        self._learned = remember(self._learned, lessons)
         error.lessons = tuple(sorted({lesson.field for lesson in lessons}))
+
+    def _tell(self, lesson: Lesson) -> None:
+        if lesson.field == PREVIOUS and lesson.schema:
+            logger.warning("%s keeps the reply %s no more: the whole conversation is sent", self.where, lesson.schema)
+            return
+        of = "this schema in " if lesson.schema else ""
+        logger.warning(
+            "%s does not take %s%s for %s: it is left out from now on", self.where, of, lesson.field, lesson.model
+        )
 
     def _translate(
         self, error: Exception, waits: Waits, codec: Codec, request: Request, learned: Learned, *, key: Secret | None
@@ -108,10 +120,12 @@ class LearningEndpoint(Endpoint):
         """Tell an exception from below as ours; it knows nothing of the frames below, whose locals hold the key."""
         from declarai_like.providers._translation import translate_error
 
-        response = getattr(error, "response", None)
-        if response is not None and isinstance(getattr(error, "status_code", None), int):  # the official client's
+        # The official client makes errors of refusals, if it can read them to their end.
+        has_status = isinstance(getattr(error, "status_code", None), int)
+        response = getattr(error, "response", None) if has_status else response_below(error)
+        if response is not None:
             try:
-                self._refuse(codec, request, learned, response, response.content, key=key)
+                self._refuse(codec, request, learned, response, response.content if has_status else b"", key=key)
             except Exception as refusal:
                 error = refusal
         try:

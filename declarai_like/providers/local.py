@@ -27,15 +27,12 @@ __all__ = ["LocalProvider"]
 class HeldResponsesCodec(ResponsesCodec):
     """The Responses API as llama.cpp has it.
 
-    It leaves `text.format` alone, but takes `response_format` for it; a reply that comes back has to say its type.
+    It leaves `text.format` alone, but takes `response_format` for it.
     """
 
     def encode(self, request: Request, learned: Learned, origin: Origin) -> dict[str, Any]:
         """Give the body of a request, with the schema where the server looks for it."""
         body = super().encode(request, learned, origin)
-        body["input"] = [
-            {"type": "message", **item} if item.get("role") == "assistant" else item for item in body["input"]
-        ]
         form = (body.get("text") or {}).get("format")
         if form is not None:
             body["response_format"] = request.response_format if form["type"] == "json_schema" else form

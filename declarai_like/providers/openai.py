@@ -87,6 +87,8 @@ class OpenAIProvider(HTTPProvider):
 
 def _needs_responses(request: Request) -> bool:
     """Say whether a request asks for what chat completions do not have."""
+    if request.state == "server":
+        return True
     if any(request.params.get(name) is not None for name in _ONLY_RESPONSES):
         return True
     if any(RESPONSES.takes(media) and not CHAT_MEDIA.takes(media) for media in media_in(request.messages)):

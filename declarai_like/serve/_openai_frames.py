@@ -58,7 +58,7 @@ class _Chunks:
     def _final_chunks(self, response: LLMResponse) -> Iterable[str]:
         """Give the usage if it was asked for, and the end."""
         if self._with_usage:
-            yield f'{self._head}],"usage":{encode(usage_data(response.usage))}}}\n\n'
+            yield f'{self._head}],"usage":{encode(_openai_usage(response))}}}\n\n'
         yield DONE
 
     def error(self, problem: Problem) -> str:
@@ -151,7 +151,7 @@ def completion_body(call: Call[Any], model: str, *, is_text: bool, is_passed: bo
         "created": int(time.time()),
         "model": model,
         "choices": choices,
-        "usage": usage_data(response.usage),
+        "usage": _openai_usage(response),
     }
 
 
@@ -176,6 +176,16 @@ def _openai_word(response: LLMResponse) -> str:
     """Say why an answer ended in OpenAI's words, whatever format its provider speaks."""
     told = response.finish_reason
     return told if told in _OPENAI_WORDS else _WORDS_OF.get(response.outcome, "stop")
+
+
+def _openai_usage(response: LLMResponse) -> dict[str, Any] | None:
+    """Tell the tokens, and those of the cache and of thinking where the provider has told them."""
+    usage, told = response.usage, usage_data(response.usage)
+    if usage is None or told is None:
+        return told
+    cached = {} if usage.cache_read is None else {"prompt_tokens_details": {"cached_tokens": usage.cache_read}}
+    thought = {} if usage.reasoning is None else {"completion_tokens_details": {"reasoning_tokens": usage.reasoning}}
+    return {**told, **cached, **thought}
 
 
 def _finished_response(call: Call[Any]) -> LLMResponse:

@@ -133,6 +133,16 @@ class CassetteProvider:
         self._provider = provider
         self._cassette = cassette
 
+    @property
+    def origin(self) -> Any:
+        """Who is asked, as the `state` of a reply names it."""
+        return getattr(self._provider, "origin", None)
+
+    @property
+    def schema_dialect(self) -> Any:
+        """What the provider understands of a schema."""
+        return getattr(self._provider, "schema_dialect", "common")
+
     def encode(self, request: Request) -> dict[str, Any]:
         """Give the body that the provider would send."""
         return self._provider.encode(request)

@@ -15,6 +15,7 @@ from declarai_like.testing._server_replies import Reply, bytes_reply, json_reply
 
 if TYPE_CHECKING:
     from declarai_like.testing._http import RecordedRequest
+    from declarai_like.testing._kept_responses import KeptResponses
 
 __all__ = ["check_state", "play"]
 
@@ -26,17 +27,20 @@ _FORMATS: dict[str, Format] = {
 }
 
 
-def play(scripted: Any, request: RecordedRequest, *, signs: bool) -> Reply:
+def play(scripted: Any, request: RecordedRequest, kept: KeptResponses, *, signs: bool) -> Reply:
     """Spell a scripted reply, or a plain value, in the format of a request.
 
-    With `signs` each reply has the opaque state that a strict server wants back; else only one that thinks has it.
+    With `signs` each reply has the opaque state that a strict server wants back; else only one that thinks has it. A
+    response that is to be kept is kept.
     """
     told = scripted if isinstance(scripted, ScriptedReply) else ScriptedReply(value=scripted)
-    spoken, body, delay = told.to_wire(Request(model="")), request.body or {}, told.delay or 0.0
+    form, spoken, delay = _format_of(request), told.to_wire(Request(model="")), told.delay or 0.0
+    body = kept.expand(request.body or {})
     calls = [(name, arguments) for name, arguments, _ in spoken.tool_calls]
-    signs = signs or (bool(spoken.reasoning) and not isinstance(_format_of(request), ChatFormat))
+    signs = signs or (bool(spoken.reasoning) and not isinstance(form, ChatFormat))
     signature = signature_of("".join(spoken.content), calls) if signs else None
-    form = _format_of(request)
+    if isinstance(form, ResponsesFormat) and not told.breaks:
+        kept.keep(body, form.whole(spoken, body, signature))
     if _streams(request):
         writes = tuple(form.writes(spoken, body, signature))
         end: Any = "drop" if told.breaks else "clean"
@@ -46,10 +50,14 @@ def play(scripted: Any, request: RecordedRequest, *, signs: bool) -> Reply:
     return json_reply(form.whole(spoken, body, signature), delay_before=delay)
 
 
-def check_state(request: RecordedRequest) -> Reply | None:
+def check_state(request: RecordedRequest, kept: KeptResponses) -> Reply | None:
     """Give the refusal of a request whose replies came back without their state, as its vendor would; or nothing."""
-    form = _format_of(request)
-    for number, turn in enumerate(form.turns(request.body or {})):
+    form, body = _format_of(request), request.body or {}
+    if isinstance(form, ResponsesFormat):
+        refused, body = kept.refuse(body), kept.expand(body)
+        if refused is not None:
+            return json_reply(refused, status=400)
+    for number, turn in enumerate(form.turns(body)):
         if turn.state != signature_of(turn.text, turn.calls):
             return json_reply(form.refusal(number), status=400)
     return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from declarai_like import errors
+from declarai_like._values.buffers import VendorChunk
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError, ProviderError
 from declarai_like.testing._secrets import hide_secrets
@@ -75,6 +76,8 @@ def to_storable(value: Any) -> Any:
     """Give what came as it will be stored: without secrets, and only what JSON can say."""
     if value is DONE or value == LEFT or isinstance(value, ProviderError):
         return value
+    if isinstance(value, VendorChunk):
+        return VendorChunk(json.loads(_json(hide_secrets(dict(value)))), json.loads(_json(hide_secrets(value.sent))))
     return json.loads(_json(hide_secrets(value)))
 
 
@@ -96,13 +99,16 @@ def _to_row(seconds: float, value: Any) -> list[Any]:
         facts = {name: getattr(value, name) for name in _FACTS}
         known = {name: fact for name, fact in facts.items() if fact is not None}
         return [seconds, type(value).__name__, hide_secrets({"message": value.message, **known})]
-    return [seconds, value]
+    return [seconds, value, value.sent] if isinstance(value, VendorChunk) else [seconds, value]
 
 
-def _row(seconds: float, value: Any, facts: dict[str, Any] | None = None) -> Row:
-    if facts is not None:
+def _row(seconds: float, value: Any, told: Any = None) -> Row:
+    """Read a row: a chunk, with what the vendor sent where that was another format, or an error with its facts."""
+    if isinstance(value, dict):
+        return seconds, value if told is None else VendorChunk(value, told)
+    if told is not None:
         kind: Any = getattr(errors, value)
-        return seconds, kind(**facts)
+        return seconds, kind(**told)
     return seconds, DONE if value == _DONE else value
 
 

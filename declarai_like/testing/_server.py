@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from declarai_like.testing._http import RecordedRequest, head, http_chunk, read_request
+from declarai_like.testing._kept_responses import KeptResponses
 from declarai_like.testing._server_replies import Reply, error_reply
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class LLMServer:
     With `strict` it keeps the rules of those vendors for opaque state: each reply has some, and a later request that
     does not bring it back with that reply is refused with status 400, as DeepSeek does for `reasoning_content`, OpenAI
     for reasoning items, Anthropic for the signatures of thinking, Google for thought signatures. The state is made of
-    what the reply says, so any strict server knows it again.
+    what the reply says, so any strict server knows it again. Unless `store` is false a response is kept, as by OpenAI:
+    a strict server goes on after it, and refuses a `previous_response_id` that it does not know.
 
     It listens on a free port of 127.0.0.1 in threads of its own, one for each connection, and keeps
     connections alive. When the script is used up `default` answers; without a `default` the
@@ -54,6 +56,7 @@ class LLMServer:
         self.strict = strict
         self.requests: list[RecordedRequest] = []
         self._script: deque[Script] = deque(replies)
+        self._kept = KeptResponses()
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._clients: list[_Client] = []
@@ -151,14 +154,14 @@ class LLMServer:
         """Spell a scripted reply in the format of its request."""
         from declarai_like.testing._format_choice import play
 
-        return play(script, request, signs=self.strict)
+        return play(script, request, self._kept, signs=self.strict)
 
     def _check_state(self, request: RecordedRequest) -> Reply | None:
         """Give the refusal of a request that does not bring the replies' state back; the script stays as it is."""
         from declarai_like.testing._format_choice import check_state
 
         try:
-            return check_state(request)
+            return check_state(request, self._kept)
         except Exception as error:
             return _refusal(f"the conversation could not be read: {error!r}")
 

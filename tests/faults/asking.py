@@ -12,6 +12,17 @@ KEY = "sk-canary-0123456789"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
+def through_the_door(base_url, http_client, http_async_client):
+    """Give the official clients that send in our transport's place, over these HTTP clients."""
+    from openai import AsyncOpenAI, OpenAI
+
+    told = {"api_key": KEY, "base_url": base_url}
+    return {
+        "client": OpenAI(**told, http_client=http_client),
+        "async_client": AsyncOpenAI(**told, http_client=http_async_client),
+    }
+
+
 def soon(times):
     """Try again without much of a wait."""
     return [retry(times, first_wait=0.01)]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults.asking import KEY, Asking, Talking
+from faults.asking import KEY, Asking, Talking, through_the_door
 
 import declarai_like as declarai
 from declarai_like.testing import LLMServer, stream_reply, text_reply
@@ -58,13 +58,21 @@ def trusted():
 
 
 @pytest.fixture
-def model(way, http, trusted):
+def model(request, way, http, trusted):
     """Make a model at an address; takes the options of `declarai.openai`."""
     from openai import DefaultAsyncHttpxClient
 
     async_http = DefaultAsyncHttpxClient(verify=trusted)
-    shared = {"max_retries": 0, "http_client": http, "http_async_client": async_http}
-    yield lambda base_url, **options: declarai.openai("m", openai_token=KEY, base_url=base_url, **{**shared, **options})
+
+    def made(base_url, **options):
+        told = {"max_retries": 0, "http_client": http, "http_async_client": async_http, **options}
+        if request.config.getoption("--door"):
+            told = {**through_the_door(base_url, told.pop("http_client"), told.pop("http_async_client")), **told}
+        else:
+            told |= {"openai_token": KEY, "base_url": base_url}
+        return declarai.openai("m", **told)
+
+    yield made
     if way.is_async:
         way.do(async_http.aclose())
 

@@ -209,6 +209,7 @@ async def cancelled_at_each_await(make):
         return at - 1
 
 
+@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
 def test_row_44_cancellation_goes_through_wherever_it_comes(server, complaints, figures, kind):
     history = InMemoryMessageHistory()
@@ -242,6 +243,7 @@ def test_row_44_cancellation_goes_through_wherever_it_comes(server, complaints, 
     assert sockets(int(server.base_url.split(":")[2].split("/")[0])) == []
 
 
+@pytest.mark.own_transport
 def test_row_44_what_had_come_can_be_reached(server, complaints):
     server.enqueue(endless("Hel", "lo"), endless("Hel", "lo"))
 
@@ -277,6 +279,7 @@ def test_row_44_what_had_come_can_be_reached(server, complaints):
     assert asyncio.run(main()) == (["Hel", "lo", ("Hello", "cancelled")], ("Hello", "cancelled"))
 
 
+@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
 def test_row_44_wait_for_ends_in_time_and_releases_the_connection(server, complaints, kind):
     server.enqueue(endless() if kind == "stream" else bytes_reply([], end="hang"))
@@ -297,6 +300,7 @@ def test_row_44_wait_for_ends_in_time_and_releases_the_connection(server, compla
     assert len(server.requests) == 1
 
 
+@pytest.mark.own_transport
 def test_row_44_turn_that_is_being_stored_is_stored(server, complaints):
     stored, storing = [], threading.Event()
 
@@ -348,6 +352,7 @@ def interrupted(server):
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
 def test_row_44_ctrl_c_goes_through(server, http, complaints, interrupted, kind):
     server.enqueue(endless("Hel", "lo") if kind == "stream" else bytes_reply([], end="hang"))
@@ -362,6 +367,7 @@ def test_row_44_ctrl_c_goes_through(server, http, complaints, interrupted, kind)
         assert (chat.llm_response.response, chat.llm_response.outcome) == ("Hello", "cancelled")
 
 
+@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
 def test_row_44_ctrl_c_goes_through_a_loop(server, complaints, interrupted, kind):
     server.enqueue(endless() if kind == "stream" else bytes_reply([], end="hang"))
@@ -396,6 +402,7 @@ def said(llm):
     return say, asay
 
 
+@pytest.mark.own_transport
 def test_row_45_blocking_call_works_in_a_loop(echo, complaints):
     say, _ = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url))
 
@@ -405,6 +412,7 @@ def test_row_45_blocking_call_works_in_a_loop(echo, complaints):
     assert asyncio.run(main()) == ("1", "2", ["3", ""])
 
 
+@pytest.mark.own_transport
 def test_row_45_task_works_in_loop_after_loop(echo, complaints):
     _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url))
 
@@ -420,6 +428,7 @@ def test_row_45_task_works_in_loop_after_loop(echo, complaints):
     assert sockets(echo.port) == []
 
 
+@pytest.mark.own_transport
 def test_row_45_task_works_in_loops_at_the_same_time(echo, complaints):
     _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url))
 
@@ -445,6 +454,7 @@ def test_row_45_forked_process_shares_no_socket(echo):
 ROUNDS = 3
 
 
+@pytest.mark.own_transport
 @pytest.mark.parametrize(("threads", "calls"), [(16, 20), pytest.param(32, 100, marks=pytest.mark.soak)])
 def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figures, threads, calls):
     seen = []
@@ -485,6 +495,7 @@ def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figure
     assert opened <= threads
 
 
+@pytest.mark.own_transport
 @pytest.mark.parametrize("streams", [100, pytest.param(500, marks=pytest.mark.soak)])
 def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures, streams):
     _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url, max_retries=0))
@@ -523,6 +534,7 @@ def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures
     assert sizes[-1] - sizes[0] < 20
 
 
+@pytest.mark.own_transport
 def test_row_46_turns_of_one_chat_wait_for_each_other(echo, complaints):
     llm = declarai.openai("m", openai_token="sk-test", base_url=echo.base_url, max_retries=0)
 

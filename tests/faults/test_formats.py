@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from faults.asking import KEY, USAGE, soon, within
+from faults.asking import KEY, USAGE, soon, through_the_door, within
 
 import declarai_like as declarai
 from declarai_like.errors import (
@@ -36,6 +36,7 @@ from declarai_like.testing import (
     truncated,
 )
 from declarai_like.testing._format_choice import play
+from declarai_like.testing._kept_responses import KeptResponses
 
 FORMATS = ("responses", "anthropic", "google")  # the other rows ask by chat completions
 PATIENCE = 10
@@ -44,11 +45,13 @@ LAST = "LAST PIECE"
 
 @pytest.fixture(params=FORMATS)
 def form(request):
+    if request.param != "responses" and request.config.getoption("--door"):
+        pytest.skip("it has no door")
     return request.param
 
 
 @pytest.fixture
-def model(way, form, http, trusted):
+def model(request, way, form, http, trusted):
     """Make a model that is asked in the format."""
     from openai import DefaultAsyncHttpxClient
 
@@ -60,6 +63,9 @@ def model(way, form, http, trusted):
             return declarai.google("m", api_key=KEY, base_url=url, **told)
         if form == "anthropic":
             return declarai.anthropic("m", api_key=KEY, base_url=url, **told)
+        if request.config.getoption("--door"):
+            told = {**through_the_door(f"{url}/v1", told.pop("http_client"), told.pop("http_async_client")), **told}
+            return declarai.openai("m", api=form, **told)
         return declarai.openai("m", openai_token=KEY, base_url=f"{url}/v1", api=form, **told)
 
     yield made
@@ -69,7 +75,7 @@ def model(way, form, http, trusted):
 
 def delivered(scripted, change):
     """Say what a script says, in the format of the request, and deliver it otherwise."""
-    return lambda request: change(play(scripted, request, signs=False))
+    return lambda request: change(play(scripted, request, KeptResponses(), signs=False))
 
 
 def error_of(form, status, words, kind="INVALID_ARGUMENT"):

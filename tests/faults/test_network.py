@@ -154,6 +154,7 @@ def test_row_04_a_try_that_fails_early_leaves_the_rest_to_the_next(model, ask, s
     assert len(server.requests) == 2
 
 
+@pytest.mark.own_transport
 def test_row_04_headers_that_trickle_do_not_prolong_the_call(model, ask):
     def handle(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
@@ -174,6 +175,7 @@ def test_row_04_body_that_trickles_does_not_prolong_the_call(model, ask, server)
         ask(model(server.base_url), timeout=0.3)
 
 
+@pytest.mark.own_transport
 def test_row_04_body_of_an_error_that_trickles_does_not_prolong_the_call(model, ask, server):
     trickle = (b"x" for _ in range(600))
     server.enqueue(bytes_reply(trickle, status=400, content_type="text/plain", pause_between=0.05))

@@ -6,7 +6,8 @@
     python tests/project/matrix.py --list               the rows
 
 Wheel and sdist are built once. The tests run from the unpacked sdist, without its package, so what they test is the
-wheel. `lowest` has the oldest allowed version of each dependency and extra; `bare` has the wheel alone, where
+wheel. `lowest` has the oldest allowed version of each dependency and extra, `httpx` the newest ones but openai 2.15 on
+httpx 0.28, where the newest openai is on httpx2; `bare` has the wheel alone, where
 `tests/project/bare.py` says what must hold, and `bare-lowest` the oldest core dependencies (an extra may want newer
 ones). Environments and logs are kept in `.matrix/`. It needs Python 3.11, and uv from the dependency group `dev`.
 """
@@ -34,7 +35,9 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".matrix"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-KINDS = ("newest", "lowest", "bare", "bare-lowest")
+KINDS = ("newest", "lowest", "httpx", "bare", "bare-lowest")
+HTTPX = ["openai==2.15.*", "httpx==0.28.*"]
+"""The oldest official client, over the HTTP library that came before httpx2."""
 NO_TEST_TOOLS = {"build", "coverage", "import-linter", "mypy", "pyright", "ruff", "uv"}
 SLOW = ("tests/faults", "tests/memory/test_crashes.py", "tests/memory/test_concurrency.py")
 FAST = ["-m", "not local_model", *(f"--ignore={path}" for path in SLOW)]
@@ -132,7 +135,7 @@ def install(row: Row, wheel: Path) -> Path:
     if bare or not python.exists():  # an environment that is bare is made anew: nothing may be left in it
         shutil.rmtree(environment, ignore_errors=True)
         run([interpreter, "-m", "venv", environment], row)
-    pins = lowest(row, interpreter) if row.kind.endswith("lowest") else []
+    pins = lowest(row, interpreter) if row.kind.endswith("lowest") else HTTPX if row.kind == "httpx" else []
     if bare:
         run([python, "-m", "pip", "install", "--quiet", "--force-reinstall", *pins, wheel], row)
     else:
@@ -154,6 +157,8 @@ def install(row: Row, wheel: Path) -> Path:
             ],
             row,
         )
+    if row.kind == "httpx":  # others bring httpx2, and where it is we use it
+        run([*UV, "pip", "uninstall", "--python", python, "httpx2"], row)
     return python
 
 

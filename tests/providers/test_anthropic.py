@@ -1,6 +1,7 @@
 """Anthropic's Messages over a real connection: keys, addresses, conversations, typed answers, errors."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,7 @@ def events_of(answer):
         yield from ({"type": "content_block_delta", "index": index, "delta": piece} for piece in pieces)
         yield {"type": "content_block_stop", "index": index}
     stop = {"stop_reason": answer["stop_reason"], "stop_details": answer.get("stop_details")}
+    stop |= {"container": answer.get("container")}
     yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 5}}
     yield {"type": "message_stop"}
 
@@ -487,19 +489,89 @@ def test_refusal_of_a_typed_answer_is_an_error(server, anthropic):
         rank_on(anthropic())("down")
 
 
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+
+
 @pytest.mark.parametrize("streams", [False, True])
-def test_paused_turn_is_not_whole_and_can_be_sent_back(way, server, anthropic, streams):
-    searching = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
-    server.enqueue(reply(text("Let me search"), searching, stop="pause_turn", streams=streams))
-    server.enqueue(reply(text("Found")), reply(text("Hm")))
+def test_paused_turn_goes_on_as_one_answer(way, server, anthropic, streams):
+    first, second = text("Let me search."), text("Still at it.")
+    server.enqueue(
+        reply(first, SEARCH, stop="pause_turn", container={"id": "box"}, streams=streams),
+        reply(FOUND, second, stop="pause_turn", streams=streams),
+        reply(text("Here it is"), streams=streams),
+        reply(text("Hm"), streams=streams),
+    )
     llm = anthropic()
     got = ask(way, llm, "Hi", streams=streams)
-    assert (got.outcome, got.items) == ("truncated", (searching,))
+    assert (got.response, got.outcome, got.finish_reason) == (
+        "Let me search.Still at it.Here it is",
+        "complete",
+        "end_turn",
+    )
+    assert got.items == (SEARCH, FOUND)
+    assert (got.usage.prompt_tokens, got.usage.completion_tokens, got.usage.cache_read) == (36, 15, 21)
+    bodies = [request.body for request in server.requests]
+    assert [body["messages"][1:] for body in bodies] == [
+        [],
+        [{"role": "assistant", "content": [first, SEARCH]}],
+        [{"role": "assistant", "content": [first, SEARCH, FOUND, second]}],
+    ]
+    assert [body.get("container") for body in bodies] == [None, "box", "box"]
     said = Message(got.response, "assistant", state=got.state)
-    ask(way, llm, [Message("Hi"), said])
-    ask(way, llm, [Message("Hi"), said, Message("Never mind")])
-    assert server.requests[1].body["messages"][1]["content"] == [text("Let me search"), searching]
-    assert server.requests[2].body["messages"][1]["content"] == [text("Let me search")]
+    ask(way, llm, [Message("Hi"), said, Message("again")], streams=streams)
+    assert server.requests[-1].body["messages"][1]["content"] == [first, SEARCH, FOUND, second, text("Here it is")]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_turn_that_is_paused_for_ever_is_cut(way, server, anthropic, streams):
+    server.enqueue(reply(text("Hm. "), stop="pause_turn", streams=streams), repeat=7)
+    got = ask(way, anthropic(), "Hi", streams=streams)
+    assert (got.response, got.outcome, got.finish_reason) == ("Hm. " * 6, "truncated", "pause_turn")
+    assert len(server.requests) == 6
+    assert server.requests[-1].body["messages"][1]["content"] == [text("Hm. ")] * 5
+
+
+def test_stream_of_a_paused_turn_is_one(way, server, anthropic):
+    server.enqueue(reply(text("One, "), stop="pause_turn", streams=True), reply(text("two"), streams=True))
+    stream = (anthropic().astream if way.is_async else anthropic().stream)("Count")
+    told = [(event.type, getattr(event, "delta", None)) for event in way.events(stream)]
+    assert "".join(delta for kind, delta in told if kind == "content.delta") == "One, two"
+    assert [kind for kind, _ in told].count("content.done") == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_paused_turn_keeps_to_the_time_of_its_call(way, server, anthropic, streams):
+    server.enqueue(reply(text("One"), stop="pause_turn", streams=streams), replace(reply(text("two")), delay_before=30))
+    with pytest.raises(ProviderError, match=r"timeout=0\.5|0\.5 s"):
+        ask(way, anthropic(timeout=0.5), "Count", streams=streams)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_paused_turn_that_is_lost_is_an_error_with_what_came(way, server, anthropic, streams):
+    server.enqueue(reply(text("One"), stop="pause_turn", streams=streams), refusal(529, "overloaded_error", "busy"))
+    with pytest.raises(ServerError, match="busy") as caught:
+        ask(way, anthropic(), "Count", streams=streams)
+    assert getattr(caught.value.response, "response", "") == "One" * streams
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_pause_that_asks_for_tools_is_told(way, server, anthropic, streams):
+    call = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+    server.enqueue(reply(text("One"), call, stop="pause_turn", streams=streams))
+    got = ask(way, anthropic(), "Count", streams=streams)
+    assert (got.outcome, len(got.tool_calls)) == ("truncated", 1)
+
+
+def test_reply_that_was_paused_goes_back_without_open_searches(server, anthropic):
+    server.enqueue(reply(text("Let me search"), SEARCH, stop="pause_turn"), repeat=6)
+    server.enqueue(reply(text("Hm")), repeat=2)
+    llm = anthropic()
+    got = llm.send("Hi")
+    said = Message(got.response, "assistant", state=got.state)
+    llm.send([Message("Hi"), said, Message("Never mind")])
+    assert server.requests[-1].body["messages"][1]["content"] == [text("Let me search")] * 6
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -9,6 +9,8 @@ import pickle
 import subprocess
 import sys
 import threading
+import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -87,6 +89,95 @@ def test_each_loop_has_its_own_client_and_closes_it():
     assert first is not second
     assert (first.closed, second.closed) == (1, 1)
     assert len(clients._by_loop) == 0
+
+
+def test_dropped_clients_are_closed_by_a_loop_that_runs():
+    async def main():
+        clients = Clients(Client, AsyncClient)
+        client = await clients.awaiting()
+        del clients
+        await until(lambda: client.closed)
+        return client
+
+    assert asyncio.run(main()).closed == 1
+
+
+async def until(holds):
+    """Wait for what the loop does by itself."""
+    for _ in range(5000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come")
+
+
+def test_dropped_model_leaves_no_open_connection_in_a_loop_that_runs(server):
+    server.enqueue(text_reply("a"), text_reply("b"))
+
+    async def main():
+        for _ in range(2):
+            llm = declarai.openai(model="m", openai_token="sk-test", base_url=server.base_url, max_retries=0)
+            await llm.asend("Hi")
+            del llm
+        gc.collect()
+        await until(lambda: all(request.disconnected.is_set() for request in server.requests))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        asyncio.run(main())
+        gc.collect()
+
+
+def test_clients_that_are_dropped_as_the_loop_ends_are_closed_once(caplog):
+    loop = asyncio.new_event_loop()
+    closing = []
+
+    class Slow(AsyncClient):
+        async def aclose(self):
+            closing.append(self)
+            await asyncio.sleep(0.01)
+            await super().aclose()
+
+    clients = Clients(Client, Slow)
+    client = loop.run_until_complete(clients.awaiting())
+    del clients
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    gc.collect()
+    assert (client.closed, len(closing), caplog.records) == (1, 1, [])
+
+
+def test_clients_that_are_dropped_after_their_loop_are_let_go():
+    clients = Clients(Client, AsyncClient)
+    running = asyncio.new_event_loop()
+    running.run_until_complete(clients.awaiting())
+    held = []
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        held.append(weakref.ref(loop.run_until_complete(clients.awaiting())))
+        loop.close()
+    assert len(clients._by_loop) == 2  # the closed loops before are forgotten
+    running.run_until_complete(running.shutdown_asyncgens())
+    running.close()
+    gc.collect()
+    assert [client() is None for client in held] == [True, True, False]
+    del clients
+    gc.collect()
+    assert held[2]() is None
+
+
+def test_forked_process_closes_nothing_of_its_parent(monkeypatch):
+    async def main():
+        clients = Clients(Client, AsyncClient)
+        client = await clients.awaiting()
+        pid = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        del clients
+        await asyncio.sleep(0)
+        monkeypatch.setattr(os, "getpid", lambda: pid)
+        return client.closed
+
+    assert asyncio.run(main()) == 0
 
 
 def test_client_of_a_loop_is_shared_by_its_tasks():

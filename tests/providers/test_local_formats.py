@@ -110,3 +110,35 @@ def test_unknown_format_is_refused():
         declarai.local(api="google")
     with pytest.raises(DefinitionError, match="api"):
         declarai.openai("m").task(api="anthropic")
+
+
+@pytest.mark.local_model
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_same_server_is_asked_like_any_other_one(api):
+    """Who runs llama.cpp elsewhere has its address: what `local()` does, `openai(base_url=)` does but for held types."""
+    server = declarai.local().llm
+    told = {"openai_token": server.api_key.reveal(), "base_url": server.address, "max_retries": 0}
+    llm = declarai.openai("any", api=api, llm_params={"temperature": 0, "max_tokens": 8}, **told)
+
+    @llm.chat
+    class Bot:
+        """You answer in few words"""
+
+    bot = Bot()
+    assert all(bot.send(words) for words in ("My name is Ada.", "What is my name?"))
+
+
+@pytest.mark.local_model
+def test_server_that_keeps_no_conversation_is_sent_all_of_it():
+    llm = declarai.local(llm_params={"temperature": 0, "max_tokens": 8})
+
+    @llm.chat(state="server")
+    class Bot:
+        """You answer in few words"""
+
+    bot = Bot()
+    asked = []
+    for words in ("My name is Ada.", "What is my name?", "And mine?"):
+        assert bot.send(words)
+        asked.append(bot.llm_response.usage.prompt_tokens)
+    assert asked[0] < asked[1] < asked[2]

@@ -1,20 +1,12 @@
 """Conversations on servers that want their opaque state back, in all four formats: ten turns and what else happens."""
 
-import subprocess
-import sys
-
 import pytest
-from providers.strict_chats import FORMATS, chat, model
+from memory.stores import Store
+from providers.strict_chats import FORMATS, KINDS, model, say, take_ten_turns, take_turns_elsewhere
 
 from declarai_like.errors import BadRequestError
 from declarai_like.messages import Message
-from declarai_like.testing import LLMServer, chunks, reply, tool_call
-
-
-def say(way, bot, words, *, streams):
-    if streams:
-        return way.result((bot.astream if way.is_async else bot.stream)(words))
-    return way.do((bot.asend if way.is_async else bot.send)(words))
+from declarai_like.testing import LLMServer, reply
 
 
 @pytest.fixture(scope="module")
@@ -24,41 +16,18 @@ def strict():
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path
+def store(tmp_path):
+    return Store("sqlite", str(tmp_path), "chats")
 
 
 @pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("form", FORMATS)
-def test_ten_turns_through_sqlite_bring_their_state_back(way, strict, folder, form, streams):
-    llm = model(form, strict.url)
-    for turn in range(10):
-        bot = chat(llm, form, folder)  # read anew from the store
-        if turn % 3 == 2:
-            strict.enqueue(tool_call("square", {"x": turn}, reasoning="Let me see"))
-        strict.enqueue(reply(f"answer {turn}", reasoning="Hm — 日本 😀" if turn % 2 else ""))
-        assert say(way, bot, f"question {turn}", streams=streams) == f"answer {turn}"
-    strict.enqueue("another answer")
-    assert (way.do(bot.aregenerate()) if way.is_async else bot.regenerate()) == "another answer"
-    fork = bot.fork()
-    for other in (fork, bot):
-        strict.enqueue(chunks("on", " it", " goes"))
-        assert say(way, other, "and now?", streams=streams) == "on it goes"
-    assert strict.pending == 0
+@pytest.mark.parametrize("form", KINDS)
+def test_ten_turns_through_sqlite_bring_their_state_back(way, strict, store, form, streams):
+    take_ten_turns(way, strict, form, store, streams=(streams,))
 
 
-def test_another_process_brings_the_state_back(strict, folder):
-    for form in FORMATS:
-        bot = chat(model(form, strict.url), form, folder)
-        strict.enqueue(reply("one", reasoning="Hm"), tool_call("square", {"x": 3}), "9")
-        assert (bot.send("first"), bot.send("3 * 3?")) == ("one", "9")
-    strict.enqueue("there", "again", repeat=len(FORMATS))
-    script = sys.modules[chat.__module__].__file__
-    done = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, script, strict.url, str(folder)], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"{form} there again" for form in FORMATS]
+def test_another_process_brings_the_state_back(strict, store):
+    take_turns_elsewhere(strict, store)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -85,3 +54,15 @@ def test_wrong_answer_is_shown_with_its_state(way, strict, form):
 
     strict.enqueue(reply("I do not know", reasoning="Hm"), '{"rank": 3}')
     assert way.call(rank, "down") == 3
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_paused_turn_brings_the_state_of_all_its_messages_back(way, strict, streams):
+    @model("anthropic", strict.url).chat
+    class Bot:
+        """You answer"""
+
+    bot = Bot()
+    strict.enqueue(reply("One, ", reasoning="Hm", finish_reason="pause_turn"), "two", "three")
+    assert [say(way, bot, words, streams=streams) for words in ("count", "on")] == ["One, two", "three"]
+    assert strict.pending == 0

@@ -511,6 +511,13 @@ def test_official_client_does_not_try_again_by_itself(way, server):
     assert "sk-official-1" not in f"{caught.value} {caught.value.body}"
 
 
+def test_refusal_whose_body_breaks_off_is_one_behind_the_official_client_too(way, server):
+    server.enqueue(error_reply(401, "wrong key", framing="chunked", end="drop"))
+    with pytest.raises(errors.AuthenticationError) as caught:
+        ask_officially(way, server)
+    assert caught.value.status == 401
+
+
 def test_refusals_teach_behind_the_official_client_too(way, server):
     server.enqueue(error_reply(400, "json_schema is not supported"), text_reply('{"declarai_result": 4}'))
     assert ask_officially(way, server, output_type=int).parsed == 4

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
 import pytest
+from providers.strict_chats import FORMATS, model, square
+from providers.strict_chats import say as say_to
 
 import declarai_like as declarai
 from declarai_like.errors import (
@@ -25,6 +27,7 @@ from declarai_like.middleware import observe
 from declarai_like.testing import (
     Cassette,
     FakeLLM,
+    LLMServer,
     chunks,
     cut,
     error_reply,
@@ -118,6 +121,40 @@ def test_openai_is_recorded_and_played(way, path, server, llm):
     server.close()
     with Cassette(path, mode="none"):
         assert ask(llm) == recorded
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("in_use", [False, True])
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_each_vendor_sent_is_played_in_its_own_format(way, path, form, in_use, streams):
+    def talk(url, asked):
+        """Make two turns of a chat, the first with a tool; give what came and the state that was kept."""
+        llm = model(form, url)
+        raw = []
+
+        @(asked.use(llm) if in_use else llm).chat(tools=[square], middlewares=[observe(raw.append)])
+        class Bot:
+            """You answer"""
+
+        bot = Bot()
+        words = [say_to(way, bot, asking, streams=streams) for asking in ("3 * 3?", "and now?")]
+        told = bot.llm_response
+        return words, raw, told.raw_response, told.items, told.usage, [message.state for message in bot.conversation]
+
+    with LLMServer(strict=True) as strict:
+        strict.enqueue(
+            tool_call("square", {"x": 3}, reasoning="Hm"), reply("9", reasoning="So"), reply("on", usage=USAGE)
+        )
+        with Cassette(path) as cassette:
+            recorded = talk(strict.url, cassette)
+            cassette.save()
+        url = strict.url
+    with Cassette(path, mode="none") as cassette:
+        played = talk(url, cassette)
+    assert played == recorded
+    assert [type(step) for step in played[1]] == [type(step) for step in recorded[1]]
+    assert ("choices" in played[2]) == (form == "chat")
+    assert played[5][-1] is not None
 
 
 def test_values_are_parsed_anew(path):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnthropicCodec", "MessageDecoder"]
 
+_new = VendorChunk.__new__
 _VERSION = "2023-06-01"
 _FILES = "files-api-2025-04-14"
 _DELTA_EVENT = b"event: content_block_delta\ndata: "
@@ -83,7 +84,11 @@ class MessageDecoder(StreamDecoder):
                     and delta["type"] == "text_delta"
                     and event["type"] == "content_block_delta"
                 ):
-                    return (_chunk(event, block.add("text_delta", "text", text)),)
+                    block.add("text_delta", "text", text)
+                    chunk: VendorChunk = _new(VendorChunk)
+                    chunk["choices"] = [{"index": 0, "delta": {"content": text}, "finish_reason": None}] if text else []
+                    chunk.sent = event
+                    return (chunk,)
             except (KeyError, TypeError, ValueError):
                 pass  # another event
         return self._feed_any(read)
@@ -171,6 +176,8 @@ class MessageDecoder(StreamDecoder):
         for told in self._blocks.close_all():
             yield _chunk(event, told)
         delta, choice = _ending(stop, self._blocks)
+        if "paused" in choice and self._usage:
+            usage = {"usage": chat_usage(self._usage)}  # of the whole message, whichever event has told it
         self.ended = "finish_reason" in choice
         yield _chunk(event, delta, choice, **usage)
 
@@ -267,12 +274,14 @@ def chat_usage(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ending(stop: Mapping[str, Any], blocks: Blocks) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give what the end of a message says: its delta, and what stands beside that in the choice."""
-    reason, delta, choice = finish_reason_of(stop.get("stop_reason")), {}, {}
+    delta: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
+    reason = finish_reason_of(stop.get("stop_reason"))
     truncated = ending_of(reason) == "truncated"
     if reason is not None:
         choice["finish_reason"] = reason
     if reason == "pause_turn":  # not whole: the server's own tools go on when it is sent back
-        choice["outcome"] = "truncated"
+        choice |= {"outcome": "truncated", "paused": blocks.paused()}
     if reason == "refusal":
         delta["refusal"] = _mapping(stop.get("stop_details")).get("explanation") or _NO_WORDS
     if (state := blocks.state(truncated=truncated)) is not None:

@@ -184,6 +184,16 @@ class Blocks:
         """End all blocks that are still open; give what each says."""
         return [told for block in self._all if (told := block.close())]
 
+    def paused(self) -> dict[str, Any] | None:
+        """Give what is sent back of a turn that the service has paused: its text, and the blocks as the state has them.
+
+        `None` where tools of the caller's are asked for: they want results first.
+        """
+        if self._calls:
+            return None
+        text = "".join(block.whole().get("text") or "" for block in self._all if block.kind == "text")
+        return {"text": text, "content": [block.for_state() for block in self._all if block.is_whole(truncated=False)]}
+
     def state(self, *, truncated: bool) -> dict[str, Any] | None:
         """Give what goes back with the next turn; `None` where the text and the calls are all there is."""
         if all(block.is_plain for block in self._all):

@@ -64,19 +64,10 @@ class GenerationDecoder(StreamDecoder):
             self.refuse_size()
         # Nearly all reads are one event with a piece of text: two searches prove it.
         text = self._text
-        end = -4 if read[-4:] == b"\r\n\r\n" else -2
-        data = read[6:end]
-        if (
-            text is not None
-            and read[:7] == b"data: {"
-            and read[-1] == _LF
-            and (read[-2] == _LF or end == -4)  # noqa: PLR2004 - how long the blank line is
-            and self._events.idle
-            and _LF not in data
-            and _CR not in data
-            and (chunk := self._read_text(text, data)) is not None
-        ):
-            return (chunk,)
+        if text is not None and read[:7] == b"data: {" and self._events.idle:
+            data = read[6:-4] if read[-4:] == b"\r\n\r\n" else read[6:-2] if read[-2:] == b"\n\n" else b"\n"
+            if _LF not in data and _CR not in data and (chunk := self._read_text(text, data)) is not None:
+                return (chunk,)
         return self._feed_any(read)
 
     def _read_text(self, text: dict[str, int], data: bytes) -> Chunk | None:

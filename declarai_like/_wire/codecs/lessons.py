@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
     from declarai_like.requests import Request
 
-__all__ = ["CHAT", "TEACHING", "knows", "learn_format", "learn_option", "schema_key"]
+__all__ = ["CHAT", "PREVIOUS", "TEACHING", "knows", "learn_format", "learn_option", "remember", "schema_key"]
 
 CHAT = "chat completions"
 """The lesson that a model is asked by the Responses API alone."""
+PREVIOUS = "previous_response_id"
+"""The lesson that a reply is not kept any more; its id stands in the schema's place."""
 TEACHING = frozenset({400, 404, 415, 422, 501})
 """The statuses by which a server says that it does not know a field; any other one is a passing trouble."""
 
+_MOST = 1_000
+"""So many lessons are kept, before those that are not needed again are forgotten."""
 _FORMAT = re.compile(
     "response.?format|responseformat|json.?schema|json.?object|structured.?output|guided|grammar|response.?schema|schema"
 )
@@ -41,6 +45,14 @@ def schema_key(response_format: Mapping[str, Any] | None) -> str:
 def knows(learned: Learned, model: str, field: str, schema: str = "") -> bool:
     """Say whether it is known that this field is refused, or this schema in it."""
     return bool(learned) and (Lesson(model, field) in learned or Lesson(model, field, schema) in learned)
+
+
+def remember(learned: Learned, lessons: Learned) -> Learned:
+    """Give what is known with new lessons; those of single replies, which have no end, are forgotten at times."""
+    known = learned | lessons
+    if len(known) <= _MOST:
+        return known
+    return lessons.union(lesson for lesson in known if lesson.field != PREVIOUS or not lesson.schema)
 
 
 def learn_option(refusal: Refusal, model: str, name: str) -> Learned:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
 
+from declarai_like._values.buffers import VendorChunk
 from declarai_like._wire.accumulator import DONE, Chunk
 from declarai_like._wire.codecs.event_stream import StreamDecoder
 from declarai_like._wire.codecs.json_text import decode_json, show_beginning
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ResponseDecoder", "ResponsesCodec"]
 
+_new = VendorChunk.__new__
 _TEXT_EVENT = b"event: response.output_text.delta\ndata: "
 _BEGIN = len(_TEXT_EVENT)
 _LF, _CR = b"\n\r"  # a byte is found faster by its number
@@ -91,7 +93,10 @@ class ResponseDecoder(StreamDecoder):
                 pieces = self._items.pieces(event["output_index"], event["content_index"])
                 if pieces and text and isinstance(text, str) and not event.get("logprobs"):
                     pieces.append(text)
-                    return (event_chunk(event, {"content": text}),)
+                    chunk: VendorChunk = _new(VendorChunk)
+                    chunk["choices"] = [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
+                    chunk.sent = event
+                    return (chunk,)
             except (KeyError, TypeError, ValueError):
                 pass  # another event
         return self._feed_any(read)

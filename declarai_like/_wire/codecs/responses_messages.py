@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like._wire.codecs.media_tables import group_of
 from declarai_like._wire.codecs.responses_items import CALLS, dicts_in, kind_of, reply_text
-from declarai_like._wire.state import state_for
+from declarai_like._wire.state import digests_of, state_for
 from declarai_like.errors import DefinitionError
 from declarai_like.media._parts import media_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from declarai_like.media import Media
     from declarai_like.messages import Message
 
-__all__ = ["encode_input"]
+__all__ = ["encode_input", "find_kept"]
 
 _HOSTED = frozenset(
     {
@@ -31,25 +31,44 @@ _HOSTED = frozenset(
     }
 )
 """Items of tools that the provider runs itself."""
+_REPLY = {"type": "message", "role": "assistant"}
+"""A reply's text; llama.cpp wants its type said, which OpenAI leaves to the caller."""
 _RESULTS = ("output", "outputs", "result", "results", "tools")
 _PARTS = frozenset({"input_text", "input_image", "input_file"})
 
 Item = dict[str, Any]
 
 
-def encode_input(messages: Sequence[Message], origin: Origin, *, stored: bool) -> list[Item]:
+def encode_input(messages: Sequence[Message], origin: Origin, *, stored: bool, after: int = 0) -> list[Item]:
     """Give the items of a conversation; `stored` says that the provider keeps its answers and knows their ids.
 
-    Raises `DefinitionError` for what the format cannot say.
+    The first `after` messages are left out: they are known. Raises `DefinitionError` for what the format cannot say.
     """
     items: list[Item] = []
     custom: set[Any] = set()
-    for message in messages:
+    for number, message in enumerate(messages):
         for item in _encode_message(message, origin, custom, stored=stored):
             if item.get("type") == "custom_tool_call":
                 custom.add(item["call_id"])
-            items.append(item)
+            if number >= after:
+                items.append(item)
     return items
+
+
+def find_kept(messages: Sequence[Message], origin: Origin) -> tuple[str, int] | None:
+    """Find the last reply that the provider keeps with all that was said before it: its id, and how many it ends.
+
+    A reply that was edited, or before which something was changed, is none.
+    """
+    marked = [number for number, message in enumerate(messages) if (message.state or {}).get("asked")]
+    digests = digests_of(messages) if marked else []
+    for number in reversed(marked):
+        message, told = messages[number], state_for(messages[number], origin)
+        kept, reply_id = told.get("items"), told.get("id")
+        is_same = digests[number] == (message.state or {})["asked"]
+        if is_same and reply_id and isinstance(kept, list) and _holds(kept, message.message, _calls_of(message)):
+            return str(reply_id), number + 1
+    return None
 
 
 def _encode_message(message: Message, origin: Origin, custom: set[Any], *, stored: bool) -> Iterator[Item]:
@@ -65,14 +84,19 @@ def _encode_message(message: Message, origin: Origin, custom: set[Any], *, store
     if role != "assistant":
         yield {"role": role, "content": _encode_content(content)}
         return
-    calls = [] if message.interrupted else [_encode_call(call) for call in wire.get("tool_calls") or ()]
+    calls = _calls_of(message)
     kept = state_for(message, origin).get("items")
     if isinstance(kept, list) and _holds(kept, message.message, calls):
         yield from _restore(kept, stored=stored)
         return
     if message.message or not calls:
-        yield {"role": "assistant", "content": message.message}
+        yield {**_REPLY, "content": message.message}
     yield from calls
+
+
+def _calls_of(message: Message) -> list[Item]:
+    calls = () if message.interrupted else (message.fields or {}).get("tool_calls") or ()
+    return [_encode_call(call) for call in calls]
 
 
 def _holds(kept: list[Any], text: str, calls: list[Item]) -> bool:
@@ -119,7 +143,7 @@ def _restore_message(item: Mapping[str, Any]) -> Item:
     text, _ = reply_text([{**item, "phase": None}])
     phase = {"phase": item["phase"]} if item.get("phase") else {}
     refusals = [part.get("refusal") for part in dicts_in(item.get("content")) if part.get("type") == "refusal"]
-    return {"role": "assistant", "content": text or "".join(map(str, refusals)), **phase}
+    return {**_REPLY, "content": text or "".join(map(str, refusals)), **phase}
 
 
 def _encode_call(call: Mapping[str, Any]) -> Item:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._wire.codecs.lessons import TEACHING, knows, learn_format, learn_option, schema_key
-from declarai_like._wire.codecs.responses_messages import encode_input
+from declarai_like._wire.codecs.base import Lesson
+from declarai_like._wire.codecs.lessons import PREVIOUS, TEACHING, knows, learn_format, learn_option, schema_key
+from declarai_like._wire.codecs.responses_messages import encode_input, find_kept
 from declarai_like.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ def encode_request(request: Request, learned: Learned, origin: Origin) -> dict[s
     params = request.params
     body: dict[str, Any] = {"model": request.model}
     body.update((name, value) for name, value in params.items() if name not in _TAKEN and value is not None)
-    is_kept = bool(params.get("background") or params.get("conversation"))
-    if not is_kept:
-        body.setdefault("store", False)
-    stored = body.get("store") is not False
-    body["input"] = encode_input(request.messages, origin, stored=stored)
+    if request.state == "server":
+        stored = _continue(body, request, learned, origin)
+    else:
+        if not (params.get("background") or params.get("conversation")):
+            body.setdefault("store", False)
+        stored = body.get("store") is not False
+        body["input"] = encode_input(request.messages, origin, stored=stored)
     _rename(body, params)
     _add_include(body, params, asks_encrypted=not stored and not knows(learned, request.model, _ENCRYPTED))
     if request.tools:
@@ -53,10 +56,27 @@ def encode_request(request: Request, learned: Learned, origin: Origin) -> dict[s
     return body
 
 
+def _continue(body: dict[str, Any], request: Request, learned: Learned, origin: Origin) -> bool:
+    """Ask to go on after the last reply that the provider keeps, with what came after it.
+
+    What is lost is told anew: so thinking is asked for that can be sent back, and nothing counts as known by its id.
+    """
+    reply_id, known = find_kept(request.messages, origin) or ("", 0)
+    if knows(learned, request.model, PREVIOUS, reply_id):
+        reply_id, known = "", 0
+    body["store"] = True
+    if reply_id:
+        body["previous_response_id"] = reply_id
+    body["input"] = encode_input(request.messages, origin, stored=False, after=known)
+    return False
+
+
 def learn(status: int, refusal: Refusal, request: Request, learned: Learned) -> Learned:
     """Give what a refusal teaches that was not known when the request was encoded."""
     if status not in TEACHING:
         return frozenset()
+    if request.state == "server" and (lessons := _learn_previous(refusal, request, learned)):
+        return lessons
     if not knows(learned, request.model, _ENCRYPTED) and _ENCRYPTED not in (request.params.get("include") or ()):
         named = refusal.param == "include" or "encrypted content" in refusal.message.lower()
         lessons = learn_option(refusal._replace(param=_ENCRYPTED) if named else refusal, request.model, _ENCRYPTED)
@@ -69,8 +89,21 @@ def learn(status: int, refusal: Refusal, request: Request, learned: Learned) -> 
     return frozenset()
 
 
+def _learn_previous(refusal: Refusal, request: Request, learned: Learned) -> Learned:
+    """Give the lesson that a reply is not kept any more; that none is, where the field itself is refused."""
+    words = f"{refusal.message} {refusal.code or ''} {refusal.param or ''}".lower()
+    if "previous_response" not in words and "previous response" not in words:
+        return frozenset()
+    found = find_kept(request.messages, getattr(request.provider, "origin", None) or {})
+    if found is None or knows(learned, request.model, PREVIOUS, found[0]):
+        return frozenset()
+    return frozenset({Lesson(request.model, PREVIOUS, found[0] if "not found" in words else "")})
+
+
 def _check(request: Request) -> None:
-    """Raise `DefinitionError` for what only chat completions have."""
+    """Raise `DefinitionError` for what only chat completions have, and for two ways to keep one conversation."""
+    if request.state == "server":
+        _check_state(request)
     told = [name for name in _NOT_HERE if request.params.get(name) is not None]
     if (request.params.get("n") or 1) != 1:
         told.append("n")
@@ -80,6 +113,15 @@ def _check(request: Request) -> None:
         raise DefinitionError(
             f'the Responses API has no {", ".join(map(repr, told))}: leave it out, or give api="chat"'
         )
+
+
+def _check_state(request: Request) -> None:
+    told = {**request.params, **request.extra_body}
+    if told.get("store") is False:
+        raise DefinitionError("state='server' has the provider keep the conversation, and store=False forbids it")
+    others = [name for name in (PREVIOUS, "conversation") if told.get(name) is not None]
+    if others:
+        raise DefinitionError(f'state="server" keeps the conversation by itself: leave out {", ".join(others)}')
 
 
 def _rename(body: dict[str, Any], params: Mapping[str, Any]) -> None:

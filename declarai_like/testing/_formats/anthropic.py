@@ -44,15 +44,22 @@ class AnthropicFormat:
         for message in body.get("messages", ()):
             if message["role"] == "assistant":
                 content = message["content"]
-                blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-                text = "".join(block["text"] for block in blocks if block["type"] == "text")
-                calls = [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
-                yield turn_of(text, calls, blocks[0].get("signature"))
+                yield from _turns([{"type": "text", "text": content}] if isinstance(content, str) else content)
 
     def refusal(self, turn: int) -> dict[str, Any]:
         """Spell the error for a reply that came back without its thinking."""
         words = f"reply {turn}: a final `assistant` message must start with a thinking block, with its signature"
         return {"type": "error", "error": {"type": "invalid_request_error", "message": words}}
+
+
+def _turns(blocks: list[dict[str, Any]]) -> Iterator[Turn]:
+    """Give the replies of a message: a turn that was paused has several, each with its thinking first."""
+    begins = [at for at, block in enumerate(blocks) if block["type"] == "thinking" or not at]
+    for begin, end in zip(begins, [*begins[1:], None], strict=True):
+        said = blocks[begin:end]
+        text = "".join(block["text"] for block in said if block["type"] == "text")
+        calls = [(block["name"], block["input"]) for block in said if block["type"] == "tool_use"]
+        yield turn_of(text, calls, said[0].get("signature"))
 
 
 def _head(spoken: Spoken, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from declarai_like.testing._formats.base import Turn, counts_of, named_event, turn_of
@@ -98,11 +100,16 @@ def _items(spoken: Spoken, signature: str | None) -> list[tuple[_Item, list[tupl
     return items
 
 
+def _digest(told: Any) -> str:
+    """Make an id of a conversation and its reply: the same is the same on any server."""
+    return sha256(json.dumps(told, sort_keys=True, default=repr).encode()).hexdigest()[:24]
+
+
 def _response(spoken: Spoken, body: Mapping[str, Any], output: list[_Item], *, status: str = "") -> dict[str, Any]:
     prompt, completion = counts_of(spoken)
     why = _INCOMPLETE.get(spoken.finish_reason or "")
     response = {
-        "id": "resp_fake",
+        "id": f"resp_{_digest([body.get('input'), repr(spoken)])}",
         "object": "response",
         "created_at": 1_700_000_000,
         "model": body.get("model"),

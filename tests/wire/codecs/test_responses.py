@@ -6,6 +6,7 @@ import pytest
 
 from declarai_like._wire.accumulator import Accumulator
 from declarai_like._wire.codecs.base import Lesson, Refusal
+from declarai_like._wire.codecs.lessons import PREVIOUS, remember
 from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec
 from declarai_like._wire.codecs.responses_endings import chat_usage, decode_response
 from declarai_like.errors import (
@@ -324,7 +325,7 @@ def test_body_is_spelled_as_the_format_has_it():
                     {"type": "input_image", "image_url": "http://i", "detail": "auto"},
                 ],
             },
-            {"role": "assistant", "content": "a"},
+            {"type": "message", "role": "assistant", "content": "a"},
             {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
             {"type": "function_call_output", "call_id": "c", "output": "r"},
         ],
@@ -428,7 +429,7 @@ def test_kept_items_go_back_without_what_only_a_store_knows():
     assert sent == [
         {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "E"},
         RAN,
-        {"role": "assistant", "content": "4", "phase": "final_answer"},
+        {"type": "message", "role": "assistant", "content": "4", "phase": "final_answer"},
         {"type": "compaction", "encrypted_content": "C"},
     ]
 
@@ -438,7 +439,7 @@ def test_kept_items_go_back_whole_to_a_store():
 
 
 def test_refusal_goes_back_as_text():
-    assert encode(reply([REFUSED], text=""))["input"] == [{"role": "assistant", "content": "no"}]
+    assert encode(reply([REFUSED], text=""))["input"] == [{"type": "message", "role": "assistant", "content": "no"}]
 
 
 def test_kept_calls_go_back_without_ids():
@@ -450,12 +451,12 @@ def test_kept_calls_go_back_without_ids():
 @pytest.mark.parametrize("change", [{"content": "5"}, {"interrupted": True}, {"state": None}])
 def test_edited_and_broken_replies_are_plain_text(change):
     message = {**reply([THOUGHT, ANSWER]), **change}
-    assert encode(message)["input"] == [{"role": "assistant", "content": message["content"]}]
+    assert encode(message)["input"] == [{"type": "message", "role": "assistant", "content": message["content"]}]
 
 
 def test_items_go_to_their_own_provider_alone():
     sent = encode(reply([THOUGHT, ANSWER]), origin={**ORIGIN, "base_url": "http://other"})["input"]
-    assert sent == [{"role": "assistant", "content": "4"}]
+    assert sent == [{"type": "message", "role": "assistant", "content": "4"}]
 
 
 def test_refused_fields_are_learned():
@@ -483,3 +484,12 @@ def test_refused_fields_are_learned():
 def test_end_of_a_text_that_is_none_says_nothing():
     answer = play(CREATED, added(message("")), delta("Hi"), done("output_text", text=None), end(message("Hi")))
     assert answer.response == "Hi"
+
+
+def test_lost_replies_are_forgotten_before_there_are_too_many():
+    schema, learned = Lesson("m", "json_schema", "s"), frozenset()
+    learned = remember(learned, frozenset({schema, Lesson("m", PREVIOUS)}))
+    for number in range(1_500):
+        learned = remember(learned, frozenset({Lesson("m", PREVIOUS, f"resp_{number}")}))
+        assert len(learned) <= 1_000
+    assert learned > {schema, Lesson("m", PREVIOUS), Lesson("m", PREVIOUS, "resp_1499")}
