@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.runs import Run
     from declarai_like.tools.decisions import Decision
-    from declarai_like.tools.run_states import PendingCall
+    from declarai_like.tools.run_states import PendingCall, RunState
 
 _GONE_ON = "denied: the conversation went on before a decision was made"
 
 E = TypeVar("E", bound=RunError)
 
-__all__ = ["apply_decisions", "decisions_missing", "find_pending"]
+__all__ = ["apply_decisions", "decisions_missing", "find_pending", "turn_if_denied"]
 
 
 def find_pending(run: Run) -> list[PendingCall]:
@@ -136,14 +136,18 @@ def _approval_required(run: Run, waiting: Sequence[PendingCall]) -> ApprovalRequ
 
 def _with_turn(run: Run, error: E) -> E:
     """Add what a chat stores if the calls are denied by going on."""
-    state = run.state
+    error.turn = turn_if_denied(run.state)
+    return error
+
+
+def turn_if_denied(state: RunState) -> tuple[Message, ...]:
+    """Give what a chat stores of a turn whose calls are denied by going on."""
     asked = restore_media(Message.of(state.request["messages"][-1]))
     answer = [] if state.answer is None else [state.answer]
     results = [
         Message(call.text or _GONE_ON, MessageRole.tool, fields={"tool_call_id": call.id}) for call in state.pending
     ]
-    error.turn = (asked, *state.stored, *answer, *results)
-    return error
+    return (asked, *state.stored, *answer, *results)
 
 
 def _evidence(run: Run, calls: Sequence[PendingCall], why: str) -> dict[str, Any]:

@@ -78,6 +78,17 @@ class ConversationTurn(Protocol):
     def given_up(self) -> str | None:
         """The run that waited and is given up by going on."""
 
+    @property
+    def session_id(self) -> str | None:
+        """What other processes know the conversation by; `None` for one of this process."""
+
+    @property
+    def waiting_run(self) -> str | None:
+        """The run of a turn that is not over, as far as this process knows."""
+
+    def note_waiting(self, error: RunError | None) -> None:
+        """Note why the last turn is not over, or that it is."""
+
     def wait(self, error: RunError) -> None:
         """Note that the turn waits, and is not over."""
 
@@ -98,6 +109,13 @@ class ToolRounds(Protocol):
     @property
     def end_events(self) -> list[Any]:
         """The events that end a round."""
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether this call has only read what its run brought before."""
+
+    def settle(self, conversation: ConversationTurn) -> Generator[Operation, Any, None]:
+        """Find out whether a turn of the conversation waits, in whatever process it began."""
 
     def first_request(self, request: Request) -> Request:
         """Give what is sent first."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.approvals import apply_decisions, find_pending
-from declarai_like._calls.operations import Decide, Show
+from declarai_like._calls.operations import Decide, Journal, Show
 from declarai_like._calls.replies import reply_message
 from declarai_like._calls.runs import Run
 from declarai_like._calls.tool_batches import ToolBatch, tell_result
+from declarai_like._calls.waiting_turns import note_waiting
 from declarai_like.errors import LimitExceeded, RunDiverged, ToolFailed
 from declarai_like.tools.asked_calls import call_key, read_calls, spell_calls
 from declarai_like.tools.run_states import RunState, fingerprint_of, request_facts
@@ -144,7 +145,15 @@ class RoundWork(Run):
         if self.first is not None and not self.state.request:
             self.note_request(self.first)
         yield from self.commit()
+        yield from self._note_pause()
         raise decisions_missing(self, waiting)
+
+    def _note_pause(self) -> Generator[Operation, Any, None]:
+        """Let other processes know that a turn of this conversation waits, if it has a name."""
+        store, conversation = self.settings.runs, None if self.call is None else self.call.conversation
+        name = None if conversation is None else conversation.session_id
+        if store is not None and name is not None:
+            yield Journal(lambda: note_waiting(store, name, self.state.run_id))
 
     def _count_failures(self) -> ToolFailed | None:
         """Count how often each tool has failed in a row; give the error for one that did so too often."""

@@ -13,8 +13,8 @@ from declarai_like._calls.early_stops import MENDED, response_of
 from declarai_like._calls.operations import FindTools, Journal
 from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.round_work import RoundWork
-from declarai_like._calls.runs import give_up_run
 from declarai_like._calls.usage_sums import sum_usages
+from declarai_like._calls.waiting_turns import settle_waiting
 from declarai_like._prompting.instructions import render_packaged
 from declarai_like.errors import (
     BadRequestError,
@@ -67,6 +67,8 @@ class Rounds(RoundWork):
         super().__init__(settings, dialect, injected, state, redact)
         self.is_resumed = decisions is not None
         self.decisions = decisions or {}
+        self.is_restored = False
+        """Whether the run was done before, and this call has only read what it brought."""
         self._retries = 0
         """How often the model may still be shown what was wrong."""
 
@@ -105,9 +107,6 @@ class Rounds(RoundWork):
         if store is None:
             self._go_on(call)
             return (yield from call.take(send))
-        given_up = None if call.conversation is None else call.conversation.given_up
-        if given_up is not None:
-            yield Journal(lambda: give_up_run(store, given_up))
         self.version, known = yield Journal(lambda: store.acquire(self.state.run_id))
         try:
             if known is not None:
@@ -118,6 +117,11 @@ class Rounds(RoundWork):
             return (yield from call.take(send))
         finally:
             store.release(self.state.run_id)
+
+    def settle(self, conversation: ConversationTurn) -> Generator[Operation, Any, None]:
+        """Find out whether a turn of the conversation waits, in whatever process it began."""
+        if self.settings.runs is not None and not self.is_resumed:
+            yield from settle_waiting(self.settings.runs, conversation, self.state.run_id)
 
     def _go_on(self, call: Call[Any]) -> None:
         gone = {one.name for one in self.state.pending if one.stage != "done"} - set(self.tools)
@@ -234,6 +238,7 @@ class Rounds(RoundWork):
 
     def _restore(self, call: Call[Any], request: Request) -> Result[Any]:
         """Give the result of a run that is done."""
+        self.is_restored = True
         response = LLMResponse(**(self.state.final or {}))
         value = self.dialect.value(call, response)
         response = response.of_round(self.number, usage=sum_usages(self.state.usages))
