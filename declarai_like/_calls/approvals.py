@@ -24,7 +24,15 @@ _GONE_ON = "denied: the conversation went on before a decision was made"
 
 E = TypeVar("E", bound=RunError)
 
-__all__ = ["apply_decisions", "decisions_missing", "find_pending", "turn_if_denied"]
+__all__ = ["UnknownCall", "WrongDecision", "apply_decisions", "decisions_missing", "find_pending", "turn_if_denied"]
+
+
+class UnknownCall(KeyError):
+    """A decision is about a call that does not wait."""
+
+
+class WrongDecision(TypeError):
+    """A decision is not what its call takes."""
 
 
 def find_pending(run: Run) -> list[PendingCall]:
@@ -46,7 +54,9 @@ def apply_decisions(run: Run, by: str = "decision") -> None:
     decisions, run.decisions = run.decisions, {}
     known = {call.id: call for call in run.state.pending}
     if unknown := sorted(set(decisions) - set(known)):
-        raise KeyError(f"decisions about calls that do not wait: {', '.join(unknown)}; there are: {', '.join(known)}")
+        raise UnknownCall(
+            f"decisions about calls that do not wait: {', '.join(unknown)}; there are: {', '.join(known)}"
+        )
     read = {call_id: read_decision(told, call_id) for call_id, told in decisions.items()}
     for call in known.values():
         if call.stage != "done":
@@ -78,9 +88,12 @@ def _answer(call: PendingCall, decision: Answer, by: str) -> None:
     """Let a call go on with what it has asked for; raises `TypeError` for answers that do not fit the questions."""
     questions = call.questions
     if call.stage != "waiting" or len(decision.contents) != len(questions):
-        raise TypeError(f"{call.name} ({call.id}) has asked {len(questions)} questions: {decision!r:.200}")
-    for question, content in zip(questions, decision.contents, strict=True):
-        check_answer(question, content)
+        raise WrongDecision(f"{call.name} ({call.id}) has asked {len(questions)} questions: {decision!r:.200}")
+    try:
+        for question, content in zip(questions, decision.contents, strict=True):
+            check_answer(question, content)
+    except TypeError as error:
+        raise WrongDecision(str(error)) from None
     call.stage, call.answers, call.approved = "ready", list(decision.contents), call.approved or by
 
 
@@ -88,7 +101,7 @@ def _change(run: Run, call: PendingCall, decision: Approve) -> None:
     try:
         with_arguments(call, run.tools[call.name], decision.arguments)
     except InvalidArguments as error:
-        raise TypeError(
+        raise WrongDecision(
             f"Approve(...) of {call.id!r}: the arguments are not what {call.name} takes:\n{error}"
         ) from None
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.requests import Queue, Request
     from declarai_like.responses import LLMResponse, Result
+    from declarai_like.tools.run_stores import RunStore
 
 
 class ChunkReader(Protocol):
@@ -109,6 +110,9 @@ class ToolRounds(Protocol):
     @property
     def end_events(self) -> list[Any]:
         """The events that end a round."""
+
+    def keep_as(self, run_id: str, store: RunStore) -> None:
+        """Give the run an id before it begins, and a store if it has none."""
 
     @property
     def is_restored(self) -> bool:

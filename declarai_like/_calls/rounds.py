@@ -40,9 +40,14 @@ if TYPE_CHECKING:
     from declarai_like.completions import ToolCall
     from declarai_like.requests import Request
     from declarai_like.responses import Result
+    from declarai_like.tools.run_stores import RunStore
     from declarai_like.tools.settings import ToolSettings
 
-__all__ = ["Rounds"]
+__all__ = ["Rounds", "UnknownRun"]
+
+
+class UnknownRun(RunDiverged):
+    """A run that is to go on is not in its store, or not any more."""
 
 
 class _ReaderLeft(BaseException):
@@ -62,11 +67,14 @@ class Rounds(RoundWork):
         run_id: str | None = None,
         state: RunState | None = None,
         decisions: Mapping[str, Any] | None = None,
+        decided_round: int | None = None,
     ) -> None:
         state = state or RunState(run_id or f"run_{uuid4().hex}")
         super().__init__(settings, dialect, injected, state, redact)
         self.is_resumed = decisions is not None
         self.decisions = decisions or {}
+        self._decided_round = decided_round
+        """The round that the decisions are about, if whoever made them said so."""
         self.is_restored = False
         """Whether the run was done before, and this call has only read what it brought."""
         self._retries = 0
@@ -112,7 +120,7 @@ class Rounds(RoundWork):
             if known is not None:
                 self._load(known)
             elif self.is_resumed:
-                raise RunDiverged(f"there is no run {self.state.run_id!r} in {store!r}", run_id=self.state.run_id)
+                raise UnknownRun(f"there is no run {self.state.run_id!r} in {store!r}", run_id=self.state.run_id)
             self._go_on(call)
             return (yield from call.take(send))
         finally:
@@ -123,7 +131,19 @@ class Rounds(RoundWork):
         if self.settings.runs is not None and not self.is_resumed:
             yield from settle_waiting(self.settings.runs, conversation, self.state.run_id)
 
+    def keep_as(self, run_id: str, store: RunStore) -> None:
+        """Give the run an id before it begins, and a store if it has none."""
+        self.state.run_id = run_id
+        if self.settings.runs is None:
+            self.settings = self.settings.merge({"runs": store})
+
     def _go_on(self, call: Call[Any]) -> None:
+        if self._decided_round not in {None, self.number} and self.state.final is None:
+            raise RunDiverged(
+                f"the decisions are about round {self._decided_round} of the run {self.state.run_id!r}, and round "
+                f"{self.number} waits: servers use the ids of calls again",
+                run_id=self.state.run_id,
+            )
         gone = {one.name for one in self.state.pending if one.stage != "done"} - set(self.tools)
         if gone:
             raise RunDiverged(

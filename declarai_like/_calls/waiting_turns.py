@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.protocols import ConversationTurn
     from declarai_like.tools.run_stores import RunStore
 
-__all__ = ["note_waiting", "settle_waiting"]
+__all__ = ["end_waiting", "note_waiting", "settle_waiting"]
 
 _TRIES = 100
 _SECONDS = 0.02
@@ -55,7 +55,14 @@ def note_waiting(store: RunStore, conversation: str, run_id: str) -> None:
         store.release(name)
 
 
-def _find_waiting(store: RunStore, conversation: str, own_run: str) -> RunError | None:
+def end_waiting(store: RunStore, conversation: str) -> None:
+    """Give up the run of a turn that waits, if one does: its conversation is forgotten."""
+    waiting = _find_waiting(store, conversation)
+    if waiting is not None and waiting.run_id is not None:
+        _give_up(store, waiting.run_id)
+
+
+def _find_waiting(store: RunStore, conversation: str, own_run: str | None = None) -> RunError | None:
     name = _note_name(conversation)
     _, note = _acquire(store, name)
     store.release(name)
