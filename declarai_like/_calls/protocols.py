@@ -133,6 +133,9 @@ class ToolRounds(Protocol):
     def value(self, call: Any, response: LLMResponse) -> Any:
         """Read the value of the last answer; raises `OutputError`."""
 
+    def reads(self, reader: Any) -> Any:
+        """Give what reads the chunks of an answer, made of what would."""
+
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow in the place of an error."""
 

@@ -84,6 +84,10 @@ class Rounds(RoundWork):
         """Read the value of the last answer; raises `OutputError`."""
         return self.dialect.value(call, response)
 
+    def reads(self, reader: Any) -> Any:
+        """Give what reads the chunks of an answer, made of what would."""
+        return self.dialect.reads(reader)
+
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow: one that is closed may perform nothing, but its tools must end."""
         return _ReaderLeft() if isinstance(error, GeneratorExit) else error
