@@ -6,7 +6,7 @@ IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxproces
 
 CLIENT_TESTS = tests/providers tests/wire tests/faults tests/testing
 
-.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak engines crashes faults browser docs bench bench-peers bench-serve matrix clients build clean
+.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak engines crashes probes faults browser docs bench bench-peers bench-serve matrix clients build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ engines: .venv/dev  ## Map rows in Ray and Spark (600 MB to install; Spark needs
 
 crashes: .venv/dev  ## Kill processes at each moment of a tool call, 50 times; resume one run in two, 100 times
 	$(BIN)/python -m pytest -q --soak tests/tools/test_crashes.py $(IN_PARALLEL)
+
+probes: .venv/dev  ## Ask the loop of tools the thirteen questions of docs/guides/tools.md, and print the table
+	$(BIN)/python tests/tools/table.py
 
 answers: .venv/dev  ## Read hundreds of answers as models give them, and print what became of them
 	$(BIN)/python tests/outputs/answers.py

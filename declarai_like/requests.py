@@ -179,7 +179,8 @@ class Request:
 
     `params` are the model's own parameters (`temperature`, `max_tokens`, `n`, ...); only what was
     given is sent. `response_format` is the wire's, or `None` for free text;
-    with `fixed_format` it is sent as it is, also to a server that has refused it. `prompt` is the text to
+    with `fixed_format` it is sent as it is, also to a server that has refused it, and with `answer_as_tool` it is
+    that of a tool, where there are tools. `prompt` is the text to
     continue when `kind` is `"completion"`; `messages` is empty then. `name` is the task's or chat's,
     `prompt_version` a hash of what its prompt says around the arguments, `conversation` the id of a chat's session,
     `provider` who is asked, `output`, `reading` and `reasoning_tags` how the answer will be read; these are not sent.
@@ -197,6 +198,7 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict, hash=False)
     response_format: Mapping[str, Any] | None = field(default=None, hash=False)
     fixed_format: bool = False
+    answer_as_tool: bool = False
     tools: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     limits: Limits = field(default_factory=Limits)
     name: str = ""

@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 
     from declarai_like._calls.runs import Run
     from declarai_like.tools.decisions import Decision
-    from declarai_like.tools.run_states import PendingCall
+    from declarai_like.tools.run_states import PendingCall, RunState
 
 _GONE_ON = "denied: the conversation went on before a decision was made"
 
 E = TypeVar("E", bound=RunError)
 
-__all__ = ["apply_decisions", "decisions_missing", "find_pending"]
+__all__ = ["UnknownCall", "WrongDecision", "apply_decisions", "decisions_missing", "find_pending", "turn_if_denied"]
+
+
+class UnknownCall(KeyError):
+    """A decision is about a call that does not wait."""
+
+
+class WrongDecision(TypeError):
+    """A decision is not what its call takes."""
 
 
 def find_pending(run: Run) -> list[PendingCall]:
@@ -46,7 +54,9 @@ def apply_decisions(run: Run, by: str = "decision") -> None:
     decisions, run.decisions = run.decisions, {}
     known = {call.id: call for call in run.state.pending}
     if unknown := sorted(set(decisions) - set(known)):
-        raise KeyError(f"decisions about calls that do not wait: {', '.join(unknown)}; there are: {', '.join(known)}")
+        raise UnknownCall(
+            f"decisions about calls that do not wait: {', '.join(unknown)}; there are: {', '.join(known)}"
+        )
     read = {call_id: read_decision(told, call_id) for call_id, told in decisions.items()}
     for call in known.values():
         if call.stage != "done":
@@ -78,9 +88,12 @@ def _answer(call: PendingCall, decision: Answer, by: str) -> None:
     """Let a call go on with what it has asked for; raises `TypeError` for answers that do not fit the questions."""
     questions = call.questions
     if call.stage != "waiting" or len(decision.contents) != len(questions):
-        raise TypeError(f"{call.name} ({call.id}) has asked {len(questions)} questions: {decision!r:.200}")
-    for question, content in zip(questions, decision.contents, strict=True):
-        check_answer(question, content)
+        raise WrongDecision(f"{call.name} ({call.id}) has asked {len(questions)} questions: {decision!r:.200}")
+    try:
+        for question, content in zip(questions, decision.contents, strict=True):
+            check_answer(question, content)
+    except TypeError as error:
+        raise WrongDecision(str(error)) from None
     call.stage, call.answers, call.approved = "ready", list(decision.contents), call.approved or by
 
 
@@ -88,7 +101,7 @@ def _change(run: Run, call: PendingCall, decision: Approve) -> None:
     try:
         with_arguments(call, run.tools[call.name], decision.arguments)
     except InvalidArguments as error:
-        raise TypeError(
+        raise WrongDecision(
             f"Approve(...) of {call.id!r}: the arguments are not what {call.name} takes:\n{error}"
         ) from None
 
@@ -136,14 +149,18 @@ def _approval_required(run: Run, waiting: Sequence[PendingCall]) -> ApprovalRequ
 
 def _with_turn(run: Run, error: E) -> E:
     """Add what a chat stores if the calls are denied by going on."""
-    state = run.state
+    error.turn = turn_if_denied(run.state)
+    return error
+
+
+def turn_if_denied(state: RunState) -> tuple[Message, ...]:
+    """Give what a chat stores of a turn whose calls are denied by going on."""
     asked = restore_media(Message.of(state.request["messages"][-1]))
     answer = [] if state.answer is None else [state.answer]
     results = [
         Message(call.text or _GONE_ON, MessageRole.tool, fields={"tool_call_id": call.id}) for call in state.pending
     ]
-    error.turn = (asked, *state.stored, *answer, *results)
-    return error
+    return (asked, *state.stored, *answer, *results)
 
 
 def _evidence(run: Run, calls: Sequence[PendingCall], why: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from declarai_like._calls.dialects import NativeDialect
+from declarai_like._calls.final_answers import FinalAnswerDialect, takes_final_answer
 from declarai_like.errors import BadRequestError, NotFoundError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def choose_dialect(settings: ToolSettings, request: Request) -> Dialect:
     """Choose how tools are told: natively, or in words where there are none."""
     if settings.tool_mode == "emulated" or (settings.tool_mode == "auto" and _has_no_tools(request.provider)):
         return emulated_dialect(settings, request)
+    if takes_final_answer(request):
+        return FinalAnswerDialect(settings, (request.response_format or {})["json_schema"])
     sends = request.response_format is None or _takes_schema_and_tools(request.provider)
     return NativeDialect(settings, sends_schema=sends)
 

@@ -29,6 +29,9 @@ class Dialect(Protocol):
     def encode(self, first: Request, state: RunState, *, is_last: bool = False) -> Request:
         """Give the request of a round; `is_last` offers no tool any more."""
 
+    def reads(self, reader: Any) -> Any:
+        """Give what reads the chunks of an answer, made of what would."""
+
     def read(self, response: LLMResponse) -> None:
         """Put the calls of an answer where they are looked for."""
 
@@ -81,6 +84,10 @@ class NativeDialect:
         if isinstance(choice, dict):
             return {"tool_choice": choice}
         return {"tool_choice": {"type": "function", "function": {"name": name_choice(choice)}}}
+
+    def reads(self, reader: Any) -> Any:
+        """Give the reader as it is."""
+        return reader
 
     def read(self, response: LLMResponse) -> None:
         """Do nothing: the calls are where they belong."""

@@ -133,7 +133,8 @@ class Call(Generic[T]):
         reader: ChunkReader = self._reader
         reader = add_hooks(self._reader, request) if request.observers or request.filters else reader
         reader = stop_early(reader, accumulator, self.output) if self.stop_early else reader
-        return add_meter(reader, self._reservations) if self._reservations else reader
+        reader = add_meter(reader, self._reservations) if self._reservations else reader
+        return reader if self.rounds is None else self.rounds.reads(reader)
 
     def last(self, response: LLMResponse) -> Any:
         """Give what the reader of a stream gets at its end."""

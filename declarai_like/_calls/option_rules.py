@@ -39,7 +39,7 @@ TOOL_OPTIONS = frozenset(
 )
 """What may be said of tools: see `declarai_like.tools.settings`."""
 _READINGS = ("lenient", "strict")
-_MODES = ("auto", "json_schema", "json_object", "prompt")
+_MODES = ("auto", "json_schema", "json_object", "prompt", "tool")
 _APIS = ("auto", "chat", "responses")
 
 

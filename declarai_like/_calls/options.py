@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from declarai_like.providers.base import Provider, Secret
     from declarai_like.tools.settings import ToolSettings
 
-OutputMode = Literal["auto", "json_schema", "json_object", "prompt"]
+OutputMode = Literal["auto", "json_schema", "json_object", "prompt", "tool"]
 Reading = Literal["lenient", "strict"]
 
 
@@ -227,7 +227,8 @@ class Options:
             provider=provider,
             reading=self.reading,
             reasoning_tags=self.reasoning_tags,
-            fixed_format=self.output != "auto",
+            fixed_format=self.output not in {"auto", "tool"},
+            answer_as_tool=self.output == "tool",
             headers=self.headers,
             extra_body=self.extra_body,
             api=self.api,
@@ -257,7 +258,7 @@ class Options:
     @property
     def format(self) -> str:
         """How a typed answer is asked for: `auto` tries the strict schema first."""
-        return "json_schema" if self.output == "auto" else self.output
+        return "json_schema" if self.output in {"auto", "tool"} else self.output
 
 
 def _merge_tools(known: ToolSettings | None, told: Mapping[str, Any]) -> ToolSettings:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.requests import Queue, Request
     from declarai_like.responses import LLMResponse, Result
+    from declarai_like.tools.run_stores import RunStore
 
 
 class ChunkReader(Protocol):
@@ -78,6 +79,17 @@ class ConversationTurn(Protocol):
     def given_up(self) -> str | None:
         """The run that waited and is given up by going on."""
 
+    @property
+    def session_id(self) -> str | None:
+        """What other processes know the conversation by; `None` for one of this process."""
+
+    @property
+    def waiting_run(self) -> str | None:
+        """The run of a turn that is not over, as far as this process knows."""
+
+    def note_waiting(self, error: RunError | None) -> None:
+        """Note why the last turn is not over, or that it is."""
+
     def wait(self, error: RunError) -> None:
         """Note that the turn waits, and is not over."""
 
@@ -99,6 +111,16 @@ class ToolRounds(Protocol):
     def end_events(self) -> list[Any]:
         """The events that end a round."""
 
+    def keep_as(self, run_id: str, store: RunStore) -> None:
+        """Give the run an id before it begins, and a store if it has none."""
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether this call has only read what its run brought before."""
+
+    def settle(self, conversation: ConversationTurn) -> Generator[Operation, Any, None]:
+        """Find out whether a turn of the conversation waits, in whatever process it began."""
+
     def first_request(self, request: Request) -> Request:
         """Give what is sent first."""
 
@@ -110,6 +132,9 @@ class ToolRounds(Protocol):
 
     def value(self, call: Any, response: LLMResponse) -> Any:
         """Read the value of the last answer; raises `OutputError`."""
+
+    def reads(self, reader: Any) -> Any:
+        """Give what reads the chunks of an answer, made of what would."""
 
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow in the place of an error."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.approvals import apply_decisions, find_pending
-from declarai_like._calls.operations import Decide, Show
+from declarai_like._calls.operations import Decide, Journal, Show
 from declarai_like._calls.replies import reply_message
 from declarai_like._calls.runs import Run
 from declarai_like._calls.tool_batches import ToolBatch, tell_result
+from declarai_like._calls.waiting_turns import note_waiting
 from declarai_like.errors import LimitExceeded, RunDiverged, ToolFailed
+from declarai_like.providers._stand_ins import stand_in_for
 from declarai_like.tools.asked_calls import call_key, read_calls, spell_calls
 from declarai_like.tools.run_states import RunState, fingerprint_of, request_facts
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from declarai_like._calls.dialects import Dialect
     from declarai_like._calls.flow import Call
     from declarai_like._calls.operations import Operation
-    from declarai_like.completions import ToolCall
+    from declarai_like.completions import ToolCall, ToolRun
     from declarai_like.events import StreamEvent
     from declarai_like.requests import Request
     from declarai_like.responses import LLMResponse
@@ -103,12 +105,15 @@ class RoundWork(Run):
         try:
             yield from ToolBatch(self, ready, call.clock).run()
         except (ToolFailed, LimitExceeded) as error:
-            error.calls = (*state.runs, *(one.run(self.number) for one in state.pending if one.stage == "done"))
+            ended = tuple(one.run(self.number) for one in state.pending if one.stage == "done")
+            self._tell_provider(call, ended)
+            error.calls = (*state.runs, *ended)
             error.response = call.response
             raise
         if waiting := [one for one in state.pending if one.stage == "waiting"]:
             yield from self._pause(waiting)
         results = tuple(one.run(self.number) for one in state.pending)
+        self._tell_provider(call, results)
         answer = [] if state.answer is None else [state.answer]
         state.added += [*answer, *(self.dialect.result_message(one) for one in state.pending)]
         state.runs += results
@@ -118,6 +123,12 @@ class RoundWork(Run):
         if worn_out is not None:
             worn_out.response = response
             raise worn_out
+
+    def _tell_provider(self, call: Call[Any], ended: tuple[ToolRun, ...]) -> None:
+        """Tell a provider that wants to know what became of the calls that it asked for: a scripted one does."""
+        note = getattr(stand_in_for(call.request.provider), "note_tool_runs", None)  # type: ignore[arg-type]
+        if note is not None:
+            note(ended)
 
     def _decide(self) -> Generator[Operation, Any, None]:
         """Let those who must decide do so; raises `ApprovalRequired` if nobody is there."""
@@ -144,7 +155,15 @@ class RoundWork(Run):
         if self.first is not None and not self.state.request:
             self.note_request(self.first)
         yield from self.commit()
+        yield from self._note_pause()
         raise decisions_missing(self, waiting)
+
+    def _note_pause(self) -> Generator[Operation, Any, None]:
+        """Let other processes know that a turn of this conversation waits, if it has a name."""
+        store, conversation = self.settings.runs, None if self.call is None else self.call.conversation
+        name = None if conversation is None else conversation.session_id
+        if store is not None and name is not None:
+            yield Journal(lambda: note_waiting(store, name, self.state.run_id))
 
     def _count_failures(self) -> ToolFailed | None:
         """Count how often each tool has failed in a row; give the error for one that did so too often."""

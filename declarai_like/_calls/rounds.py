@@ -13,8 +13,8 @@ from declarai_like._calls.early_stops import MENDED, response_of
 from declarai_like._calls.operations import FindTools, Journal
 from declarai_like._calls.replies import reply_message, show_mistake
 from declarai_like._calls.round_work import RoundWork
-from declarai_like._calls.runs import give_up_run
 from declarai_like._calls.usage_sums import sum_usages
+from declarai_like._calls.waiting_turns import settle_waiting
 from declarai_like._prompting.instructions import render_packaged
 from declarai_like.errors import (
     BadRequestError,
@@ -40,9 +40,14 @@ if TYPE_CHECKING:
     from declarai_like.completions import ToolCall
     from declarai_like.requests import Request
     from declarai_like.responses import Result
+    from declarai_like.tools.run_stores import RunStore
     from declarai_like.tools.settings import ToolSettings
 
-__all__ = ["Rounds"]
+__all__ = ["Rounds", "UnknownRun"]
+
+
+class UnknownRun(RunDiverged):
+    """A run that is to go on is not in its store, or not any more."""
 
 
 class _ReaderLeft(BaseException):
@@ -62,17 +67,26 @@ class Rounds(RoundWork):
         run_id: str | None = None,
         state: RunState | None = None,
         decisions: Mapping[str, Any] | None = None,
+        decided_round: int | None = None,
     ) -> None:
         state = state or RunState(run_id or f"run_{uuid4().hex}")
         super().__init__(settings, dialect, injected, state, redact)
         self.is_resumed = decisions is not None
         self.decisions = decisions or {}
+        self._decided_round = decided_round
+        """The round that the decisions are about, if whoever made them said so."""
+        self.is_restored = False
+        """Whether the run was done before, and this call has only read what it brought."""
         self._retries = 0
         """How often the model may still be shown what was wrong."""
 
     def value(self, call: Call[Any], response: LLMResponse) -> Any:
         """Read the value of the last answer; raises `OutputError`."""
         return self.dialect.value(call, response)
+
+    def reads(self, reader: Any) -> Any:
+        """Give what reads the chunks of an answer, made of what would."""
+        return self.dialect.reads(reader)
 
     def leaving(self, error: BaseException) -> BaseException:
         """Give what is thrown into the flow: one that is closed may perform nothing, but its tools must end."""
@@ -105,21 +119,35 @@ class Rounds(RoundWork):
         if store is None:
             self._go_on(call)
             return (yield from call.take(send))
-        given_up = None if call.conversation is None else call.conversation.given_up
-        if given_up is not None:
-            yield Journal(lambda: give_up_run(store, given_up))
         self.version, known = yield Journal(lambda: store.acquire(self.state.run_id))
         try:
             if known is not None:
                 self._load(known)
             elif self.is_resumed:
-                raise RunDiverged(f"there is no run {self.state.run_id!r} in {store!r}", run_id=self.state.run_id)
+                raise UnknownRun(f"there is no run {self.state.run_id!r} in {store!r}", run_id=self.state.run_id)
             self._go_on(call)
             return (yield from call.take(send))
         finally:
             store.release(self.state.run_id)
 
+    def settle(self, conversation: ConversationTurn) -> Generator[Operation, Any, None]:
+        """Find out whether a turn of the conversation waits, in whatever process it began."""
+        if self.settings.runs is not None and not self.is_resumed:
+            yield from settle_waiting(self.settings.runs, conversation, self.state.run_id)
+
+    def keep_as(self, run_id: str, store: RunStore) -> None:
+        """Give the run an id before it begins, and a store if it has none."""
+        self.state.run_id = run_id
+        if self.settings.runs is None:
+            self.settings = self.settings.merge({"runs": store})
+
     def _go_on(self, call: Call[Any]) -> None:
+        if self._decided_round not in {None, self.number} and self.state.final is None:
+            raise RunDiverged(
+                f"the decisions are about round {self._decided_round} of the run {self.state.run_id!r}, and round "
+                f"{self.number} waits: servers use the ids of calls again",
+                run_id=self.state.run_id,
+            )
         gone = {one.name for one in self.state.pending if one.stage != "done"} - set(self.tools)
         if gone:
             raise RunDiverged(
@@ -234,6 +262,7 @@ class Rounds(RoundWork):
 
     def _restore(self, call: Call[Any], request: Request) -> Result[Any]:
         """Give the result of a run that is done."""
+        self.is_restored = True
         response = LLMResponse(**(self.state.final or {}))
         value = self.dialect.value(call, response)
         response = response.of_round(self.number, usage=sum_usages(self.state.usages))

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 from declarai_like._calls import budgets
 from declarai_like._calls.operations import Journal
 from declarai_like.errors import LimitExceeded
-from declarai_like.tools.run_states import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from declarai_like._calls.operations import Operation
     from declarai_like.tools.declarations import Tool
-    from declarai_like.tools.run_stores import RunStore
+    from declarai_like.tools.run_states import RunState
     from declarai_like.tools.settings import ToolSettings
 
-__all__ = ["Run", "give_up_run"]
+__all__ = ["Run"]
 
 
 class Run:
@@ -70,15 +69,3 @@ class Run:
         except LimitExceeded as error:
             return error
         return None
-
-
-def give_up_run(store: RunStore, run_id: str) -> None:
-    """Write that a run will never go on."""
-    version, known = store.acquire(run_id)
-    try:
-        if known is not None:
-            state = RunState.load(known)
-            state.is_given_up = True
-            store.commit(run_id, version + 1, state.dump())
-    finally:
-        store.release(run_id)

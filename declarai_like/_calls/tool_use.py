@@ -26,6 +26,7 @@ def make_rounds(
     run_id: str | None = None,
     state: RunState | None = None,
     decisions: Mapping[str, Any] | None = None,
+    decided_round: int | None = None,
     **told: Any,
 ) -> Rounds:
     """Put the rounds of a call together, `told` being laid over the settings.
@@ -49,6 +50,7 @@ def make_rounds(
         run_id=run_id,
         state=state,
         decisions=decisions,
+        decided_round=decided_round,
     )
 
 
@@ -71,6 +73,7 @@ def resumed_rounds(
 ) -> Rounds:
     """Put the rounds of a run together that goes on; `run` is its id in a store, or the text of `paused`.
 
+    With `decided_round` the decisions are about that round, and no other.
     Raises `TypeError` if there is no store to find an id in, `RunDiverged` for a text that is no run.
     """
     if settings is None:

@@ -29,6 +29,8 @@ def take_turn(call: AskingCall, conversation: ConversationTurn, send: Next) -> G
     try:
         yield Enter(conversation.queue, ticket)
         history = yield Load(conversation.memory)
+        if call.rounds is not None:
+            yield from call.rounds.settle(conversation)
         request = yield from conversation.compose(call, history)
         try:
             result = yield from call.ask(request, send)
@@ -38,16 +40,22 @@ def take_turn(call: AskingCall, conversation: ConversationTurn, send: Next) -> G
             elif call.is_left or not isinstance(error, GeneratorExit):  # else nobody performs this any more
                 yield from _store_partial(call, conversation, request)
             raise
-        return (yield from _store(call, conversation, request, result))
+        return (yield from _store(call, conversation, request, result, history))
     finally:
         conversation.queue.leave(ticket)
 
 
 def _store(
-    call: AskingCall, conversation: ConversationTurn, request: Request, result: Result[Any]
+    call: AskingCall,
+    conversation: ConversationTurn,
+    request: Request,
+    result: Result[Any],
+    history: list[Message],
 ) -> Generator[Operation, Any, Result[Any]]:
-    """Store a turn that is whole."""
+    """Store a turn that is whole, unless that was done when its run was done."""
     turn = _record(call, conversation, request, result.response)
+    if call.rounds is not None and call.rounds.is_restored and _holds(history, turn):
+        return result
     try:
         yield Store(conversation.memory, turn, conversation.replaces)
     except HistoryError as error:
@@ -58,6 +66,16 @@ def _store(
         ).with_cause(error) from None
     conversation.keep_values()
     return result
+
+
+def _holds(history: list[Message], turn: list[Message]) -> bool:
+    """Say whether a turn is in a history, wherever that is."""
+    said, sought = [list(map(_words, messages)) for messages in (history, turn)]
+    return any(said[at : at + len(sought)] == sought for at in range(len(said) - len(sought) + 1))
+
+
+def _words(message: Message) -> tuple[str, str]:
+    return str(message.role), message.message
 
 
 def _store_partial(

@@ -83,14 +83,19 @@ class ChatCalls:
         *,
         runs: RunStore | None = None,
         deps: Mapping[str, Any] | None = None,
+        streaming: bool = False,
+        number: int | None = None,
     ) -> Call[Any]:
-        """Put the rest of a turn together that waits for decisions; nothing is sent yet."""
+        """Put the rest of a turn together that waits for decisions; nothing is sent yet.
+
+        With `number` the decisions are about that round, and no other.
+        """
         from declarai_like._calls.tool_use import resumed_rounds
 
         prompt = self._system_prompt().fill({})
-        request = self._make_request((), None, version_of(prompt.template), streaming=False)
+        request = self._make_request((), None, version_of(prompt.template), streaming=streaming)
         told = {name: value for name, value in (("runs", runs), ("deps", deps)) if value is not None}
-        rounds = resumed_rounds(self._tools(), request, run, decisions, **told)
+        rounds = resumed_rounds(self._tools(), request, run, decisions, decided_round=number, **told)
         return self._make_call(request, {}, Conversation(self._session, self.greeting, prompt), rounds, as_events=False)
 
     def _make_request(

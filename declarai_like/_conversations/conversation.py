@@ -163,10 +163,24 @@ class Conversation:
         self._is_resumed, self._again = True, again
 
     @property
+    def session_id(self) -> str | None:
+        """What other processes know the conversation by; `None` for one of this process."""
+        return getattr(self._session.memory, "session_id", None)
+
+    @property
+    def waiting_run(self) -> str | None:
+        """The run of a turn that is not over, as far as this process knows."""
+        waiting = self._session.waiting
+        return None if waiting is None else waiting.run_id
+
+    @property
     def given_up(self) -> str | None:
         """The run that waited and is given up by going on."""
-        waiting = self._session.waiting
-        return waiting.run_id if self._denies and waiting is not None else None
+        return self.waiting_run if self._denies else None
+
+    def note_waiting(self, error: RunError | None) -> None:
+        """Note why the last turn is not over, or that it is."""
+        self._session.waiting = error
 
     def wait(self, error: RunError) -> None:
         """Note that the turn is not over."""

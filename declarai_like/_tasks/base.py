@@ -199,13 +199,19 @@ class BaseTask(ManyRows[T], Generic[P, T, R]):
         runs: RunStore | None = None,
         deps: Mapping[str, Any] | None = None,
         as_events: bool = False,
+        streaming: bool = False,
+        number: int | None = None,
     ) -> Call[T]:
-        """Put the rest of a call together that waits for decisions; nothing is sent yet."""
+        """Put the rest of a call together that waits for decisions; nothing is sent yet.
+
+        With `number` the decisions are about that round, and no other.
+        """
         from declarai_like._calls.tool_use import resumed_rounds
 
-        request = self._make_request((), None, streaming=as_events)
+        request = self._make_request((), None, streaming=streaming or as_events)
         told = {name: value for name, value in (("runs", runs), ("deps", deps)) if value is not None}
-        rounds = resumed_rounds(self.declared.options.tools, request, run, decisions, **told)
+        tools = self.declared.options.tools
+        rounds = resumed_rounds(tools, request, run, decisions, decided_round=number, **told)
         return self._make_call(request, {}, rounds, as_events=as_events)
 
     def _make_request(

@@ -139,10 +139,10 @@ class LLMResponse(AnswerFields):
         return getattr(choice, "delta", None) or getattr(choice, "message", None)
 
     def ask_for(self, calls: Sequence[ToolCall]) -> None:
-        """Say that this answer asks for tools, when its text was found to do so."""
-        self._progress = self._progress._replace(tool_calls=ListPrefix(list(calls), len(calls)))
-        if self.outcome == "complete":
-            self.outcome = "calls"
+        """Say that this answer asks for tools, as its text was found to do; or for none, when a call was its end."""
+        self._progress = self._progress._replace(tool_calls=ListPrefix(list(calls), len(calls)) if calls else None)
+        if self.outcome in {"complete", "calls"}:
+            self.outcome = "calls" if calls else "complete"
 
     def of_round(self, number: int, *, usage: Usage | None, results: tuple[ToolRun, ...] = ()) -> LLMResponse:
         """Give the same answer as one of several rounds: `usage` is the sum of all, `results` what its calls gave."""

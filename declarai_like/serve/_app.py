@@ -17,12 +17,15 @@ from declarai_like.serve._log_routes import LogRoutes
 from declarai_like.serve._openai_routes import OpenAIRoutes
 from declarai_like.serve._page_routes import PageRoutes
 from declarai_like.serve._problems import Problem, answer_http_error, answer_problem
+from declarai_like.serve._run_routes import RunRoutes
+from declarai_like.serve._runs import AppRuns
 from declarai_like.serve._safety import HostGuard, RouteGuard, Slots
 from declarai_like.serve._served import serve_chats, serve_models, serve_tasks
 from declarai_like.serve._sessions import Sessions
 from declarai_like.serve._settings import Settings
 from declarai_like.serve._streams import Streams
 from declarai_like.serve._task_routes import TaskRoutes
+from declarai_like.tools import RunStore
 
 if TYPE_CHECKING:
     import os
@@ -54,6 +57,8 @@ def app(
     max_sessions: int = 1000,
     max_tokens: int | None = None,
     page: bool = True,
+    runs: RunStore | None = None,
+    approval_token: str | None = None,
     log: str | os.PathLike[str] | None = None,
 ) -> Starlette:
     """Make an ASGI app of tasks and chat classes; `providers` are models to pass through as they are.
@@ -65,11 +70,16 @@ def app(
     `heartbeat_seconds` how long a stream may say nothing, `client_seconds` how long a client may take to send its body
     or to read what is sent. `max_body_bytes` bounds a JSON body, `max_upload_bytes` a form with files, `max_tokens`
     each answer, `max_concurrency` the calls under way, `max_sessions` the conversations that are open. Without `page`
-    there is none. `log` is the file of a `middleware.log`: its calls are shown at `/logs`.
+    there is none. `runs` keeps calls with tools that name no store (without one, the last `max_sessions` that waited
+    are kept in this process); `approval_token` is what must be sent to decide about calls that wait, if those who may
+    ask may not. `log` is the file of a `middleware.log`: its calls are shown at `/logs`.
 
     Raises `ConfigurationError` for what cannot be served.
     """
     check_access(token, hosts, cors)
+    check_access(approval_token, hosts, cors)
+    if runs is not None and not isinstance(runs, RunStore):
+        raise ConfigurationError(f"runs is a run store, as SQLiteRuns('runs.db'), got {runs!r:.80}")
     if memory is not None and not callable(memory):
         raise ConfigurationError(
             f"memory is called with the name of a conversation, got {memory!r:.80}: "
@@ -95,11 +105,12 @@ def app(
         settings=settings,
         streams=Streams(settings, slots),
         slots=slots,
+        runs=AppRuns(max_sessions) if runs is None else runs,
         is_guarded=token is not None,
     )
     _check_names(core)
     starlette = Starlette(
-        routes=[*_routes(core, token, has_page=page), *_log_routes(log, token)],
+        routes=[*_routes(core, token, approval_token, has_page=page), *_log_routes(log, token)],
         middleware=_middleware(hosts, cors),
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_error},
         lifespan=_lifespan_of(core.streams),
@@ -168,7 +179,7 @@ def _check_names(core: Core) -> None:
         raise ConfigurationError(f"{twice[0]!r} comes twice: give a mapping of names to what is served")
 
 
-def _routes(core: Core, token: str | None, *, has_page: bool) -> list[Route]:
+def _routes(core: Core, token: str | None, approval_token: str | None, *, has_page: bool) -> list[Route]:
     """Give the routes, each behind a guard of its own; the page's files hold nothing that is anybody's."""
     own, openai, pages = TaskRoutes(core), OpenAIRoutes(core), PageRoutes(core)
     guarded: list[tuple[str, str, Any]] = [
@@ -189,6 +200,7 @@ def _routes(core: Core, token: str | None, *, has_page: bool) -> list[Route]:
     free: list[tuple[str, str, Any]] = [("GET", "/", pages.page), ("GET", "/static/{file}", pages.static)]
     return [
         *(_route(method, path, endpoint, token) for method, path, endpoint in guarded),
+        _route("POST", "/runs/{run}/decisions", RunRoutes(core).decide, approval_token or token),
         *(_route(method, path, endpoint, None) for method, path, endpoint in free if has_page),
     ]
 

@@ -37,9 +37,13 @@ class Frames(Protocol):
         """Spell the end of one that is not."""
         ...
 
+    def is_refusal(self, problem: Problem) -> bool:
+        """Say whether a problem before the first event is a status, and no event."""
+        ...
+
 
 class EventFrames:
-    """`delta` events with what was asked for in them, then `done` and `[DONE]`, or `error`."""
+    """`delta` events with what was asked for in them, then `done` and `[DONE]`, or `pending`, or `error`."""
 
     def __init__(self, wanted: frozenset[str] = frozenset()) -> None:
         self._partial = "partial" in wanted
@@ -68,8 +72,14 @@ class EventFrames:
         return f"event: done\ndata: {encode(whole_answer(call))}\n\n", DONE
 
     def error(self, problem: Problem) -> str:
-        """Spell why the answer is not whole."""
+        """Spell why the answer is not whole: its tools wait, or something went wrong."""
+        if problem.pending is not None:
+            return f"event: pending\ndata: {encode(problem.pending)}\n\n"
         return f"event: error\ndata: {encode(problem.body())}\n\n"
+
+    def is_refusal(self, problem: Problem) -> bool:
+        """Say whether a problem before the first event is a status: one that waits for decisions is none."""
+        return problem.pending is None
 
 
 def whole_answer(call: Call[Any]) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class _Chunks:
         """Spell why the answer is not whole: official clients raise it."""
         return f"event: error\ndata: {encode(problem.body())}\n\n"
 
+    def is_refusal(self, _problem: Problem) -> bool:
+        """Say that each problem before the first event is a status: these clients know no decisions."""
+        return True
+
 
 class ChunkFrames(_Chunks):
     """`chat.completion.chunk`: the role first, then the text, then why it ended."""

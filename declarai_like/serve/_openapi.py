@@ -69,6 +69,7 @@ def describe_app(core: Core) -> dict[str, Any]:
     for path in ("/v1/chat/completions", "/v1/completions"):
         paths[path] = {"post": _operation("As OpenAI's, streamed or not", _object("model"), _object())}
     paths["/streams/{stream}"] = {"delete": _STOP}
+    paths["/runs/{run}/decisions"] = {"post": _describe_decisions()}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "declarai-like", "version": __version__},
@@ -109,6 +110,17 @@ def _describe_chat(served: ServedChat) -> dict[str, Any]:
     }
 
 
+def _describe_decisions() -> dict[str, Any]:
+    takes = {
+        "type": "object",
+        "properties": {"round": {"type": "integer"}, "decisions": {"type": "object"}},
+        "required": ["round", "decisions"],
+    }
+    run = {"name": "run", "in": "path", "required": True, "schema": _TEXT}
+    decide = _operation("Decide about tool calls that wait, and go on", takes, _answer(_ANY), streams=True)
+    return {**decide, "parameters": [run, _FRAMES, _LAST]}
+
+
 def _answer(value: dict[str, Any]) -> dict[str, Any]:
     words = {name: {"type": ["string", "null"]} for name in ("model", "finish_reason")}
     properties = {"value": value, "response": _TEXT, **words, "outcome": _TEXT, "usage": _USAGE}
@@ -121,15 +133,18 @@ def _object(*required: str) -> dict[str, Any]:
 
 def _operation(summary: str, takes: Any, gives: Any, *, streams: bool = False) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": gives}}
+    responses: dict[str, Any] = {"200": {"description": "The answer", "content": content}}
     if streams:
         content["text/event-stream"] = {"schema": _TEXT}
+        waits = {"application/json": {"schema": _object("run", "round", "kind", "pending")}}
+        responses["202"] = {"description": "Tool calls wait for decisions", "content": waits}
     error = {
         "description": "Why not",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
     document: dict[str, Any] = {
         "summary": summary,
-        "responses": {"200": {"description": "The answer", "content": content}, "default": error},
+        "responses": {**responses, "default": error},
     }
     if takes is not None:
         document["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}

@@ -10,7 +10,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from declarai_like import errors
+from declarai_like._calls.approvals import UnknownCall, WrongDecision
+from declarai_like._calls.rounds import UnknownRun
 from declarai_like.serve._json_answers import JSONAnswer
+from declarai_like.serve._pending import describe_pending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +36,8 @@ class Problem(Exception):
     code: str | None = None
     retryable: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, Any] | None = None
+    """What is told instead of a call that waits for decisions, where they can be taken."""
 
     def body(self) -> dict[str, Any]:
         """Give what is sent, in the form that OpenAI's clients read too."""
@@ -80,7 +85,12 @@ _CALLS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.ContentFiltered, 502, "the answer was cut by the provider's filter"),
     (errors.OutputError, 502, "the answer is not of the declared type"),
     (errors.ToolFailed, 502, "a tool failed"),
+    (UnknownRun, 404, "there is no such run"),
+    (errors.RunBusy, 409, "somebody else goes on with this run"),
+    (errors.RunDiverged, 409, "the run does not wait for this"),
     (errors.RunError, 409, "tools wait for a decision"),
+    (UnknownCall, 409, "a decision is about a call that does not wait"),
+    (WrongDecision, 422, "a decision is not what its call takes"),
     (errors.HistoryWriteError, 503, "the answer came but the conversation could not be stored"),
     (errors.HistoryError, 503, "the conversation could not be read or written"),
 )
@@ -95,6 +105,10 @@ def translate_error(error: Exception, *, where: str) -> Problem:
     if isinstance(error, Problem):
         return error
     logger.debug("%s failed", where, exc_info=error)
+    pending = describe_pending(error)
+    if pending is not None:
+        logger.info("%s waits: %s", where, type(error).__name__)
+        return Problem(409, "tools wait for a decision", type=type(error).__name__, pending=pending)
     for kind, status, message in _CALLS:
         if isinstance(error, kind):
             logger.warning("%s failed: %s, status %s", where, type(error).__name__, getattr(error, "status", None))
@@ -112,7 +126,7 @@ def _translate_call_error(error: Exception, status: int, message: str) -> Proble
         message,
         type=type(error).__name__,
         code=code if isinstance(code, str) and _CODE.fullmatch(code) else None,
-        retryable=bool(getattr(error, "retryable", False)),
+        retryable=bool(getattr(error, "retryable", isinstance(error, errors.RunBusy))),
         headers={} if wait is None else {"Retry-After": str(max(1, round(wait)))},
     )
 

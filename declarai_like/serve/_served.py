@@ -16,7 +16,7 @@ from declarai_like.serve._problems import Problem
 from declarai_like.tasks import AsyncStreamingTask, BaseTask, StreamingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from declarai_like._calls.flow import Call
     from declarai_like._declarai import Declarai
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from declarai_like.messages import Message
     from declarai_like.responses import LLMResponse
     from declarai_like.serve._uploads import Posted
+    from declarai_like.tools import RunStore
 
 __all__ = ["ServedChat", "ServedModel", "ServedTask", "read_result", "serve_chats", "serve_models", "serve_tasks"]
 
@@ -40,6 +41,12 @@ class ServedTask:
     returns: dict[str, Any] | None
     streaming: bool
     max_tokens: int | None
+
+    @property
+    def runs(self) -> RunStore | None:
+        """The run store that the task declares."""
+        tools = self.task.declared.options.tools
+        return None if tools is None else tools.runs
 
     def call(self, data: bytes | str, params: Mapping[str, Any], *, streaming: bool) -> Call[Any]:
         """Put a call together from JSON arguments; raises `Problem` if they do not fit."""
@@ -76,6 +83,12 @@ class ServedChat:
     max_tokens: int | None
 
     @property
+    def runs(self) -> RunStore | None:
+        """The run store that the class declares."""
+        tools = self.chat.declared.options.tools
+        return None if tools is None else tools.runs
+
+    @property
     def greeting(self) -> str | None:
         """What the chat says first."""
         return self.chat.greeting
@@ -97,10 +110,11 @@ class ServedChat:
         params: Mapping[str, Any],
         *,
         streaming: bool,
-        files: Sequence[Any] = (),
+        told: Mapping[str, Any] | None = None,
     ) -> Call[Any]:
         """Put a turn together; raises `Problem` if the values are not those that are left open.
 
+        `told` is what goes with the message: `files`, and what becomes of calls that wait (`pending`).
         What the class itself says in its attributes is the owner's, and no request can change it.
         """
         unknown, missing = sorted(values.keys() - self.open_names), sorted(self.required_names - values.keys())
@@ -110,7 +124,6 @@ class ServedChat:
             raise Problem(422, f"the system prompt needs values: {', '.join(missing)}")
         params = limit_tokens(self.chat.declared.options.llm_params, params, self.max_tokens)
         with _explaining_arguments():
-            told = {"files": list(files)} if files else None
             call: Call[Any] = bot.prepare_turn(message, values, params, told, streaming=streaming)
         return call
 

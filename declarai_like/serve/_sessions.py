@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._calls.waiting_turns import end_waiting
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.memory.base import as_memory
 from declarai_like.serve._problems import Problem
@@ -15,9 +16,11 @@ from declarai_like.serve._problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from declarai_like._calls.protocols import ConversationTurn
     from declarai_like.memory import MessageHistory
     from declarai_like.memory.base import HistoryLike
     from declarai_like.serve._served import ServedChat
+    from declarai_like.tools import RunStore
 
 __all__ = ["Session", "Sessions"]
 
@@ -33,10 +36,13 @@ class Session:
     memory: MessageHistory
     sessions: Sessions
     turns: int = 0
+    turn: ConversationTurn | None = None
+    """The last one that began."""
 
-    def enter(self) -> None:
+    def enter(self, turn: ConversationTurn | None) -> None:
         """Note that a turn begins: from now on the conversation is kept open."""
         self.turns += 1
+        self.turn = turn
         self.sessions.keep(self)
 
     def leave(self) -> None:
@@ -47,7 +53,9 @@ class Session:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has been said, as far as this process knows."""
+        """Whether nothing has been said and nothing waits, as far as this process knows."""
+        if self.turn is not None and self.turn.waiting_run is not None:
+            return False
         return isinstance(self.memory, InMemoryMessageHistory) and not self.memory.history
 
 
@@ -79,13 +87,16 @@ class Sessions:
             return self._open[key]
         return Session(key, served.open(memory), memory, self)
 
-    async def forget(self, served: ServedChat, name: str) -> None:
-        """Forget what was said; raises `Problem` while a turn is under way."""
+    async def forget(self, served: ServedChat, name: str, runs: RunStore) -> None:
+        """Forget what was said, and what waits in `runs`; raises `Problem` while a turn is under way."""
         session = await self.get(served, name)
         if session.turns:
             raise Problem(409, "a turn of this conversation is under way", retryable=True)
         await session.memory.aclear()
-        self.release(session)
+        conversation = getattr(session.memory, "session_id", None)
+        if conversation is not None:
+            await asyncio.to_thread(end_waiting, runs, conversation)
+        self._open.pop(session.key, None)
 
     def keep(self, session: Session) -> None:
         """Keep a conversation open, as the newest one."""

@@ -13,6 +13,7 @@ from declarai_like.media._kinds import of_any_kind
 from declarai_like.serve._event_frames import parse_frames
 from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._problems import Problem
+from declarai_like.serve._runs import RunName
 from declarai_like.serve._uploads import read_posted
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from declarai_like.serve._core import Core
-    from declarai_like.serve._sessions import Session
     from declarai_like.serve._uploads import Posted
 
-__all__ = ["TaskRoutes", "find_served", "wants_events"]
+__all__ = ["TaskRoutes", "find_served", "read_object", "wants_events"]
 
 T = TypeVar("T")
 _EVENTS = "text/event-stream"
@@ -69,10 +69,8 @@ class TaskRoutes:
         frames = parse_frames(request.query_params.get("frames"))
         if streaming and (resumed := core.resume_stream(request, body)) is not None:
             return resumed
-        call = served.call_posted(posted, streaming=streaming)
-        if streaming:
-            return core.start_stream(request, body, call, frames)
-        return await core.answer_whole(request, call)
+        call = core.name_run(served.call_posted(posted, streaming=streaming), RunName(served.name))
+        return await core.answer(request, body, call, frames if streaming else None)
 
     async def say(self, request: Request) -> Response:
         """Say something in a conversation."""
@@ -83,23 +81,11 @@ class TaskRoutes:
         frames = parse_frames(request.query_params.get("frames"))
         if streaming and (resumed := core.resume_stream(request, body)) is not None:
             return resumed
-        message, values, files = _read_message(posted)
+        message, values, told = _read_message(posted)
         session = await core.sessions.get(served, request.path_params["session"])
-        call = served.call(session.bot, message, values, {}, streaming=streaming, files=files)
-        return await self._turn(request, body, call, session, frames if streaming else None)
-
-    async def _turn(self, request: Request, body: bytes, call: Any, session: Session, frames: Any) -> Response:
-        session.enter()
-        has_stream = False
-        try:
-            if frames is None:
-                return await self._core.answer_whole(request, call)
-            answer = self._core.start_stream(request, body, call, frames, session.leave)
-            has_stream = True  # which leaves when it ends
-            return answer
-        finally:
-            if not has_stream:
-                session.leave()
+        call = served.call(session.bot, message, values, {}, streaming=streaming, told=told)
+        call = core.name_run(call, RunName(served.name, request.path_params["session"]))
+        return await core.answer_turn(request, body, call, session, frames=frames if streaming else None)
 
     async def conversation(self, request: Request) -> Response:
         """Tell what was said in a conversation; what the model was told before is nobody's business."""
@@ -108,13 +94,14 @@ class TaskRoutes:
         served = find_served(self._core.chats, request.path_params["name"])
         session = await self._core.sessions.get(served, request.path_params["session"])
         messages = await to_thread(lambda: session.bot.conversation)
-        data = [{"role": str(m.role), "content": m.message} for m in messages if m.role in _SHOWN_ROLES]
+        shown = [m for m in messages if m.role in _SHOWN_ROLES and (m.message or not m.fields)]  # else a bare tool call
+        data = [{"role": str(m.role), "content": m.message} for m in shown]
         return JSONAnswer({"messages": data})
 
     async def forget(self, request: Request) -> Response:
         """Forget a conversation."""
         served = find_served(self._core.chats, request.path_params["name"])
-        await self._core.sessions.forget(served, request.path_params["session"])
+        await self._core.sessions.forget(served, request.path_params["session"], served.runs or self._core.runs)
         return Response(status_code=204)
 
     async def stop(self, request: Request) -> Response:
@@ -136,22 +123,25 @@ def wants_events(request: Request) -> bool:
     return _EVENTS in request.headers.get("accept", "").lower()
 
 
-def _read_message(posted: Posted) -> tuple[str, dict[str, Any], list[Any]]:
-    """Read what is said, the values for the system prompt, and the files; raises `Problem` for anything else."""
+def _read_message(posted: Posted) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Read what is said, the values for the system prompt, and what goes with them; raises `Problem` for all else.
+
+    With `pending: "deny"` calls of the last turn that wait are denied.
+    """
     data = _message_of_form(posted) if posted.is_form else read_object(posted.body)
     message, values, files = data.pop("message", None), data.pop("values", None) or {}, data.pop("files", None) or []
+    pending = data.pop("pending", "error")
     is_fine = isinstance(message, str) and isinstance(values, dict) and isinstance(files, list)
+    is_fine = is_fine and pending in ("error", "deny")
     if data or not is_fine or not all(isinstance(file, (dict, Media)) for file in files):
         raise Problem(
             422,
-            "expected a JSON object of message, a text, and perhaps values, an object, and files, a list; or a form",
+            "expected a JSON object of message, a text, and perhaps values, an object, files, a list, and pending, "
+            '"deny"; or a form',
         )
     # An address is not given to anybody else: a server of ours might ask what strangers cannot.
-    return (
-        message,
-        values,
-        [{**file, "download": True} if isinstance(file, dict) and "url" in file else file for file in files],
-    )
+    files = [{**file, "download": True} if isinstance(file, dict) and "url" in file else file for file in files]
+    return message, values, {"pending": pending, **({"files": files} if files else {})}
 
 
 def _message_of_form(posted: Posted) -> dict[str, Any]:

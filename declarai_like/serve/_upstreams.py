@@ -105,7 +105,7 @@ class Upstream:
                 add(event)
         except Exception as error:
             problem = translate_error(error, where=f"serve {call.request.name or 'model'}")
-            self.refused = None if self.count else problem
+            self.refused = None if self.count or not self._frames.is_refusal(problem) else problem
             add(self._frames.error(problem))
 
     def _finish(self, on_end: Callable[[], None], *, is_cancelled: bool) -> None:

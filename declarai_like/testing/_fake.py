@@ -15,11 +15,12 @@ from declarai_like.testing._scripts import ScriptedReply
 from declarai_like.testing._transcripts import format_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable
+    from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from typing_extensions import Self
 
+    from declarai_like.completions import ToolRun
     from declarai_like.errors import ProviderError
     from declarai_like.providers._answers import Spoken
     from declarai_like.requests import Request
@@ -57,6 +58,11 @@ class FakeLLM(Declarai):
     def requests(self) -> list[Request]:
         """What was asked so far, in order."""
         return self._script.requests
+
+    @property
+    def tool_runs(self) -> list[ToolRun]:
+        """What became of the tool calls that were asked for: arguments, value or error, in the order of the calls."""
+        return self._script.tool_runs
 
     @property
     def pending(self) -> int:
@@ -100,6 +106,7 @@ class ScriptedProvider:
         self.model = model
         self.requests: list[Request] = []
         self.unexpected: list[Request] = []
+        self.tool_runs: list[ToolRun] = []
         self.replies = deque(replies)
         self._delay = delay
 
@@ -110,6 +117,10 @@ class ScriptedProvider:
     def adapts(self, error: ProviderError, request: Request) -> bool:
         """Learn nothing: a script is not changed by what it raises."""
         return False
+
+    def note_tool_runs(self, ended: Sequence[ToolRun]) -> None:
+        """Keep what became of the calls of one answer."""
+        self.tool_runs += ended
 
     def send(self, request: Request) -> dict[str, Any]:
         """Give the next reply whole."""

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 import declarai_like as declarai
 from declarai_like import Document, Image, LLMResponse, serve
+from declarai_like.testing import FakeLLM, reply
 
 STORY = (
     "A robot swept the same floor every night. One night it found a seed between two boards, and instead of sweeping "
@@ -124,6 +125,39 @@ class Librarian:
     greeting = "Good evening. Which book?"
 
 
+paid: list[float] = []
+
+
+@declarai.tool(approve=True)
+def refund(order: str, amount: float) -> str:
+    """Refund an order"""
+    paid.append(amount)
+    return f"refunded {amount:.2f}"
+
+
+def _support(request):
+    """Ask for refunds of the orders that a message names, then say what became of them."""
+    results = [message.message for message in request.messages if message.role == "tool"]
+    if results:
+        return f"This is what was done: {'; '.join(results)}."
+    orders = [word for word in request.messages[-1].message.split() if word.isdigit()]
+    calls = [("refund", {"order": order, "amount": 250.0}, f"call_{order}") for order in orders]
+    return reply("Let me see.", calls=calls)
+
+
+bank = FakeLLM([_support] * 100)
+
+
+@bank.task(tools=[refund], streaming=True)
+def support(message: str) -> str:
+    """Help the customer: {message}"""
+
+
+@bank.chat(tools=[refund], streaming=True)
+class Teller:
+    """You help customers"""
+
+
 @llm.chat(streaming=True)
 class Talker:
     """Talk about anything."""
@@ -133,16 +167,22 @@ def counts(request):
     return JSONResponse(asked)
 
 
+def effects(request):
+    return JSONResponse(paid)
+
+
 def main(token=None, *cors):
     """Print the address and serve until the starter goes."""
     app = serve.app(
-        tasks=[story, recipe, rank, markup, broken, look],
-        chats=[Librarian, Talker],
+        tasks=[story, recipe, rank, markup, broken, look, support],
+        chats=[Librarian, Talker, Teller],
         providers={"paced-1": llm},
         token=token or None,
         cors=cors,
     )
-    app = Starlette(routes=[Route("/asked", counts), Mount("/under/a/prefix", app), Mount("/", app)])
+    app = Starlette(
+        routes=[Route("/asked", counts), Route("/paid", effects), Mount("/under/a/prefix", app), Mount("/", app)]
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)  # noqa: T201 - the starter reads it
     uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run([listening])

@@ -13,7 +13,8 @@ export async function calls(signal: AbortSignal): Promise<number> {
   const stream = client.task<Recipe>('cook', { of: 'apples' }, { frames: ['partial', 'raw'], signal });
   for await (const event of stream) {
     if (event.type === 'delta') event.parsed?.title?.toUpperCase();
-    else event.value.minutes.toFixed();
+    else if (event.type === 'done') event.value.minutes.toFixed();
+    else await client.decide<Recipe>(event, { [event.pending[0]?.id ?? '']: { approve: { of: 'pears' } } }).result;
   }
   const recipe: Recipe = (await stream.result).value;
 
@@ -51,6 +52,8 @@ export async function wrong(): Promise<void> {
   client.task('cook', {}, { frames: ['all'] });
   // @ts-expect-error a conversation has an id
   client.chat('Support');
+  // @ts-expect-error no such decision
+  client.decide({ run: 'r', round: 1 }, { call_0: { allow: true } });
   // @ts-expect-error errors are read, not written
   new StreamError('').status = 3;
   for await (const event of parseSSE(new Blob(['data: 1\n\n']).stream())) event.data.trim();

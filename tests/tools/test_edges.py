@@ -224,21 +224,3 @@ def test_provider_that_has_no_tools_any_more_is_still_refused(ask):
 def test_native_mode_tells_the_refusal(ask):
     llm = FakeLLM([errors.BadRequestError("this model does not support tools", status=400)])
     ask.fail(errors.BadRequestError, ask.task(llm, tools=[add], tool_mode="native"))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_served_task_whose_tools_wait_says_so_and_keeps_their_words(fake):
-    from starlette.testclient import TestClient
-
-    from declarai_like import serve
-
-    @tool(approve=True)
-    def pay(amount: int) -> str:
-        return "secret words"
-
-    fake.enqueue(tool_call("pay", {"amount": 5}))
-    task = fake.task(tools=[pay])(asked)
-    answer = TestClient(serve.app(tasks=[task]), base_url="http://127.0.0.1").post(
-        "/tasks/asked", json={"question": "?"}
-    )
-    assert (answer.status_code, answer.json()["error"]["type"]) == (409, "ApprovalRequired")

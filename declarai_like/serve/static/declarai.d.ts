@@ -12,7 +12,7 @@ export function parseSSE(
   options?: { idleSeconds?: number },
 ): AsyncGenerator<ServerSentEvent, void, undefined>;
 
-export type ErrorType = 'connection_error' | 'http_error' | 'protocol_error' | 'stream_interrupted' | (string & {});
+export type ErrorType = 'pending' | 'connection_error' | 'http_error' | 'protocol_error' | 'stream_interrupted' | (string & {});
 
 export class StreamError extends Error {
   constructor(
@@ -28,6 +28,8 @@ export class StreamError extends Error {
   readonly retryable: boolean;
   /** The text that had arrived. */
   readonly response: string;
+  /** What waits, where the type is `'pending'`. */
+  readonly pending?: PendingEvent;
 }
 
 export interface Usage {
@@ -66,7 +68,36 @@ export interface DoneEvent<T = unknown> {
   finishReason: FinishReason | null;
 }
 
-export type StreamEvent<T = unknown> = DeltaEvent<T> | DoneEvent<T>;
+/** A tool call that waits. `questions` are what the tool has asked, where the kind is `'input'`. */
+export interface PendingCall {
+  id: string;
+  name: string;
+  arguments: Record<string, unknown>;
+  why: string;
+  questions?: { server: string; message: string; kind: 'form' | 'url' | 'model'; schema: JSONSchema | null; url: string | null }[];
+}
+
+/** The answer waits: for leave, for answers to a tool, or for somebody who knows how a call that was started ended. */
+export interface PendingEvent {
+  type: 'pending';
+  id: string;
+  outcome: 'pending';
+  run: string;
+  round: number;
+  kind: 'approval' | 'input' | 'outcome';
+  pending: PendingCall[];
+}
+
+/** What is decided about a call; new arguments take the place of the model's. */
+export type Decision =
+  | boolean
+  | { approve: Record<string, unknown> }
+  | { deny: string }
+  | { provide: unknown }
+  | { answer: unknown[] }
+  | { rerun: true };
+
+export type StreamEvent<T = unknown> = DeltaEvent<T> | DoneEvent<T> | PendingEvent;
 
 /** What a provider's tool call brings, piece by piece. */
 export interface ToolCallDelta {
@@ -202,7 +233,7 @@ export interface Chat<T = string> {
   /** Say something; `values` fill the system prompt, `files` go with the message. */
   send(
     message: string,
-    options?: EventOptions & { values?: Record<string, unknown>; files?: readonly Blob[] },
+    options?: EventOptions & { values?: Record<string, unknown>; files?: readonly Blob[]; pending?: 'error' | 'deny' },
   ): Stream<StreamEvent<T>, DoneEvent<T>>;
   history(options?: CallOptions): Promise<ChatMessage[]>;
   /** Make the server forget this conversation. */
@@ -218,6 +249,12 @@ export class Client {
   task<T = unknown>(
     name: string,
     args?: Record<string, unknown>,
+    options?: EventOptions,
+  ): Stream<StreamEvent<T>, DoneEvent<T>>;
+  /** Decide about tool calls that wait, and get the rest of the answer. */
+  decide<T = unknown>(
+    waiting: Pick<PendingEvent, 'run' | 'round'>,
+    decisions: Record<string, Decision>,
     options?: EventOptions,
   ): Stream<StreamEvent<T>, DoneEvent<T>>;
   /** A conversation, by an id of 1 to 64 letters, digits, `_` and `-`. Who knows it can read it. */

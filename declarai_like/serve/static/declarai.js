@@ -144,7 +144,7 @@ const parse = (data) => {
 const told = ({ message = 'the server told of an error', type, status, code, retryable }, httpStatus) =>
   new StreamError(message, { type, status: status ?? httpStatus, code, retryable });
 
-/** Reads the events of a task or chat: deltas, then one that is done. */
+/** Reads the events of a task or chat: deltas, then one that is done, or one that waits for decisions. */
 class EventReader {
   text = '';
   outcome = null;
@@ -161,6 +161,7 @@ class EventReader {
       this.outcome = { type: 'done', id, ...body, finishReason: body.finish_reason ?? null };
       return this.outcome;
     }
+    if (event === 'pending') return (this.outcome = { type: 'pending', id, ...body });
     if (event !== 'delta') return null; // of a later version
     this.text += body.delta;
     return { type: 'delta', id, ...body };
@@ -287,7 +288,7 @@ export class Stream {
       if (outer?.aborted) abort();
       signal.throwIfAborted();
       yield* this.#attempts(signal);
-      this.#settle.resolve(this.#reader.outcome);
+      this.#end(this.#reader.outcome);
     } catch (error) {
       if (error instanceof StreamError) error.response = this.response;
       this.#settle.reject(error);
@@ -296,6 +297,13 @@ export class Stream {
       this.#ended = true;
       outer?.removeEventListener('abort', abort);
     }
+  }
+
+  // A loop is shown what waits; who awaits the result has no value then.
+  #end(outcome) {
+    if (outcome.type !== 'pending') return this.#settle.resolve(outcome);
+    const error = new StreamError('tool calls wait for decisions', { type: 'pending', response: this.response });
+    return this.#settle.reject(Object.assign(error, { pending: outcome }));
   }
 
   /** Read one connection after the other until the answer has ended. */
@@ -360,9 +368,12 @@ export class Chat {
     this.#path = `chats/${encodeURIComponent(name)}/${encodeURIComponent(session)}`;
   }
 
-  /** Say something; `values` fill the system prompt. Gives a `Stream` of events, as `Client.task` does. */
-  send(message, { values, files, frames, ...options } = {}) {
-    const body = { message, ...(values !== undefined && { values }), ...(files?.length && { files }) };
+  /**
+   * Say something; `values` fill the system prompt. Gives a `Stream` of events, as `Client.task` does. While tool calls of
+   * the last turn wait it is refused, unless `pending` is `'deny'`.
+   */
+  send(message, { values, files, pending, frames, ...options } = {}) {
+    const body = { message, ...(values !== undefined && { values }), ...(files?.length && { files }), ...(pending && { pending }) };
     return this.#client.stream(withFrames(`${this.#path}/messages`, frames), body, new EventReader(), options);
   }
 
@@ -412,9 +423,20 @@ export class Client {
   /**
    * Call a task with an object of arguments. Gives a `Stream` of `{ type: 'delta', delta }` and, at the end,
    * `{ type: 'done', value, response, outcome, usage, ... }`. `frames` adds to the deltas: 'partial', 'cumulative', 'raw'.
+   * If tool calls wait, the end is `{ type: 'pending', run, round, kind, pending }`, and `result` rejects: `decide` goes on.
    */
   task(name, args = {}, { frames, ...options } = {}) {
     return this.stream(withFrames(`tasks/${encodeURIComponent(name)}`, frames), args, new EventReader(), options);
+  }
+
+  /**
+   * Decide about tool calls that wait: `waiting` is the event that told of them, `decisions` are by the calls' ids: `true`,
+   * `false`, `{ approve: newArguments }`, `{ deny: reason }`, `{ provide: value }`, `{ answer: [...] }` or `{ rerun: true }`.
+   * Gives the rest of the answer, as `task` does. To send it twice does nothing twice.
+   */
+  decide(waiting, decisions, { frames, ...options } = {}) {
+    const path = withFrames(`runs/${encodeURIComponent(waiting.run)}/decisions`, frames);
+    return this.stream(path, { round: waiting.round, decisions }, new EventReader(), options);
   }
 
   /** A conversation with a chat, by its id: 1 to 64 letters, digits, `_` and `-`. Who knows it can read it. */

@@ -1,5 +1,6 @@
 /** The page: choose a task or a chat, fill in its arguments, and watch the answer arrive. */
 
+import { cardsOf, titleOf } from './decisions.js';
 import { Client } from './declarai.js';
 import { fieldsOf, fileField, make, signature } from './fields.js';
 import { Wire } from './wire.js';
@@ -81,6 +82,7 @@ async function choose() {
   show('wire', false);
   show('answer', false);
   byId('work').className = kind;
+  showWaiting();
   return kind === 'tasks' ? showTask(info) : showChat(info);
 }
 
@@ -157,6 +159,7 @@ async function submit() {
   keep(`values:${current.info.name}`, values);
   const chosen = current;
   if (chosen.isWaiting) return;
+  if (kept(waitingKey())) return notice('Decide about what waits first, or forget this conversation.');
   chosen.isWaiting = true;
   await (chosen.isOld ? showConversation() : chosen.loading);
   chosen.isWaiting = false;
@@ -168,12 +171,15 @@ async function submit() {
 async function answer(ask, { resume = null, text = '', seen } = {}) {
   leave();
   const frames = ['partial', 'raw'];
-  const { name, args, session, message, values, files } = ask;
-  const stream =
-    ask.kind === 'tasks'
+  const { name, args, session, message, values, files, waiting, decisions } = ask;
+  const stream = waiting
+    ? client.decide(waiting, decisions, { frames, resume })
+    : ask.kind === 'tasks'
       ? client.task(name, args, { frames, resume })
       : client.chat(name, session).send(message, { values, files, frames, resume });
   notice(null);
+  show('waiting', false);
+  if (!waiting) keep(waitingKey(), null);
   const screen = new Screen(place(ask), current.info.returns ?? null, text);
   const mine = { stream, ask, screen };
   running = mine;
@@ -185,8 +191,13 @@ async function answer(ask, { resume = null, text = '', seen } = {}) {
       if (event.type === 'delta') {
         wire.delta(event);
         screen.delta(event);
+      } else if (event.type === 'pending') {
+        wire.fail('Waits for a decision', 'waiting');
+        screen.stop();
+        keep(waitingKey(), { event, ask });
       } else {
         wire.end(event);
+        keep(waitingKey(), null);
         screen.end(event);
         if (ask.kind === 'chats') current.count += 2;
       }
@@ -198,8 +209,22 @@ async function answer(ask, { resume = null, text = '', seen } = {}) {
       running = null;
       forgetRun();
       busy(false);
+      showWaiting({ focus: true });
     }
   }
+}
+
+const waitingKey = () => `waiting:${current.kind}:${current.info.name}`;
+
+/** Show the calls that wait for a decision, if any do. */
+function showWaiting({ focus = false } = {}) {
+  const waiting = kept(waitingKey());
+  show('waiting', Boolean(waiting));
+  if (!waiting) return;
+  const { event, ask } = waiting;
+  byId('waiting-title').textContent = titleOf(event);
+  byId('calls').replaceChildren(...cardsOf(event, (id, decision) => answer({ ...ask, waiting: event, decisions: { [id]: decision } })));
+  if (focus) byId('waiting-title').focus();
 }
 
 /** Make room for an answer; gives the element that its text goes into. */
@@ -211,6 +236,11 @@ function place(ask) {
     const { top } = byId('answer').getBoundingClientRect();
     if (top > 0.6 * innerHeight) byId('run').scrollIntoView();
     return byId('text');
+  }
+  if (ask.waiting) {
+    const last = byId('turns').lastElementChild;
+    if (last?.className !== 'assistant' || last.querySelector('.text').textContent) byId('turns').append(turn('assistant', ''));
+    return byId('turns').lastElementChild.querySelector('.text');
   }
   const names = (ask.files ?? []).map((file) => `[${file.name}]`);
   byId('turns').append(turn('user', [ask.message, ...names].join('\n')), turn('assistant', ''));
@@ -234,7 +264,8 @@ function busy(is) {
 
 function failed(error, ask, screen) {
   screen.stop();
-  if (ask.kind === 'chats') takeBack(ask.message);
+  if (ask.kind === 'chats' && !ask.waiting) takeBack(ask.message);
+  if (ask.waiting && error.status === 404) keep(waitingKey(), null);
   if (error.name === 'AbortError') return wire.fail('Stopped', 'cancelled');
   wire.fail(error.type === 'stream_interrupted' ? 'Interrupted' : 'Failed');
   notice(`${error.message}${error.status ? ` (${error.status})` : ''}`);
@@ -363,6 +394,8 @@ byId('stop').addEventListener('click', () => running?.stream.stop());
 
 byId('renew').addEventListener('click', async () => {
   localStorage.removeItem(`declarai:session:${server.pathname}:${current.info.name}`);
+  keep(waitingKey(), null);
+  showWaiting();
   show('wire', false);
   await showConversation();
   byId('field-message').focus();
@@ -371,6 +404,8 @@ byId('renew').addEventListener('click', async () => {
 byId('forget').addEventListener('click', async () => {
   try {
     await current.chat.forget();
+    keep(waitingKey(), null);
+    showWaiting();
     show('wire', false);
     await showConversation();
   } catch (error) {

@@ -23,6 +23,7 @@ test('the JavaScript of the guide runs', async (t) => {
   const { stdout } = await promisify(execFile)('node', ['guide.js'], { cwd: folder });
   assert.equal(stdout.match(/A robot swept .* planted it\./g).length, 5);
   assert.match(stdout, /^4 complete \d+$/m);
+  assert.match(stdout, /^This is what was done: denied: too much\.$/m);
   assert.match(stdout, /^422 InvalidArguments .*servings/m);
 });
 

@@ -346,6 +346,71 @@ test('the theme follows the system until it is chosen, and the choice stays', as
   assert.equal(await ground(), dark);
 });
 
+const paid = async () => (await fetch(`${address}/paid`)).json();
+const card = (page, number) => page.getByRole('article').nth(number);
+
+test('a call that waits is shown with what it would do, and is run when it is approved', async (t) => {
+  const page = await open(t, browser, `${address}/#/tasks/support`);
+  const before = (await paid()).length;
+  await page.fill('#field-message', 'order 7 never came');
+  await page.click('#run');
+  await page.getByRole('heading', { name: 'Waits for your approval: refund' }).waitFor();
+  await state(page, 'Waits for a decision');
+  assert.equal(await page.locator('#text').textContent(), 'Let me see.');
+  assert.deepEqual(JSON.parse(await card(page, 0).locator('pre').textContent()), { order: '7', amount: 250 });
+  await accessible(page, 'a call that waits');
+  await page.reload();
+  await card(page, 0).waitFor();
+  assert.equal((await paid()).length, before, 'nothing was run');
+  if (process.env.PICTURE) await page.screenshot({ path: `${process.env.PICTURE}-task.png` });
+  await page.getByRole('button', { name: 'Approve', exact: true }).dblclick();
+  await state(page, 'Complete');
+  assert.equal(await page.locator('#text').textContent(), 'This is what was done: refunded 250.00.');
+  assert.deepEqual((await paid()).slice(before), [250]);
+  assert.equal(await page.locator('#waiting').isVisible(), false);
+});
+
+test('a call is denied with a reason, another one is run with other arguments', async (t) => {
+  const page = await open(t, browser, `${address}/#/chats/Teller`);
+  const before = (await paid()).length;
+  await page.getByLabel('message').fill('orders 8 and 9');
+  await page.getByLabel('message').press('Enter');
+  await card(page, 1).waitFor();
+  await page.getByLabel('message').fill('hello?');
+  await page.getByLabel('message').press('Enter');
+  await page.getByRole('alert').filter({ hasText: 'Decide about what waits first' }).waitFor();
+  await card(page, 0).getByLabel('Reason to deny, shown to the model').fill('it was delivered');
+  await card(page, 0).getByRole('button', { name: 'Deny' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('#waiting .call').length === 1);
+  await card(page, 0).getByRole('button', { name: 'Change the arguments' }).click();
+  const json = card(page, 0).getByLabel('Arguments, as JSON');
+  await json.fill('{"amount": ');
+  await card(page, 0).getByRole('button', { name: 'Approve these' }).click();
+  assert.match(await json.evaluate((element) => element.validationMessage), /no JSON/);
+  await json.fill('{"amount": 20}');
+  if (process.env.PICTURE) await page.screenshot({ path: `${process.env.PICTURE}-chat.png` });
+  await accessible(page, 'changing arguments');
+  await card(page, 0).getByRole('button', { name: 'Approve these' }).click();
+  await state(page, 'Complete');
+  const said = 'This is what was done: denied: it was delivered; refunded 20.00.';
+  assert.equal(await page.locator('#turns li').last().locator('.text').textContent(), said);
+  assert.deepEqual((await paid()).slice(before), [20]);
+  await page.reload();
+  await page.locator('#turns li', { hasText: said }).waitFor();
+  assert.equal(await page.locator('#waiting').isVisible(), false);
+});
+
+test('a run that the server has forgotten says so, and waits no more', async (t) => {
+  const page = await open(t, browser, `${address}/#/tasks/support`, { expected: isRefused(404) });
+  await page.fill('#field-message', 'order 7');
+  await page.click('#run');
+  await card(page, 0).waitFor();
+  await page.route('**/decisions?*', (route) => route.fulfill({ status: 404, json: { error: { message: 'there is no such run', status: 404 } } }));
+  await page.getByRole('button', { name: 'Deny' }).click();
+  await page.getByRole('alert').filter({ hasText: 'there is no such run (404)' }).waitFor();
+  assert.equal(await page.locator('#waiting').isVisible(), false);
+});
+
 for (const [name, options] of Object.entries({ light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, phone: PHONE })) {
   test(`it is accessible and fits: ${name}`, async (t) => {
     const page = await open(t, browser, `${address}/#/tasks/recipe`, { options });
