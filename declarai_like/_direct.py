@@ -61,16 +61,37 @@ class Direct:
         """Do what `send` does, in an event loop."""
         return (await runner.arun(self._ask(messages, output_type, tools, model, params))).response
 
+    @overload
     def stream(
         self,
         messages: str | Iterable[Message | Mapping[str, Any]] = (),
         *,
         prompt: str | list[str] | None = None,
-        output_type: type[T] = str,  # type: ignore[assignment]  # the default of a type variable
+        output_type: type[T],
         tools: Sequence[Any] = (),
         model: str | None = None,
         **params: Any,
-    ) -> Stream[T]:
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]] = (),
+        *,
+        prompt: str | list[str] | None = None,
+        tools: Sequence[Any] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> Stream[str]: ...
+    def stream(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]] = (),
+        *,
+        prompt: str | list[str] | None = None,
+        output_type: Any = str,
+        tools: Sequence[Any] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> Stream[Any]:
         """Give the answer to messages as a stream of events; the arguments are those of `send`.
 
         With `prompt=` in the place of messages it is the continuation of a text, on the provider's `/completions`.
@@ -80,16 +101,37 @@ class Direct:
 
         return Stream(self._prepare_stream(messages, prompt, output_type, tools, model, params))
 
+    @overload
     def astream(
         self,
         messages: str | Iterable[Message | Mapping[str, Any]] = (),
         *,
         prompt: str | list[str] | None = None,
-        output_type: type[T] = str,  # type: ignore[assignment]  # the default of a type variable
+        output_type: type[T],
         tools: Sequence[Any] = (),
         model: str | None = None,
         **params: Any,
-    ) -> AsyncStream[T]:
+    ) -> AsyncStream[T]: ...
+    @overload
+    def astream(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]] = (),
+        *,
+        prompt: str | list[str] | None = None,
+        tools: Sequence[Any] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> AsyncStream[str]: ...
+    def astream(
+        self,
+        messages: str | Iterable[Message | Mapping[str, Any]] = (),
+        *,
+        prompt: str | list[str] | None = None,
+        output_type: Any = str,
+        tools: Sequence[Any] = (),
+        model: str | None = None,
+        **params: Any,
+    ) -> AsyncStream[Any]:
         """Do what `stream` does, in an event loop."""
         from declarai_like.streams import AsyncStream
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncStream", "Stream"]
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class Stream(StreamState[T]):
@@ -158,7 +159,7 @@ class Stream(StreamState[T]):
             if isinstance(event, ContentDeltaEvent) and event.choice_index == 0:
                 yield event.delta
 
-    def partials(self) -> Iterator[Any]:
+    def partials(self) -> Iterator[T]:
         """Give the typed value each time it has grown; the last one is the validated value."""
         shown: Any = None
         for event in self._replay():
@@ -167,7 +168,7 @@ class Stream(StreamState[T]):
                 shown = value
                 yield value
 
-    def items(self) -> Iterator[Any]:
+    def items(self: Stream[list[Item]]) -> Iterator[Item]:
         """Give each item of a list, validated, as soon as it is closed."""
         seen: list[Any] = []
         for event in self._replay():
@@ -322,7 +323,7 @@ class AsyncStream(StreamState[T]):
             if isinstance(event, ContentDeltaEvent) and event.choice_index == 0:
                 yield event.delta
 
-    async def partials(self) -> AsyncIterator[Any]:
+    async def partials(self) -> AsyncIterator[T]:
         """Give the typed value each time it has grown; the last one is the validated value."""
         shown: Any = None
         async for event in self._replay():
@@ -331,7 +332,7 @@ class AsyncStream(StreamState[T]):
                 shown = value
                 yield value
 
-    async def items(self) -> AsyncIterator[Any]:
+    async def items(self: AsyncStream[list[Item]]) -> AsyncIterator[Item]:
         """Give each item of a list, validated, as soon as it is closed."""
         seen: list[Any] = []
         async for event in self._replay():

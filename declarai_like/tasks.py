@@ -32,7 +32,13 @@ R = TypeVar("R")
 class _BlockingTask(BaseTask[P, T, R]):
     """What the tasks of plain functions have in common."""
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
+    @overload
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]: ...
+    @overload
+    def run(self, *args: Any, llm_params: Mapping[str, Any], **kwargs: Any) -> Result[T]: ...
+    @overload
+    def run(self, *args: Any, run_id: str, **kwargs: Any) -> Result[T]: ...
+    def run(self, *args: Any, **kwargs: Any) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
         return runner.run(self._remember(self.prepare_call(args, kwargs)))
 
@@ -103,7 +109,13 @@ class StreamingTask(_BlockingTask[P, T, Generator["LLMResponse", None, None]], k
 class _AwaitingTask(BaseTask[P, T, R]):
     """What the tasks of coroutine functions have in common: all they do, they do in an event loop."""
 
-    async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]:
+    @overload
+    async def run(self, *args: P.args, **kwargs: P.kwargs) -> Result[T]: ...
+    @overload
+    async def run(self, *args: Any, llm_params: Mapping[str, Any], **kwargs: Any) -> Result[T]: ...
+    @overload
+    async def run(self, *args: Any, run_id: str, **kwargs: Any) -> Result[T]: ...
+    async def run(self, *args: Any, **kwargs: Any) -> Result[T]:
         """Make the call and give all that it brought: value, response, usage, attempts, messages."""
         return await self.arun(*args, **kwargs)
 

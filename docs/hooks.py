@@ -8,8 +8,17 @@ from typing import Any
 
 from griffe import Class, Extension, Object
 
+SEARCHED_LATER = re.compile(r"reference/|benchmarks|design|changelog|guides/what-others|streams\.md|faults")
+"""Pages that name everything: who searches a word wants the guide on it before them."""
 MADE_BY_THE_LIBRARY = {"BaseTask", "_Record"}
 EXAMPLE = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Have the search show guides before the pages that only name their words."""
+    if SEARCHED_LATER.match(page.file.src_uri):
+        page.meta.setdefault("search", {"boost": 0.1})
+    return markdown
 
 
 def on_post_build(config: Any, **_: Any) -> None:

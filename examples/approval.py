@@ -23,6 +23,7 @@ def refund(order: str, amount: float) -> str:
 @llm.task(tools=[refund])
 def support(message: str) -> str:
     """Help the customer: {message}"""
+    return llm.magic(message)
 
 
 def main(step: str, path: str = "runs.db") -> None:

@@ -20,9 +20,10 @@ at_a_time = asyncio.Semaphore(4)
 @llm.task(llm_params={"temperature": 0})
 async def rank(message: str) -> Literal[1, 2, 3, 4, 5]:
     """Rank the severity of the message, 1 is a wish and 5 an emergency"""
+    return llm.magic(message)
 
 
-async def ranked(row: dict) -> dict:
+async def ranked(row: dict[str, str]) -> dict[str, str | int]:
     try:
         async with at_a_time:
             return {**row, "severity": await rank(row["message"])}
@@ -30,7 +31,7 @@ async def ranked(row: dict) -> dict:
         return {**row, "error": f"{type(error).__name__}: {error}"}
 
 
-async def rank_all(rows: list[dict], writer: csv.DictWriter) -> None:
+async def rank_all(rows: list[dict[str, str]], writer: "csv.DictWriter[str]") -> None:
     for number, row in enumerate(asyncio.as_completed(map(ranked, rows)), 1):
         writer.writerow(await row)
         print(f"\r{number} of {len(rows)} rows", end="\n" if number == len(rows) else "", file=sys.stderr)

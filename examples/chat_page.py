@@ -4,7 +4,8 @@ import os
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import declarai_like as declarai
@@ -30,13 +31,13 @@ fetch(user).then(reply => reply.json()).then(said => said.forEach(one => say(`${
 
 
 @llm.chat(streaming=True, window=6, llm_params={"max_tokens": 100})
-class Assistant:
+class Assistant(declarai.Chat):
     """You are a friendly assistant. Answer in one short sentence."""
 
     greeting = "Hello, what can I do for you?"
 
 
-async def talk(request):
+async def talk(request: Request) -> Response:
     bot = Assistant(chat_history=SQLiteMessageHistory(request.path_params["user"], "chat_page.db"))
     if request.method == "GET":
         return JSONResponse([message.model_dump() for message in bot.conversation])

@@ -38,15 +38,17 @@ def get_weather(city: str) -> int:
 @llm.task(tools=[get_weather], max_rounds=1, at_limit="answer", tool_choice="required", llm_params={"temperature": 0})
 def how_warm(city: str) -> int:
     """How warm is it in {city} now, in degrees Celsius?"""
+    return llm.magic(city)
 
 
 def main() -> None:
     print('say_something_about_movie(movie="Avengers")')
-    start, first = perf_counter(), 0.0
+    start, first, tokens = perf_counter(), 0.0, 0
     for chunk in say_something_about_movie(movie="Avengers"):  # each chunk also holds the text so far: .response
         if chunk.content and not first:
             first = perf_counter()
         print(chunk.content, end="", flush=True)
+        tokens = chunk.completion_tokens or 0
     end = perf_counter()
 
     urgency = rank(message="The server is down!")  # an int, since the model could not write anything else
@@ -56,7 +58,6 @@ def main() -> None:
     called = ", ".join(f"{call.name}({call.arguments}) gave {call.value}" for call in warm.calls)
     print(f'how_warm(city="Paris")\n{warm.value!r}, for {called}\n')
 
-    tokens = chunk.completion_tokens or 0
     print(f"({first - start:.1f} s to load and begin, then {tokens} tokens at {tokens / (end - first):.0f} a second)")
 
 

@@ -18,12 +18,14 @@ app = FastAPI()
 @llm.task(streaming=True, llm_params={"max_tokens": 60})
 async def about(movie: str) -> str:
     """Say something short about the following movie"""
+    return llm.magic(movie)
 
 
-@app.get("/rank")
+@app.get("/rank", description="How severe a message is: 1 is a wish, 5 an emergency")  # or /docs tell the prompt
 @llm.task
 def rank(message: str) -> Literal[1, 2, 3, 4, 5]:
     """Rank the severity of the message, 1 is a wish and 5 an emergency"""
+    return llm.magic(message)
 
 
 @app.get("/about")

@@ -1,7 +1,6 @@
 """A folder of invoices, PDFs and pictures, to typed rows: `python examples/invoice.py > invoices.csv`.
 
-It makes the folder itself, with Pillow (`pip install 'declarai-like[media]'`). With OPENAI_API_KEY a model of OpenAI's
-looks at the files; without one the answers are made up.
+It makes the folder itself (`pip install 'declarai-like[media]'`); without OPENAI_API_KEY the answers are made up.
 """
 
 import csv
@@ -35,6 +34,7 @@ class Invoice(BaseModel):
 @llm.task
 def read_invoice(scan: Image | Document) -> Invoice:
     """Read the invoice: what stands on it, and nothing made up."""
+    return llm.magic(scan)
 
 
 folder = Path(*sys.argv[1:] or ["invoices"])
@@ -45,5 +45,6 @@ for name, words in INVOICES.items():
     page.save(folder / name)  # a PDF or a picture, as the name says
 
 rows = csv.writer(sys.stdout, lineterminator="\n")
-for path in sorted(folder.iterdir()):  # what each file is, its bytes say, and not its name
-    rows.writerow([path.name, *read_invoice(path).model_dump(mode="json").values()])
+for path in sorted(folder.iterdir()):  # what it is, its bytes say: a `.pdf` that is none is an error
+    scan = Document.open(path) if path.suffix == ".pdf" else Image.open(path)
+    rows.writerow([path.name, *read_invoice(scan).model_dump(mode="json").values()])

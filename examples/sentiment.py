@@ -26,6 +26,7 @@ def sentiment(text: str, examples: list[tuple[str, Sentiment]]) -> Sentiment:
     Text: {{ text }}
     Sentiment:
     """
+    return llm.magic(text, examples)
 
 
 def main() -> None:

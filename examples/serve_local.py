@@ -25,15 +25,17 @@ class Person(BaseModel):
 @llm.task(streaming=True, llm_params={"temperature": 0.3, "max_tokens": 60})
 def about(movie: str) -> str:
     """Say something short about the following movie"""
+    return llm.magic(movie)
 
 
 @llm.task(streaming=True, llm_params={"temperature": 0, "max_tokens": 200})
 def people(text: str) -> list[Person]:
     """Extract every person from the text"""
+    return llm.magic(text)
 
 
 @llm.chat(streaming=True, window=8, llm_params={"temperature": 0.3, "frequency_penalty": 0.6, "max_tokens": 100})
-class Critic:
+class Critic(declarai.Chat):
     """You are a friendly film critic who writes for {{ readers }}."""
 
     greeting = "Good evening. Which film have you seen?"

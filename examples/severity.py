@@ -13,6 +13,7 @@ MESSAGES = ["There is a typo on the contact page", "Nobody can pay, the shop is 
 @llm.task(llm_params={"temperature": 0})
 def rank(message: str) -> Literal[1, 2, 3, 4, 5]:  # the model cannot answer anything else
     """Rank the severity of the message, 1 is a wish and 5 an emergency"""
+    return llm.magic(message)
 
 
 def main() -> None:

@@ -31,7 +31,8 @@ def main(path: str = "sql_bot.db") -> None:
     print(f"--- now\nuser: {question}\nassistant: ", end="")
     for response in bot.send(question):
         print(response.content, end="", flush=True)
-    print(f"\n--- the model was shown {response.prompt_tokens} tokens; {len(bot.conversation)} messages are stored")
+    shown = bot.llm_response.prompt_tokens if bot.llm_response else 0
+    print(f"\n--- the model was shown {shown} tokens; {len(bot.conversation)} messages are stored")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from declarai_like._calls.options import TaskOptions
+    from declarai_like.chats import Chat
     from declarai_like.providers.base import Provider, Secret
     from declarai_like.tasks import AsyncStreamingTask, AsyncTask, StreamingTask, Task
 
@@ -25,6 +26,7 @@ __all__ = ["Declarai", "StreamingDeclarai"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+ChatT = TypeVar("ChatT", bound="Chat")
 
 
 class TaskDecorator(Protocol):
@@ -43,6 +45,15 @@ class StreamingTaskDecorator(Protocol):
     def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> AsyncStreamingTask[P, T]: ...  # type: ignore[overload-overlap]  # a coroutine function is the narrower case
     @overload
     def __call__(self, function: Callable[P, T], /) -> StreamingTask[P, T]: ...
+
+
+class ChatDecorator(Protocol):
+    """Makes the chat of a class: a class that is a `Chat` keeps its type."""
+
+    @overload
+    def __call__(self, cls: type[ChatT], /) -> type[ChatT]: ...
+    @overload
+    def __call__(self, cls: type, /) -> Any: ...
 
 
 class Declarai(Direct):
@@ -110,6 +121,12 @@ class Declarai(Direct):
             return lambda declared: make_task(declared, self.llm, settings)
         return make_task(function, self.llm, settings)
 
+    @overload
+    def chat(self, cls: type[ChatT], /) -> type[ChatT]: ...
+    @overload
+    def chat(self, cls: type, /) -> Any: ...
+    @overload
+    def chat(self, cls: None = None, /, **options: Any) -> ChatDecorator: ...
     def chat(self, cls: Any = None, /, **options: Any) -> Any:
         """Make a chat of a class; works bare (`@llm.chat`) and with arguments (`@llm.chat(streaming=True)`).
 

@@ -19,7 +19,7 @@ Scorer = Callable[[Any, Any], float]
 _ATTRIBUTE = "__declarai_scorer__"
 
 
-def scored_by(scorer: Scorer, *, scale: Mapping[Any, float] | None = None) -> Callable[[F], F]:
+def scored_by(scorer: Callable[..., Any], *, scale: Mapping[Any, float] | None = None) -> Callable[[F], F]:
     """Say how a task's answers are scored; stands above `@llm.task` or below it.
 
     A scorer that is a task is a judge: it is shown an answer (`value`), what was `expected`, and the arguments of the

@@ -17,6 +17,7 @@ llm = declarai.openai(model="gpt-4o-mini") if os.environ.get("OPENAI_API_KEY") e
 @llm.task(llm_params={"temperature": 0})
 def rank(message: str) -> int:
     """Rank the severity of the message, 1 is a wish and 5 an emergency"""
+    return llm.magic(message)
 
 
 def main(workers: int = 2) -> None:

@@ -12,9 +12,9 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
@@ -22,50 +22,14 @@ from types import FunctionType
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from pages_of_docs import DOCS, PAGES, ROOT, blocks_of
 
 import declarai_like
 from declarai_like._calls.options import LocalOptions, ProviderOptions, TaskOptions
 from declarai_like._cli._parser import argument_parser
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-FENCE = re.compile(
-    r"^(?: *<!-- (?P<mark>[^\n]*?) -->\n+)?(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$",
-    re.MULTILINE | re.DOTALL,
-)
 REFERENCE = {"reference/index.md", "reference/options.md"}
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    line: int
-    language: str
-    title: str
-    mark: str
-    text: str
-
-    @property
-    def why_not_run(self):
-        return self.mark.removeprefix("not run: ") if self.mark.startswith("not run: ") else ""
-
-
-def blocks_of(page, *languages):
-    text = page.read_text("utf-8")
-    found = [
-        Block(
-            line=text.count("\n", 0, match.start("text")),
-            language=match["info"].split(" ")[0],
-            title="".join(re.findall(r'title="([^"]+)"', match["info"])),
-            mark=match["mark"] or "",
-            text=re.sub(f"^{match['indent']}", "", match["text"], flags=re.MULTILINE),
-        )
-        for match in FENCE.finditer(text)
-    ]
-    return [block for block in found if not languages or block.language in languages]
 
 
 def pages(*languages):
@@ -262,6 +226,38 @@ def test_reference_shows_what_the_modules_export(site, built):
     assert {name: names for name in pages if (names := exports_of(name) - shown[name])} == {}
 
 
+@pytest.fixture(scope="module")
+def searched(site):
+    if not (node := shutil.which("node")):
+        pytest.skip("the search of the site is JavaScript: node runs it")
+
+    def search(query):
+        script = Path(__file__).with_name("search.mjs")
+        found = subprocess.run([node, script, site, query], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+        return json.loads(found.stdout)[0]
+
+    return search
+
+
 def test_llms_txt_leads_to_files_of_the_site(site):
     for link in LINK.findall((site / "llms.txt").read_text("utf-8")):
         assert (site / link).is_file(), link
+
+
+@pytest.mark.parametrize(
+    ("query", "guide"),
+    [
+        ("structured output", "outputs"),
+        ("rate limit", "rows"),
+        ("function calling", "tools"),
+        ("batch", "rows"),
+        ("parallel", "rows"),
+        ("image", "media"),
+        ("anthropic", "providers"),
+        ("gemini", "providers"),
+        ("mypy", "type-checkers"),
+        ("observability", "telemetry"),
+    ],
+)
+def test_search_of_the_site_finds_the_guide_first(searched, query, guide):
+    assert searched(query)[0] == f"guides/{guide}/"

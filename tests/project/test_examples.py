@@ -94,7 +94,7 @@ def test_every_example_is_in_the_list():
 
 @pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in LONGER])
 def test_example_is_short(name):
-    assert len((EXAMPLES / name).read_text("utf-8").splitlines()) < 50
+    assert len((EXAMPLES / name).read_text("utf-8").splitlines()) <= 50
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -253,6 +253,7 @@ def test_fastapi_app_answers_typed_and_streamed(server, tmp_path):
     with served("fastapi_app", cwd=tmp_path, env=asking(server)) as url:
         assert get(f"{url}/rank?message={quote('Nobody can pay')}") == "5"
         events = get(f"{url}/about?movie=Titanic").split("\n\n")[:-1]
+        assert "Rank the severity" not in get(f"{url}/openapi.json")  # the prompt is nobody's business
     steps = [json.loads(event.removeprefix("data: ")) for event in events]
     assert [step["response"] for step in steps] == ["", "A ship", "A ship sinks.", "A ship sinks."]
     assert [step["raw_response"]["choices"][0]["delta"].get("content") for step in steps] == [

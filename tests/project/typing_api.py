@@ -110,6 +110,11 @@ assert_type(rank.compile(message="x"), "dict[str, list[declarai.Message]]")
 def reading() -> None:
     with rank.stream("x") as stream:
         assert_type(stream.result(), int)
+        assert_type(next(stream.partials()), int)
+    with colours.stream("x") as listed:
+        assert_type(next(listed.items()), str)
+    assert_type(rank.run("x", llm_params={"seed": 1}), Result[int])
+    assert_type(rank.run("x", run_id="r1"), Result[int])
 
 
 @llm.task
@@ -315,6 +320,31 @@ class Actor(declarai.Chat, llm=declarai.openai("any", openai_token="any")):
     def __init__(self, character: str) -> None:
         self.character = character
         super().__init__()
+
+
+@llm.chat
+class SQLBot(declarai.Chat):
+    """You are a SQL assistant for {{ dialect }}."""
+
+
+@llm.chat(streaming=True)
+class Judge(declarai.Chat):
+    """You judge."""
+
+    def __init__(self, strict: bool) -> None:  # noqa: FBT001 - the example of a type
+        self.strict = strict
+
+    def send(self, answer: str) -> bool:
+        return llm.magic(answer)
+
+
+def decorated_chats_keep_their_class_and_their_arguments() -> None:
+    """The decorator gives the class back, if it says that it is a chat."""
+    bot = SQLBot(dialect="postgres", window=3)
+    assert_type(bot, SQLBot)
+    assert_type(bot.conversation, list[declarai.Message])
+    assert_type(Judge(strict=True).send("x"), bool)
+    Judge("yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def chats_keep_their_class_and_their_arguments() -> None:

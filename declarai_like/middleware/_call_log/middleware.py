@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CallLog", "log"]
 
 
-def log(path: str | os.PathLike[str], *, content: bool = False, max_bytes: int = 100_000_000) -> Middleware:
+def log(path: str | os.PathLike[str], *, content: bool = False, max_bytes: int = 100_000_000) -> CallLog:
     """Make a middleware that keeps a row of each request in an SQLite file: `declarai-like logs PATH` shows them.
 
     A row has the task, the model, how it ended, seconds, tokens, cost, and a digest of the prompt. With `content=True`
