@@ -143,15 +143,12 @@ class Stream(StreamState[T]):
                 if step is not None:
                     yield from steps.hold(step) if self._ends_with(event) else steps.release(step)
         except OutputError:  # the answer is whole, but not of its type
-            for step in self._last_step():
-                yield step
+            yield from self._last_step()
             raise
         except ProviderError:
-            for step in steps.release():
-                yield step
+            yield from steps.release()
             raise
-        for step in self._last_step():
-            yield step
+        yield from self._last_step()
 
     def text(self) -> Iterator[str]:
         """Give the pieces of the first choice's text."""

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "is_overload"]
 
 _FIRST = 4
-_MORE_A_SECOND = 20.0
-"""How fast the number grows before the first overload: a round of slow answers brings more than one of fast ones."""
+_FAST = 0.1
+"""Seconds: rounds of such answers follow one another soon enough."""
+_MORE_A_SECOND = 40.0
+"""How fast the number grows before the first overload while slower ones are waited for."""
 _BUSY = frozenset({503, 529})
 
 
@@ -41,7 +43,7 @@ class Pace:
         if not self._is_adaptive:
             return
         if not overloaded:
-            more = 1.0 if self.round else max(1.0, seconds * _MORE_A_SECOND)
+            more = 1.0 if self.round else max(1.0, (seconds - _FAST) * _MORE_A_SECOND)
             self._limit = min(self._limit + min(more / self._limit, 1.0), float(self._most))
         elif begun == self.round:
             self._limit = max(1.0, self._limit / 2)
