@@ -14,7 +14,7 @@ class Approve:
 
     arguments: dict[str, Any] = field(hash=False)
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, /, **arguments: Any) -> None:
         object.__setattr__(self, "arguments", arguments)
 
 
