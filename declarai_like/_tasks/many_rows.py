@@ -90,16 +90,24 @@ class ManyRows(Generic[T]):
 
         return estimate(self._as_rows(), rows, sample=sample)
 
-    def batch(self, rows: Iterable[Any], *, checkpoint: str | os.PathLike[str], key: KeyOption = None) -> BatchJob[T]:
+    def batch(
+        self,
+        rows: Iterable[Any],
+        *,
+        checkpoint: str | os.PathLike[str],
+        key: KeyOption = None,
+        output_expires_after: int | None = None,
+    ) -> BatchJob[T]:
         """Give a job that the provider makes within a day, for half the price; nothing is sent before `submit()`.
 
         It is for models of `openai()` and `anthropic()`. Rows and keys are those of `map`, and so is the checkpoint:
-        what is in it is not sent. Raises `DefinitionError` for another provider, a task with tools, or where no row
-        can be asked.
+        what is in it is not sent. OpenAI and Azure delete the files of results `output_expires_after` seconds after the
+        batch was made, an hour to 30 days. Raises `DefinitionError` for another provider, a task with tools, or where no
+        row can be asked.
         """
         from declarai_like._rows.batches.job import BatchJob
 
-        return BatchJob(self._as_rows(), rows, checkpoint, key=key)
+        return BatchJob(self._as_rows(), rows, checkpoint, key=key, output_expires_after=output_expires_after)
 
     def rows(self, rows: Sequence[Any], **options: Unpack[WorkerOptions]) -> list[dict[str, Any]]:
         """Ask about rows in a worker of another program: a dict of plain data for each, `value error usage key`.

@@ -77,7 +77,11 @@ def test_typed_answers_can_be_asked_for_otherwise(mode):
         ("retries", -1, "retries: expected how often to ask again, got -1"),
         ("retries", "2", "retries: expected how often to ask again, got '2'"),
         ("max_retries", 1.5, "max_retries: expected how often to try again, got 1.5"),
-        ("output", "yaml", "output: expected one of 'auto', 'json_schema', 'json_object', 'prompt', 'tool', got 'yaml'"),
+        (
+            "output",
+            "yaml",
+            "output: expected one of 'auto', 'json_schema', 'json_object', 'prompt', 'tool', got 'yaml'",
+        ),
         ("templates", "task", "templates: expected a mapping of templates by name"),
         ("timeout", 0, "timeout: expected seconds above zero, or None for no limit, got 0"),
         ("idle_timeout", "3", "idle_timeout: expected seconds"),

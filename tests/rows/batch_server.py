@@ -54,6 +54,7 @@ class OpenAIModel(Batches):
     def __init__(self, **options):
         super().__init__(**options)
         self.files = {}
+        self.expires = []
 
     def check(self, request):
         assert request.headers["authorization"] == "Bearer k"
@@ -86,6 +87,7 @@ class OpenAIModel(Batches):
             return error_reply(400, "no more batches")
         lines = [json.loads(line) for line in self.files[body["input_file_id"]].splitlines()]
         assert {line["url"] for line in lines} == {body["endpoint"]} == {self.url}
+        self.expires.append(body.get("output_expires_after"))
         job = self.add(lines, metadata=body["metadata"], created_at=datetime.now(tz=timezone.utc).timestamp())
         return LOST if self.lose() else json_reply({"id": job["id"]})
 

@@ -313,6 +313,18 @@ def test_responses_have_batches_too(server, tmp_path):
     assert job._batches._service._url == "/v1/responses"
 
 
+def test_files_of_results_are_kept_as_long_as_was_said(make_job, model):
+    if isinstance(model, AnthropicModel):
+        with pytest.raises(errors.DefinitionError, match="output_expires_after: Anthropic"):
+            make_job(output_expires_after=3600)
+        return
+    make_job(output_expires_after=3600).submit()
+    make_job(["other"]).submit()
+    assert model.expires == [{"anchor": "created_at", "seconds": 3600}, None]
+    with pytest.raises(errors.DefinitionError, match="an hour to 30 days"):
+        make_job(output_expires_after=60)
+
+
 def test_who_has_no_batches_is_told(make_task, tmp_path):
     with pytest.raises(errors.DefinitionError, match="got one of 'fake': use map"):
         make_task().batch(["a"], checkpoint=tmp_path / "r.jsonl")

@@ -65,7 +65,9 @@ class Batches(Generic[T]):
     The checkpoint is open only while something is written to it, so that any process may go on.
     """
 
-    def __init__(self, task: RowTask[T], rows: Iterable[Any], path: Any, key: KeyOption) -> None:
+    def __init__(
+        self, task: RowTask[T], rows: Iterable[Any], path: Any, key: KeyOption, expires_after: int | None = None
+    ) -> None:
         self._task = task
         self._path = path
         self._asked: dict[str, _Asked[T]] = {}
@@ -77,7 +79,7 @@ class Batches(Generic[T]):
         if not self._asked:
             raise DefinitionError("batch: expected at least one row that can be asked, got none")
         self.request = next(iter(self._asked.values())).request
-        self._service: Service = service_of(self.request)
+        self._service: Service = service_of(self.request, expires_after)
         self._keys = {_custom_id(key): key for key in self._asked}
 
     def submit(self) -> Flow:

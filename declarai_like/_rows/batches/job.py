@@ -29,12 +29,20 @@ class BatchJob(Generic[T]):
     and what has expired or failed is sent again by the next `submit()`, or live by `retry()`.
     """
 
-    def __init__(self, task: RowTask[T], rows: Iterable[Any], checkpoint: Any, *, key: KeyOption = None) -> None:
+    def __init__(
+        self,
+        task: RowTask[T],
+        rows: Iterable[Any],
+        checkpoint: Any,
+        *,
+        key: KeyOption = None,
+        output_expires_after: int | None = None,
+    ) -> None:
         self._task = task
         self._rows = list(rows)
         self._checkpoint = checkpoint
         self._key = key
-        self._batches = Batches(task, self._rows, checkpoint, key)
+        self._batches = Batches(task, self._rows, checkpoint, key, output_expires_after)
         self._provider: Any = self._batches.request.provider
 
     def submit(self) -> None:

@@ -82,8 +82,9 @@ class OpenAIBatches:
     most_lines = 50_000
     most_bytes = 200_000_000
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, expires_after: int | None = None) -> None:
         self._url = url
+        self._expires_after = expires_after
 
     def spell(self, line: Line, request: Request) -> bytes:
         """Write one request."""
@@ -92,12 +93,14 @@ class OpenAIBatches:
     def create(self, lines: Sequence[bytes], run: str) -> Flow:
         """Upload the requests, and begin their batch."""
         file = _json((yield _upload(b"\n".join(lines) + b"\n", f"{run}.jsonl")))
-        told = {
+        told: dict[str, Any] = {
             "input_file_id": file["id"],
             "endpoint": self._url,
             "completion_window": "24h",
             "metadata": {"run": run},
         }
+        if self._expires_after is not None:
+            told["output_expires_after"] = {"anchor": "created_at", "seconds": self._expires_after}
         return _json((yield Exchange("POST", "/batches", _dump(told))))["id"]
 
     def find(self, run: str, since: float, total: int, known: Iterable[str]) -> Flow:
@@ -185,13 +188,29 @@ _PREFIXES = {"openai": "/v1", "azure-openai": ""}
 """What the addresses in a file of requests begin with; Azure's name no version and no deployment, but in the body."""
 
 
-def service_of(request: Request) -> Service:
-    """Give the batches of who is asked; raises `DefinitionError` for a provider whose batches are not known."""
+_SHORTEST, _LONGEST = 3_600, 2_592_000
+"""Seconds that OpenAI lets files be kept: https://platform.openai.com/docs/api-reference/batch/create"""
+
+
+def service_of(request: Request, expires_after: int | None = None) -> Service:
+    """Give the batches of who is asked; raises `DefinitionError` for a provider whose batches are not known.
+
+    `expires_after` is how many seconds the files of results are kept; it is OpenAI's and Azure's.
+    """
     provider: Any = request.provider
+    if expires_after is not None and not _SHORTEST <= expires_after <= _LONGEST:
+        raise DefinitionError(
+            f"output_expires_after: expected {_SHORTEST} to {_LONGEST} seconds (an hour to 30 days), "
+            f"got {expires_after!r}"
+        )
     if provider is not None and provider.name in _PREFIXES:
         codec = provider.codec_of(request)
-        return OpenAIBatches(_PREFIXES[provider.name] + codec.path(request))
+        return OpenAIBatches(_PREFIXES[provider.name] + codec.path(request), expires_after)
     if provider is not None and provider.name == "anthropic":
+        if expires_after is not None:
+            raise DefinitionError(
+                "output_expires_after: Anthropic keeps results for 29 days, and lets nobody change it"
+            )
         return AnthropicBatches()
     raise DefinitionError(
         "batch: expected a model of openai(), azure_openai() or anthropic(), "
