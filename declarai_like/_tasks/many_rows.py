@@ -102,8 +102,8 @@ class ManyRows(Generic[T]):
 
         It is for models of `openai()` and `anthropic()`. Rows and keys are those of `map`, and so is the checkpoint:
         what is in it is not sent. OpenAI and Azure delete the files of results `output_expires_after` seconds after the
-        batch was made, an hour to 30 days. Raises `DefinitionError` for another provider, a task with tools, or where no
-        row can be asked.
+        batch was made, an hour to 30 days. Raises `DefinitionError` for another provider, a task with tools, or where
+        no row can be asked.
         """
         from declarai_like._rows.batches.job import BatchJob
 
