@@ -59,6 +59,7 @@ def test_intervals_of_right_and_wrong_cover_95_percent(model, cases, runs, trial
     assert coverage(model, cases, runs, trials) == pytest.approx(0.95, abs=0.01 + 1 / trials**0.5)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("trials", [100, pytest.param(10_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("cases", [20, 50])
 def test_intervals_of_scores_cover_95_percent(cases, trials):
