@@ -61,7 +61,7 @@ def groups() -> list[Group]:
     observed = Row("text, 1,000, observed chunk by chunk", "our_stream_observed text-1000")
     long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.13)
     read_text = Row("text, 10,000, all .response read", "our_stream_with_text text-10000")
-    paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000")
+    paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.40)
     short = [Row(f"typed partials, 100, {shape}", f"our_partials {shape}-100", 0.35) for shape in SHAPES]
     long = [Row(f"typed partials, 5,000, {shape}", f"our_partials {shape}-5000", 0.30) for shape in SHAPES]
     vendors = [
@@ -69,13 +69,17 @@ def groups() -> list[Group]:
         Row("Anthropic, 1,000 events, to chat's", "our_anthropic text-1000", 1.5),
         Row("Responses, 1,000 events, to chat's", "our_responses text-1000", 1.5),
     ]
+    vendors_paced = [
+        Row(f"{name}, one event per read, to chat's", f"our_{name.lower()} paced-text-1000", 1.5)
+        for name in ("Google", "Anthropic", "Responses")
+    ]
     calls = [
-        Row("plain call, str", "our_call str", 0.65),
+        Row("plain call, str", "our_call str", 0.55),
         Row("plain call, int", "our_call int", 0.75),
         Row("plain call, small model", "our_call small", 0.75),
     ]
     tools = Row("one tool round, to two plain calls", "our_tool_round str", 1.3)
-    first = Row("first chunk, warm", "our_first text-3", 0.75)
+    first = Row("first chunk, warm", "our_first text-3", 0.45)
     events = Row("event stream, to helper's", "our_events text-1000", 0.20)
     many = Row("200 async streams, chunks/s, wall", "our_many text-200", 4.0, at_least=True)
     rows = Row("1,000 rows of 50 ms, 64 at a time, wall", "our_rows late-str", 1.2)
@@ -91,6 +95,7 @@ def groups() -> list[Group]:
         Group("us", "raw_stream text-10000", [long_text, read_text]),
         Group("us", "raw_stream paced-text-1000", [paced], turns=3),
         Group("us", "our_stream text-1000", vendors),
+        Group("us", "our_stream paced-text-1000", vendors_paced, turns=3),
         Group("us", "raw_stream flat-100", short),
         Group("us", "raw_stream flat-5000", long),
         Group("us", "raw_call str", calls, turns=11),
