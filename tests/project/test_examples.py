@@ -23,7 +23,16 @@ from declarai_like.testing import broken_off, error_reply, stream_reply, text_re
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
-SCRIPTS = ["movie_stream.py", "severity.py", "sentiment.py", "extraction.py", "sql_bot.py", "tools.py", "invoice.py"]
+SCRIPTS = [
+    "movie_stream.py",
+    "severity.py",
+    "sentiment.py",
+    "extraction.py",
+    "sql_bot.py",
+    "tools.py",
+    "todo_list.py",
+    "invoice.py",
+]
 LONGER = {"test_my_tasks.py", "demo.py"}  # a module of tests; the three things of `make demo`
 STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -104,7 +113,12 @@ def test_script_runs_without_a_model(name, tmp_path):
 
 @pytest.mark.local_model
 @pytest.mark.parametrize(
-    ("name", "shown"), [("movie_stream.py", r"\[\w+: \d+ tokens by SmolLM2"), ("severity.py", r"^5 ")]
+    ("name", "shown"),
+    [
+        ("movie_stream.py", r"\[\w+: \d+ tokens by SmolLM2"),
+        ("severity.py", r"^5 "),
+        ("todo_list.py", r"mine: \['milk', 'bread'\], yours: \[\]"),
+    ],
 )
 def test_script_runs_on_the_embedded_model(name, shown, tmp_path):
     assert re.search(shown, printed(name, cwd=tmp_path, env=environment()))
