@@ -261,3 +261,18 @@ def test_llms_txt_leads_to_files_of_the_site(site):
 )
 def test_search_of_the_site_finds_the_guide_first(searched, query, guide):
     assert searched(query)[0] == f"guides/{guide}/"
+
+
+def test_llms_full_txt_has_every_page_whole(site):
+    full = (site / "llms-full.txt").read_text("utf-8")
+    for name in LINK.findall((DOCS / "llms.txt").read_text("utf-8")):
+        assert f"<!-- {name} -->" in full
+    assert "What others call it" in full
+    assert "[Unreleased]" in full  # the changelog, which its page includes
+    assert "<!-- prints -->" not in full
+
+
+def test_copy_button_leaves_out_prompts_and_output(site):
+    sheet = (site / "assets/extra.css").read_text("utf-8")
+    assert re.search(r"\[data-md-copying\] :is\(\.gp, \.go\) \{\s+display: none;", sheet)
+    assert re.search(r'<span class="gp">\$ </span>', (site / "index.html").read_text("utf-8"))
