@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from codeop import compile_command
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_code_of_the_page_runs(page, paste):
             printed = paste(block, page)
         elif block.mark == "prints":
             assert block.text.rstrip() == printed.rstrip(), f"{page.name}:{block.line}"
+
+
+def statements_of(text):
+    """Part a text as Python's prompt does: a compound statement ends at the first empty line."""
+    waiting = []
+    for line in [*text.splitlines(), ""]:
+        waiting.append(line)
+        if compile_command("\n".join(waiting)) is not None:  # raises `SyntaxError` for what the prompt does not take
+            yield waiting
+            waiting = []
+
+
+def test_program_of_the_readme_can_be_pasted_at_the_prompt():
+    for block in blocks_of(ROOT / "README.md", "python"):
+        assert list(statements_of(block.text))
 
 
 @pages()
