@@ -27,7 +27,7 @@ serve: .venv/demo  ## Open a page on that model: http://127.0.0.1:8000
 test: .venv/dev  ## Set up and run every check, as CI does: about ten minutes on two cores
 	@echo "make test: about ten minutes on two cores; the tests show how far they are"
 	$(BIN)/declarai-like pull
-	$(MAKE) check
+	@begun=$$(date +%s); $(MAKE) check && echo "make test: passed in $$((($$(date +%s) - begun + 59) / 60)) minutes"
 
 check: lint types imports answers cover  ## Lint, types, layers, tests with coverage (after `make test` has set up)
 
@@ -101,7 +101,7 @@ clean:  ## Remove what was made
 .venv/demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[local]'
+	$(BIN)/python -m pip install --quiet -e '.[local,testing]'
 	@touch $@
 
 .venv/dev: pyproject.toml

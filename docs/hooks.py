@@ -11,6 +11,8 @@ from griffe import Class, Extension, Object
 SEARCHED_LATER = re.compile(r"reference/|benchmarks|design|changelog|guides/what-others|streams\.md|faults")
 """Pages that name everything: who searches a word wants the guide on it before them."""
 MADE_BY_THE_LIBRARY = {"BaseTask", "_Record"}
+INCLUDED = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
+MARK = re.compile(r"^ *<!-- (?:prints|not run: [^\n]*?) -->\n+", re.MULTILINE)
 EXAMPLE = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -22,12 +24,21 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
 
 
 def on_post_build(config: Any, **_: Any) -> None:
-    """Put each page's source beside the page: `llms.txt` leads there."""
+    """Put each page's source beside the page: `llms.txt` leads there, and `llms-full.txt` has them all."""
     docs, site = Path(config["docs_dir"]), Path(config["site_dir"])
+    listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\)", (docs / "llms.txt").read_text("utf-8"), re.MULTILINE)
+    texts = [f"<!-- {name} -->\n\n{readable(docs / name, docs.parent)}" for name in listed]
+    (site / "llms-full.txt").write_text("\n\n".join(texts) + "\n", "utf-8")
     for source in docs.rglob("*.md"):
         target = site / source.relative_to(docs)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+def readable(page: Path, project: Path) -> str:
+    """Give a page with the files that it includes, and without what is said to the tests."""
+    text = INCLUDED.sub(lambda found: (project / found[1]).read_text("utf-8"), page.read_text("utf-8"))
+    return MARK.sub("", text).strip()
 
 
 class Readable(Extension):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from declarai_like.serve._json_answers import JSONAnswer
 from declarai_like.serve._openapi import describe_app
 from declarai_like.serve._problems import Problem
+from declarai_like.serve._reference_page import render_reference
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -56,7 +55,7 @@ class PageRoutes:
 
     async def docs(self, _request: Request) -> Response:
         """Describe the app to people."""
-        return Response(_render_reference(describe_app(self._core)), headers={**_SAFE, "Content-Type": _KINDS[".html"]})
+        return Response(render_reference(describe_app(self._core)), headers={**_SAFE, "Content-Type": _KINDS[".html"]})
 
 
 @lru_cache(maxsize=1)
@@ -76,28 +75,3 @@ def _file_response(name: str) -> Response:
     if content is None:
         raise Problem(404, "there is no such file")
     return Response(content, headers={**_SAFE, "Content-Type": _KINDS[_suffix(name)]})
-
-
-def _render_reference(description: dict[str, Any]) -> str:
-    """Write the description as a page; everything that comes from a declaration is escaped."""
-    parts = [
-        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}</p>"
-        f"{_render_schema('Takes', operation.get('requestBody'))}"
-        f"{_render_schema('Gives', operation['responses'].get('200'))}</section>"
-        for path, operations in description["paths"].items()
-        for method, operation in operations.items()
-    ]
-    shared = _render_block("Schemas", description["components"]["schemas"])
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reference</title>'
-        '<link rel="stylesheet" href="static/page.css"><link rel="icon" href="static/icon.svg"></head>'
-        f"<body><main><h1>Reference</h1>{''.join(parts)}{shared}</main></body></html>"
-    )
-
-
-def _render_schema(title: str, part: dict[str, Any] | None) -> str:
-    return "" if part is None else _render_block(title, part["content"]["application/json"]["schema"])
-
-
-def _render_block(title: str, schema: Any) -> str:
-    return f"<h3>{title}</h3><pre>{escape(json.dumps(schema, indent=2))}</pre>"

@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from codeop import compile_command
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_code_of_the_page_runs(page, paste):
             printed = paste(block, page)
         elif block.mark == "prints":
             assert block.text.rstrip() == printed.rstrip(), f"{page.name}:{block.line}"
+
+
+def statements_of(text):
+    """Part a text as Python's prompt does: a compound statement ends at the first empty line."""
+    waiting = []
+    for line in [*text.splitlines(), ""]:
+        waiting.append(line)
+        if compile_command("\n".join(waiting)) is not None:  # raises `SyntaxError` for what the prompt does not take
+            yield waiting
+            waiting = []
+
+
+def test_program_of_the_readme_can_be_pasted_at_the_prompt():
+    for block in blocks_of(ROOT / "README.md", "python"):
+        assert list(statements_of(block.text))
 
 
 @pages()
@@ -261,3 +277,18 @@ def test_llms_txt_leads_to_files_of_the_site(site):
 )
 def test_search_of_the_site_finds_the_guide_first(searched, query, guide):
     assert searched(query)[0] == f"guides/{guide}/"
+
+
+def test_llms_full_txt_has_every_page_whole(site):
+    full = (site / "llms-full.txt").read_text("utf-8")
+    for name in LINK.findall((DOCS / "llms.txt").read_text("utf-8")):
+        assert f"<!-- {name} -->" in full
+    assert "What others call it" in full
+    assert "[Unreleased]" in full  # the changelog, which its page includes
+    assert "<!-- prints -->" not in full
+
+
+def test_copy_button_leaves_out_prompts_and_output(site):
+    sheet = (site / "assets/extra.css").read_text("utf-8")
+    assert re.search(r"\[data-md-copying\] :is\(\.gp, \.go\) \{\s+display: none;", sheet)
+    assert re.search(r'<span class="gp">\$ </span>', (site / "index.html").read_text("utf-8"))

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,36 @@ def test_program_of_the_readme_is_right_in_form_each_time(times, tmp_path, monke
         with contextlib.redirect_stdout(printed):
             exec(code, {"__name__": "readme"})  # noqa: S102 - our own page
         assert FORM.fullmatch(re.sub(r"\n+", "\n", printed.getvalue())), printed.getvalue()
+
+
+# --- the tutorial, a page at a time
+
+TUTORIAL = sorted(README.parent.glob("docs/tutorial/[1-9]-*.md"))
+NOT_RUN = re.compile(r"<!-- not run: .*?-->\n+```python.*?```", re.DOTALL)
+
+
+def program_of(page):
+    text = NOT_RUN.sub("", page.read_text("utf-8"))
+    found = re.findall(r'```python(?: title="(\S+)")?\n(.*?)```', text, re.DOTALL)
+    return [(title, code) for title, code in found if not title.startswith("test_")]
+
+
+@pytest.mark.soak
+@pytest.mark.local_model
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("page", TUTORIAL, ids=lambda page: page.stem)
+def test_page_of_the_tutorial_is_right_in_form_each_time(page, tmp_path, monkeypatch):
+    """An answer that is not of its type is an `OutputError`, which ends the page: 30 times it does not."""
+    for number in range(30):
+        (folder := tmp_path / str(number)).mkdir()
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(folder)
+        names = {"__name__": "tutorial"}
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            for title, code in program_of(page):
+                if title:
+                    (folder / title).write_text(code, "utf-8")
+                exec(compile(code, str(page), "exec"), names)  # noqa: S102 - our own page
+        sys.modules.pop("my_tasks", None)
+        assert printed.getvalue().strip() or page.stem.startswith("8-"), page

@@ -1,11 +1,13 @@
 """Who may ask what: hosts, tokens, bodies, pages of others; and the hostile input of row 48 over HTTP."""
 
 import asyncio
+import html
 import importlib
 import json
 import logging
 import socket
 import sys
+from typing import Literal
 
 import pytest
 from serve.clients import EVENTS, Direct
@@ -351,6 +353,23 @@ def test_the_reference_is_escaped(site):
     assert b"<b>about" not in page.body
     assert b"&lt;script&gt;" in page.body
     assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_the_reference_says_what_a_route_takes_and_how_to_call_it(site):
+    llm = FakeLLM()
+
+    @llm.task
+    def about(movie: str, tone: Literal["dry", "warm"], words: int = 20, year: int | None = None) -> str:
+        """CANARY of a prompt."""
+
+    page = site(serve.app(tasks=[about], chats=[chat_of(llm)])).ask("GET", "/docs").body.decode()
+    assert '<a href="./#/tasks/about">Try it</a>' in page
+    assert '<a href="./#/chats/Bot">Try it</a>' in page
+    assert "<td><code>words</code></td><td>body</td><td>integer</td><td>default 20</td>" in page
+    assert "<td>&quot;dry&quot;, &quot;warm&quot;</td><td>required</td>" in page
+    assert html.escape("""curl http://127.0.0.1:8000/tasks/about --json '{"movie": "...", "tone": "..."}'""") in page
+    assert "curl -X DELETE &#x27;http://127.0.0.1:8000/streams/{stream}&#x27;" in page
+    assert "CANARY" not in page
 
 
 def test_an_error_inside_a_route_is_no_traceback(site, caplog):
