@@ -23,12 +23,13 @@ def ranked(frames):
 def main() -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     spark = SparkSession.builder.master("local[2]").getOrCreate()
+    spark.sparkContext.addPyFile(__file__)  # workers import the task from this file
     frame = spark.createDataFrame([("There is a typo",), ("The shop is down!",)], "message string")
     rows = frame.mapInPandas(ranked, "message string, severity long, error string").collect()
     print(sorted(row.severity for row in rows))
 
 
 if __name__ == "__main__":
-    import spark_frame  # so that workers find the task by the name of this module
+    import spark_frame  # the name by which workers find it
 
     spark_frame.main()
