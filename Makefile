@@ -51,9 +51,9 @@ cover: .venv/dev
 soak: .venv/dev  ## Run the long tests: growth with size, kill -9, thousands of broken streams
 	$(BIN)/python -m pytest -q --soak -m soak $(IN_PARALLEL)
 
-engines: .venv/dev  ## Map rows in Ray and Spark (600 MB to install; Spark needs Java)
-	$(BIN)/python -m pip install --quiet ray pyspark
-	$(BIN)/python -m pytest -q --engines -m engines tests/rows
+engines: .venv/dev  ## Map rows in Ray and Spark, run a workflow of DBOS (700 MB to install; Spark needs Java)
+	$(BIN)/python -m pip install --quiet ray pyspark dbos
+	$(BIN)/python -m pytest -q --engines -m engines tests/rows tests/project
 
 crashes: .venv/dev  ## Kill processes at each moment of a tool call, 50 times; resume one run in two, 100 times
 	$(BIN)/python -m pytest -q --soak tests/tools/test_crashes.py $(IN_PARALLEL)

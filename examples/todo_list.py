@@ -7,7 +7,7 @@ llm = declarai.local(llm_params={"temperature": 0, "max_tokens": 60})
 
 # A tiny model is made to call once for each message, then to answer; a larger one decides for itself.
 @llm.chat(tool_choice="required", max_rounds=1, at_limit="answer")
-class TodoList:
+class TodoList(declarai.Chat):
     """You keep the user's list of things to do."""
 
     def __init__(self) -> None:

@@ -112,7 +112,7 @@ def _print_table(calls: Sequence[LoggedCall], dropped: int) -> None:
 def _print_call(call: LoggedCall) -> None:
     say = make_printer()
     for name, value in call.items():
-        if name not in {"messages", "answer", "arguments"} and value is not None:
+        if name not in {"messages", "answer", "arguments", "chunks", "tool_calls"} and value is not None:
             say(f"{name}: {_printable(str(value))}", "")
     for message in call.get("messages", ()):
         say(f"\n[{message['role']}]", "bold cyan")
@@ -120,6 +120,8 @@ def _print_call(call: LoggedCall) -> None:
     if "answer" in call:
         say("\n[answer]", "bold green")
         say(_printable(call["answer"]), "")
+        for one in call.get("tool_calls", ()):
+            say(_printable(f"calls {one['name']}({one['arguments']})"), "")
     else:
         say("\nwhat was said is not in the log: log(path, content=True) keeps it", "")
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.middleware._call_log.store import CallLogStore
+from declarai_like.serve._log_details import chart_of, tree_of
 from declarai_like.serve._problems import Problem
 
 if TYPE_CHECKING:
@@ -58,9 +59,12 @@ class LogRoutes:
         """Show one call; raises `Problem` if there is none."""
         try:
             call = await run_in_threadpool(self._store.get, request.path_params["number"])
+            run = call["run"]
+            requests = [call] if run is None else await run_in_threadpool(self._store.requests_of, run)
         except ConfigurationError:
             raise Problem(404, "there is no such call") from None
-        return _page(f"Call {call['id']}", _facts(call) + _said(call))
+        details = tree_of(requests, call["id"]) + chart_of(call)
+        return _page(f"Call {call['id']}", _facts(call) + details + _said(call))
 
 
 def _page(title: str, body: str) -> Response:
@@ -128,7 +132,8 @@ def _more(calls: Sequence[LoggedCall], chosen: dict[str, Any]) -> str:
 
 
 def _facts(call: LoggedCall) -> str:
-    shown = {name: value for name, value in call.items() if name not in {"messages", "answer", "arguments"}}
+    apart = {"messages", "answer", "arguments", "tool_calls", "chunks"}
+    shown = {name: value for name, value in call.items() if name not in apart}
     facts = "".join(
         f"<dt>{name}</dt><dd>{escape(_plain(name, value))}</dd>" for name, value in shown.items() if value is not None
     )

@@ -8,7 +8,7 @@ from declarai_like._cli import main
 from declarai_like.errors import OutputError
 from declarai_like.middleware import log
 from declarai_like.middleware._call_log.store import CallLogStore
-from declarai_like.testing import FakeLLM, reply
+from declarai_like.testing import FakeLLM, reply, tool_call
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
@@ -85,6 +85,22 @@ def test_one_call_is_shown_with_what_was_said(capsys, path):
     assert out.endswith('[answer]\n{"declarai_result": ["a"]}\n')
     _, out, _ = printed(capsys, path, "--show", "1", "--json")
     assert json.loads(out)["arguments"] == {"text": "Ann came"}
+
+
+def test_tools_that_an_answer_called_are_shown(capsys, tmp_path):
+    def weather(city: str) -> str:
+        """Tell the weather"""
+        return "warm"
+
+    logged = log(tmp_path / "calls.db", content=True)
+
+    @FakeLLM([tool_call("weather", {"city": "Rome"}), "warm"]).task(tools=[weather], middlewares=[logged])
+    def ask(question: str) -> str:
+        """Answer: {question}"""
+
+    ask("Rome?")
+    logged.close()
+    assert printed(capsys, str(tmp_path / "calls.db"), "--show", "1")[1].endswith('calls weather({"city": "Rome"})\n')
 
 
 def test_what_would_move_the_cursor_is_not_printed(capsys, path):

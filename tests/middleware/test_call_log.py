@@ -385,3 +385,18 @@ def test_a_writer_that_a_forked_process_got_begins_anew(path):
     writer.put(lambda: {"task": "t"})
     writer.close()
     assert len(calls_of(path)) == 1
+
+
+def test_long_streams_have_as_many_points_as_short_ones(path):
+    logged = log(path)
+
+    @FakeLLM([chunks(*["ab"] * 5_000)]).task(streaming=True, middlewares=[logged])
+    def ask() -> str:
+        """Ask"""
+
+    list(ask())
+    logged.close()
+    points = CallLogStore(path).get(1)["chunks"]
+    assert 100 < len(points) <= 201
+    assert points[-1][1] == 10_000
+    assert points == sorted(points)

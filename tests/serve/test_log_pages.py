@@ -8,7 +8,7 @@ from declarai_like import serve
 from declarai_like.errors import OutputError
 from declarai_like.middleware import log
 from declarai_like.middleware._call_log.store import CallLogStore
-from declarai_like.testing import FakeLLM, reply
+from declarai_like.testing import FakeLLM, chunks, reply, tool_call
 
 ATTACK = "<script>alert(1)</script>"
 
@@ -108,3 +108,72 @@ def test_the_token_guards_the_log(site, path):
     assert served.ask("GET", "/logs").status == 401
     assert served.ask("GET", "/logs/1").status == 401
     assert served.ask("GET", "/logs", Authorization="Bearer a-long-random-token").status == 200
+
+
+@pytest.fixture
+def with_tools(tmp_path):
+    """Give the log of one call of two requests, the first of which calls two tools; it is streamed."""
+
+    def weather(city: str) -> str:
+        """Tell the weather"""
+        return f"{city}: {ATTACK}"
+
+    def boom() -> str:
+        """Fail"""
+        raise ValueError("on fire")
+
+    logged = log(tmp_path / "calls.db", content=True)
+    calls = [("weather", {"city": "Rome"}), ("boom", {})]
+
+    @FakeLLM([reply(calls=calls), chunks("It ", "is ", "warm.")]).task(
+        tools=[weather, boom], streaming=True, middlewares=[logged]
+    )
+    def ask(question: str) -> str:
+        """Answer: {question}"""
+
+    list(ask("Rome?"))
+    logged.close()
+    return tmp_path / "calls.db"
+
+
+def test_the_tools_of_a_call_are_a_tree(site, with_tools):
+    running = site(serve.app(log=with_tools))
+    first, second = (running.ask("GET", f"/logs/{number}").body.decode() for number in (1, 2))
+    assert "<strong>request 1: calls" in first
+    assert '<a href="/logs/1">request 1: calls' in second
+    shown = second.partition('<ul class="tree">')[2].partition("</ul></section>")[0]
+    assert "<code>weather({&quot;city&quot;: &quot;Rome&quot;})</code> gave <code>Rome: &lt;script&gt;" in shown
+    assert "<code>boom({})</code> gave <code>ValueError: on fire</code>" in shown
+    assert ATTACK not in first + second
+
+
+def test_a_stream_is_drawn_as_it_came(site, with_tools):
+    text = site(serve.app(log=with_tools)).ask("GET", "/logs/2").body.decode()
+    assert "11 characters: the first after 0." in text
+    points = text.partition('points="')[2].partition('"')[0].split()
+    assert len(points) == 4
+    assert points[-1].endswith(",0.0")
+
+
+def test_without_content_tools_are_names(site, tmp_path):
+    logged = log(tmp_path / "calls.db")
+
+    def weather(city: str) -> str:
+        """Tell the weather"""
+        return "warm"
+
+    @FakeLLM([tool_call("weather", {"city": "Rome"}), "warm"]).task(tools=[weather], middlewares=[logged])
+    def ask(question: str) -> str:
+        """Answer: {question}"""
+
+    ask("Rome?")
+    logged.close()
+    text = site(serve.app(log=tmp_path / "calls.db")).ask("GET", "/logs/1").body.decode()
+    assert "<code>weather()</code></li>" in text
+    assert "Rome" not in text
+
+
+def test_one_request_without_tools_has_no_tree_and_no_chart(site, path):
+    text = site(serve.app(log=path)).ask("GET", "/logs/1").body.decode()
+    assert "tree" not in text
+    assert "<svg" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from hashlib import sha256
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.values import known_error
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from declarai_like.requests import Request
 
 __all__ = ["CallLog", "log"]
+
+_MOST_CHUNKS = 200
 
 
 def log(path: str | os.PathLike[str], *, content: bool = False, max_bytes: int = 100_000_000) -> CallLog:
@@ -52,7 +55,10 @@ class CallLog:
         content: bool,
         max_bytes: int,
         arguments: Mapping[str, Any] | None = None,
+        run: str | None = None,
     ) -> None:
+        self._run = run
+        """What the requests of one call have in common."""
         self._options = {"content": content, "max_bytes": max_bytes}
         self._content = content
         self._arguments = arguments
@@ -60,7 +66,8 @@ class CallLog:
 
     def of_call(self, _task: Any, arguments: Mapping[str, Any]) -> Middleware:
         """Give the middleware of one call, which knows its arguments."""
-        made = CallLog(self.store.path, **self._options, arguments=arguments if self._content else None)  # type: ignore[arg-type]  # as they were given
+        told = arguments if self._content else None
+        made = CallLog(self.store.path, **self._options, arguments=told, run=token_hex(8))  # type: ignore[arg-type]  # as they were given
         made.store = self.store
         return made
 
@@ -88,8 +95,8 @@ class CallLog:
     def _put(self, request: Request, watch: _Watch, response: Any, error: BaseException | None) -> None:
         watch.end()
         answer = response if isinstance(response, LLMResponse) else None
-        arguments = self._arguments
-        self._writer.put(partial(_tell, request, watch, answer, error, arguments, with_content=self._content))
+        tell = partial(_tell, arguments=self._arguments, run=self._run, with_content=self._content)
+        self._writer.put(partial(tell, request, watch, answer, error))
 
     def __reduce__(self) -> Any:
         return partial(log, **self._options), (str(self.store.path),)  # type: ignore[arg-type]  # as they were given
@@ -99,23 +106,37 @@ class CallLog:
 
 
 class _Watch:
-    """When a request began, its first text came, and it ended."""
+    """When a request began, when its text came, and when it ended."""
 
-    __slots__ = ("_begun", "_keeps_text", "at", "first_chunk", "pieces", "seconds")
+    __slots__ = ("_begun", "_keeps_text", "at", "characters", "chunks", "first_chunk", "pieces", "seconds")
 
     def __init__(self, *, keeps_text: bool) -> None:
         self.at, self._begun = time.time(), time.perf_counter()
         self.first_chunk: float | None = None
         self.seconds = 0.0
         self.pieces: list[str] = []
+        self.chunks: list[tuple[float, int]] = []
+        """The seconds after which text came, and how many characters there were then."""
+        self.characters = 0
         self._keeps_text = keeps_text
 
     def see(self, chunk: dict[str, Any]) -> None:
         """Take a chunk of the stream."""
+        seconds = time.perf_counter() - self._begun
         if self.first_chunk is None:
-            self.first_chunk = time.perf_counter() - self._begun
+            self.first_chunk = seconds
+        for index, choice in choices_of(chunk):
+            text = "" if index else text_of(delta_of(choice).get("content"))
+            if text:
+                self._add(text, seconds)
+
+    def _add(self, text: str, seconds: float) -> None:
+        self.characters += len(text)
+        self.chunks.append((round(seconds, 4), self.characters))
+        if len(self.chunks) > _MOST_CHUNKS:  # every other one is left out, so that a long answer has no longer row
+            del self.chunks[1:-1:2]
         if self._keeps_text:
-            self.pieces += [text_of(delta_of(each).get("content")) for index, each in choices_of(chunk) if index == 0]
+            self.pieces.append(text)
 
     def end(self) -> None:
         """Stop the clock."""
@@ -127,8 +148,9 @@ def _tell(
     watch: _Watch,
     answer: LLMResponse | None,
     error: BaseException | None,
-    arguments: Mapping[str, Any] | None,
     *,
+    arguments: Mapping[str, Any] | None,
+    run: str | None,
     with_content: bool,
 ) -> LoggedCall:
     """Put the row of a request together."""
@@ -152,6 +174,9 @@ def _tell(
         "attempt": 1 if answer is None else answer.attempt,
         "round": 1 if answer is None else answer.round,
         "conversation": request.conversation,
+        "run": run,
+        "chunks": watch.chunks,
+        "tool_calls": [] if answer is None else [{"name": call.name} for call in answer.tool_calls],
     }
     if not with_content:
         return call
@@ -159,8 +184,9 @@ def _tell(
         call["error"] = f"{call['error']}: {error.message}"
     text = "".join(watch.pieces) if answer is None else answer.response
     given = None if arguments is None else plain_data_of(dict(arguments))
-    said = blank_key({"messages": messages, "answer": text, "arguments": given, "error": call["error"]}, request)
-    return {**call, **said}
+    calls = [] if answer is None else [{"name": one.name, "arguments": one.arguments} for one in answer.tool_calls]
+    said = {"messages": messages, "answer": text, "arguments": given, "error": call["error"], "tool_calls": calls}
+    return {**call, **blank_key(said, request)}
 
 
 def _outcome(answer: LLMResponse | None, error: BaseException | None) -> str:

@@ -18,30 +18,33 @@ if TYPE_CHECKING:
 __all__ = ["CallLogStore", "LoggedCall"]
 
 LoggedCall = dict[str, Any]
-"""One request, by the names of `COLUMNS`, `id` and, where content is kept, `messages`, `arguments` and `answer`."""
+"""One request: `id`, `COLUMNS`, `DATA` and, where content is kept, `messages`, `arguments` and `answer`."""
 COLUMNS = (
     *("at", "task", "prompt_version", "provider", "model", "prompt_hash", "outcome", "error", "seconds", "first_chunk"),
-    *("prompt_tokens", "completion_tokens", "cost", "attempt", "round", "conversation"),
+    *("prompt_tokens", "completion_tokens", "cost", "attempt", "round", "conversation", "run"),
 )
-_VERSION = 1
+DATA = ("tool_calls", "chunks")
+"""Columns that hold JSON: the tools that an answer called, and when its text came."""
+_VERSION = 2
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 CREATE TABLE contents (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY, at, task, prompt_version, provider, model, prompt_hash, outcome, error, seconds,
-    first_chunk, prompt_tokens, completion_tokens, cost, attempt, round, conversation,
-    message_ids, argument_id, answer_id
+    first_chunk, prompt_tokens, completion_tokens, cost, attempt, round, conversation, run,
+    tool_calls, chunks, message_ids, argument_id, answer_id
 );
 CREATE TABLE call_contents (call INTEGER NOT NULL, content INTEGER NOT NULL, PRIMARY KEY (call, content)) WITHOUT ROWID;
 CREATE INDEX calls_of_content ON call_contents (content);
+CREATE INDEX calls_of_run ON calls (run);
 CREATE TABLE dropped (calls INTEGER NOT NULL);
 INSERT INTO dropped VALUES (0);
 CREATE VIRTUAL TABLE words USING fts5(text, content='contents', content_rowid='id');
 CREATE TRIGGER added AFTER INSERT ON contents BEGIN INSERT INTO words (rowid, text) VALUES (new.id, new.text); END;
 CREATE TRIGGER gone AFTER DELETE ON contents
     BEGIN INSERT INTO words (words, rowid, text) VALUES ('delete', old.id, old.text); END;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 """
 _SHARE_TO_DELETE = 0.1
 
@@ -109,17 +112,13 @@ class CallLogStore:
             row = connection.execute("SELECT * FROM calls WHERE id = ?", (number,)).fetchone()
             if row is None:
                 raise ConfigurationError(f"{self.path}: there is no call {number}")
-            call = self._call(row)
-            if row["message_ids"] is not None:
-                call["messages"] = [
-                    {"role": role, "content": self._text(connection, content)}
-                    for role, content in json.loads(row["message_ids"])
-                ]
-            if row["answer_id"] is not None:
-                call["answer"] = self._text(connection, row["answer_id"])
-            if row["argument_id"] is not None:
-                call["arguments"] = json.loads(self._text(connection, row["argument_id"]))
-            return call
+            return self._whole_call(connection, row)
+
+    def requests_of(self, run: str) -> list[LoggedCall]:
+        """Give all requests that were made for one call, each with what was said, in their order."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT * FROM calls WHERE run = ? ORDER BY id", (run,)).fetchall()
+            return [self._whole_call(connection, row) for row in rows]
 
     @property
     def dropped(self) -> int:
@@ -132,8 +131,10 @@ class CallLogStore:
         ids = None if messages is None else [(role, self._keep(connection, text)) for role, text in messages]
         answer_id = None if answer is None else self._keep(connection, answer)
         argument_id = None if arguments is None else self._keep(connection, json.dumps(arguments, default=repr))
-        names = (*COLUMNS, "message_ids", "argument_id", "answer_id")
-        row = [*(call.get(name) for name in COLUMNS), None if ids is None else json.dumps(ids), argument_id, answer_id]
+        names = (*COLUMNS, *DATA, "message_ids", "argument_id", "answer_id")
+        data = [json.dumps(call[name], default=repr) if call.get(name) else None for name in DATA]
+        plain = [*(call.get(name) for name in COLUMNS), *data]
+        row = [*plain, None if ids is None else json.dumps(ids), argument_id, answer_id]
         marks = ", ".join("?" * len(names))
         made = connection.execute(f"INSERT INTO calls ({', '.join(names)}) VALUES ({marks})", row)  # noqa: S608 - our own names
         used = {content for _, content in ids or ()} | {answer_id, argument_id}
@@ -160,7 +161,21 @@ class CallLogStore:
 
     @staticmethod
     def _call(row: Mapping[str, Any]) -> LoggedCall:
-        return {name: row[name] for name in ("id", *COLUMNS)}
+        call = {name: row[name] for name in ("id", *COLUMNS)}
+        return {**call, **{name: json.loads(row[name]) for name in DATA if row[name] is not None}}
+
+    def _whole_call(self, connection: sqlite3.Connection, row: Mapping[str, Any]) -> LoggedCall:
+        call = self._call(row)
+        if row["message_ids"] is not None:
+            call["messages"] = [
+                {"role": role, "content": self._text(connection, content)}
+                for role, content in json.loads(row["message_ids"])
+            ]
+        if row["answer_id"] is not None:
+            call["answer"] = self._text(connection, row["answer_id"])
+        if row["argument_id"] is not None:
+            call["arguments"] = json.loads(self._text(connection, row["argument_id"]))
+        return call
 
     @staticmethod
     def _delete_oldest(connection: sqlite3.Connection, count: int) -> None:
