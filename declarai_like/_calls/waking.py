@@ -29,8 +29,7 @@ class SharedReading:
 
 def _retrieve_error(task: Task[bool]) -> None:
     """Look at a task's error, which the stream keeps for its next reader: asyncio would log it as seen by nobody."""
-    if not task.cancelled():
-        task.exception()
+    _ = task.cancelled() or task.exception()
 
 
 def wake_reader(reader: Task[Any]) -> None:

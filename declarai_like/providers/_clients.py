@@ -60,7 +60,7 @@ class Clients:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Have the next blocking call use a new client if this one is interrupted, in the midst of the library.
+        """Have the next call use a new client if this one is interrupted, in the midst of the library.
 
         Its lock may have been left taken for ever then. Calls of other threads go on with the old client, whose
         connections end with them.
@@ -71,6 +71,19 @@ class Clients:
             raise
         except BaseException:
             self._forget()
+            raise
+
+    @contextmanager
+    def aused(self) -> Iterator[None]:
+        """Do what `used` does for the running loop's client, which is closed when its loop ends."""
+        from asyncio import CancelledError, get_running_loop
+
+        try:
+            yield
+        except (Exception, GeneratorExit, CancelledError):
+            raise
+        except BaseException:
+            self._by_loop.pop(get_running_loop(), None)
             raise
 
     def _forget(self) -> None:

@@ -78,16 +78,17 @@ class ExchangingEndpoint(LearningEndpoint):
             key = await self._ask_key_async()
             message = self._exchange_message(exchange, request, key, await self._ask_headers_async(request))
             client = await self._clients.awaiting()
-            with limit_reads(waits):
-                response = await client.send(message, stream=True, follow_redirects=False)
-            try:
-                waits.attach(response)
-                if response.status_code >= _REFUSED:
-                    self._refuse_exchange(request, response, await aread_refusal_body(response), key)
-                return await aread_body(aiter_body(response), _MOST_BYTES)
-            finally:
-                waits.detach()
-                await response.aclose()
+            with self._clients.aused():
+                with limit_reads(waits):
+                    response = await client.send(message, stream=True, follow_redirects=False)
+                try:
+                    waits.attach(response)
+                    if response.status_code >= _REFUSED:
+                        self._refuse_exchange(request, response, await aread_refusal_body(response), key)
+                    return await aread_body(aiter_body(response), _MOST_BYTES)
+                finally:
+                    waits.detach()
+                    await response.aclose()
         except Exception as error:
             codec, learned = self.codec_of(request), self._learned
             raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)

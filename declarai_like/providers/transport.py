@@ -83,18 +83,21 @@ class HTTPProvider(ExchangingEndpoint):
             key = await self._ask_key_async()
             request = await self._fetch_media_async(codec, request)
             message = self._message(codec, request, learned, key, await self._ask_headers_async(request))
-            with limit_reads(waits):
-                response = await self._post_async(message, request.limits)
-            try:
-                waits.attach(response)
-                _tell_headers(request, response)
-                if response.status_code >= _REFUSED:
-                    return self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
-                limit = request.limits.answer_bytes
-                return self._answer(codec, response, await aread_body(aiter_body(response), limit), key)
-            finally:
-                waits.detach()
-                await response.aclose()
+            with self._clients.aused():
+                with limit_reads(waits):
+                    response = await self._post_async(message, request.limits)
+                try:
+                    waits.attach(response)
+                    _tell_headers(request, response)
+                    if response.status_code >= _REFUSED:
+                        return self._refuse(
+                            codec, request, learned, response, await aread_refusal_body(response), key=key
+                        )
+                    limit = request.limits.answer_bytes
+                    return self._answer(codec, response, await aread_body(aiter_body(response), limit), key)
+                finally:
+                    waits.detach()
+                    await response.aclose()
         except Exception as error:
             raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
 
@@ -152,37 +155,40 @@ class HTTPProvider(ExchangingEndpoint):
             request = await self._fetch_media_async(codec, request)
             message = self._message(codec, request, learned, key, await self._ask_headers_async(request))
             decoder = codec.decoder(request, partial(self._redact, key), waits.check)
-            with limit_reads(waits):
-                response = await self._post_async(message, request.limits)
-            try:
-                waits.attach(response)
-                _tell_headers(request, response)
-                if response.status_code >= _REFUSED:
-                    yield self._refuse(codec, request, learned, response, await aread_refusal_body(response), key=key)
-                    yield DONE
-                    return
-                reads, feed = aiter_body(response), decoder.feed
+            with self._clients.aused():
+                with limit_reads(waits):
+                    response = await self._post_async(message, request.limits)
                 try:
-                    async for read in reads:
-                        for chunk in feed(read):
-                            waits.heard = True
+                    waits.attach(response)
+                    _tell_headers(request, response)
+                    if response.status_code >= _REFUSED:
+                        yield self._refuse(
+                            codec, request, learned, response, await aread_refusal_body(response), key=key
+                        )
+                        yield DONE
+                        return
+                    reads, feed = aiter_body(response), decoder.feed
+                    try:
+                        async for read in reads:
+                            for chunk in feed(read):
+                                waits.heard = True
+                                yield chunk
+                            if decoder.ended:
+                                waits.expect_end()
+                            if decoder.done:
+                                await waits.adrain(reads)
+                                return
+                    except Exception:
+                        for chunk in decoder.rest():
                             yield chunk
-                        if decoder.ended:
-                            waits.expect_end()
-                        if decoder.done:
-                            await waits.adrain(reads)
-                            return
-                except Exception:
-                    for chunk in decoder.rest():
+                        raise
+                    for chunk in decoder.close():
+                        waits.heard = True
                         yield chunk
-                    raise
-                for chunk in decoder.close():
-                    waits.heard = True
-                    yield chunk
-                self._check_began(waits, response, decoder, key)
-            finally:
-                waits.detach()
-                await response.aclose()
+                    self._check_began(waits, response, decoder, key)
+                finally:
+                    waits.detach()
+                    await response.aclose()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
             raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)

@@ -29,7 +29,7 @@ PAIRS = {
 TWINS = {
     r"\b_acollect\b": "_collect",
     r"\ba(?=(?:run|stream|send|closing|enter|exit|next|iter|history|replace|add_messages|close|read)\b)": "",
-    r"\ba(?=(?:drain|watched)\b)": "",
+    r"\ba(?=(?:drain|watched|used)\b)": "",
     r"\bcrew\.a(?=perform\b)": "crew.",
     r"\b(?<!crew\.)_?a(?=(?:perform|perform_local|perform_seldom)\b)": "_",
     r"\b_async_sleep\b": "_sleep",
@@ -97,8 +97,8 @@ def test_both_halves_say_the_same(pair):
     assert awaiting == blocking
 
 
-WAITING_APART = {"__init__", "_read", "close"}
-"""What threads and tasks do differently: how one waits for another's reading, and how one wakes it."""
+WAITING_APART = {"__init__", "_advance", "_read", "close", "fork"}
+"""What threads and tasks do differently: how one waits for another's reading, how one wakes it, who may be cancelled."""
 
 
 @pytest.mark.parametrize("name", sorted(names_of(streams.Stream) - WAITING_APART))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 import declarai_like as declarai
+from declarai_like._wire.codecs.anthropic_pauses import add_usage
 from declarai_like.errors import (
     AuthenticationError,
     BadRequestError,
@@ -653,3 +654,13 @@ def test_embedded_server_answers_in_the_format(way, streams):
     got = ask(way, llm, "Say hello", streams=streams, temperature=0, max_tokens=9)
     assert got.response
     assert (got.outcome, got.finish_reason, got.usage.completion_tokens) == ("truncated", "max_tokens", 9)
+
+
+def test_usages_are_added_count_by_count_and_the_rest_is_the_later_one():
+    one = {"output_tokens": 3, "tier": "a", "tools": {"searches": 1}, "region": "eu"}
+    assert add_usage(one, {"output_tokens": 4, "tier": "b", "tools": {"searches": 2}}) == {
+        "output_tokens": 7,
+        "tier": "b",
+        "tools": {"searches": 3},
+        "region": "eu",
+    }

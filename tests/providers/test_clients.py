@@ -67,6 +67,23 @@ def test_client_that_was_interrupted_is_used_no_more(raised):
     assert client.closed == 0  # another thread may be reading from it
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, ValueError])
+def test_client_of_a_loop_that_was_interrupted_is_used_no_more(raised):
+    clients = Clients(Client, AsyncClient)
+
+    async def main():
+        client = await clients.awaiting()
+        try:
+            with clients.aused():
+                raise raised  # noqa: TRY301 - as something within would
+        except raised:
+            return client, await clients.awaiting()
+
+    client, other = asyncio.run(main())
+    assert (other is client) == (raised is not KeyboardInterrupt)
+    assert (client.closed, other.closed) == (1, 1)
+
+
 def test_the_users_own_client_is_used_after_an_interrupt():
     own = Client()
     clients = Clients(lambda: own, AsyncClient, owns=False)

@@ -8,7 +8,7 @@ from declarai_like._wire.accumulator import Accumulator
 from declarai_like._wire.codecs.base import Lesson, Refusal
 from declarai_like._wire.codecs.lessons import PREVIOUS, remember
 from declarai_like._wire.codecs.responses import ResponseDecoder, ResponsesCodec
-from declarai_like._wire.codecs.responses_endings import chat_usage, decode_response
+from declarai_like._wire.codecs.responses_endings import chat_usage, decode_response, head_of
 from declarai_like.errors import (
     BadRequestError,
     DefinitionError,
@@ -493,3 +493,11 @@ def test_lost_replies_are_forgotten_before_there_are_too_many():
         learned = remember(learned, frozenset({Lesson("m", PREVIOUS, f"resp_{number}")}))
         assert len(learned) <= 1_000
     assert learned > {schema, Lesson("m", PREVIOUS), Lesson("m", PREVIOUS, "resp_1499")}
+
+
+@pytest.mark.parametrize(
+    ("told", "created"),
+    [(1.5, 1), (10**400, 10**400), (float("inf"), None), (float("nan"), None), ("now", None), ([1], None)],
+)
+def test_a_time_that_is_none_is_left_out(told, created):
+    assert head_of({"created_at": told})["created"] == created
