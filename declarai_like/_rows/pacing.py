@@ -12,18 +12,17 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "is_overload"]
 
 _FIRST = 4
-_FAST = 0.1
-"""Seconds: rounds of such answers follow one another soon enough."""
-_MORE_A_SECOND = 40.0
-"""How fast the number grows before the first overload while slower ones are waited for."""
+_MORE_A_SECOND = 16.0
+"""How fast the number grows before the first overload, whether answers are slow or fast."""
 _BUSY = frozenset({503, 529})
 
 
 class Pace:
     """How many calls may be under way, up to `most`: more with each round of successes, half as many after an overload.
 
-    A round brings one more; before the first overload up to twice as many, so that slow answers are not waited for one
-    by one. What was begun before the last halving tells nothing new: `round` is to be noted when a call begins.
+    A round brings one more. Before the first overload it brings as many as its time allows, at most twice as many: slow
+    answers are not waited for one by one, and fast ones do not let too many meet the first refusal. What was begun
+    before the last halving tells nothing new: `round` is to be noted when a call begins.
     """
 
     def __init__(self, most: int, *, adaptive: bool) -> None:
@@ -43,7 +42,7 @@ class Pace:
         if not self._is_adaptive:
             return
         if not overloaded:
-            more = 1.0 if self.round else max(1.0, (seconds - _FAST) * _MORE_A_SECOND)
+            more = 1.0 if self.round else seconds * _MORE_A_SECOND
             self._limit = min(self._limit + min(more / self._limit, 1.0), float(self._most))
         elif begun == self.round:
             self._limit = max(1.0, self._limit / 2)

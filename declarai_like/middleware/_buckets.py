@@ -10,34 +10,49 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "Episodes"]
 
 _BURST_SECONDS = 1.0
-_LEAST_BURST_SECONDS = 0.1
+_LEAST_BURST_SECONDS = 0.02
 _MINUTE = 60.0
 _ENOUGH = 8
 """From so many requests on, the time between two refusals tells a rate."""
 _CAUTION = 0.95
+_LONG_WAIT = 1.0
+"""Seconds: while all waited so long, much has flown in on the other side, of which a rate that is too high may live."""
+_COURAGE = 1.06
+_SHARE_OF_WAIT = 0.5
+"""How much of what has flown in during a long wait is used at once."""
+_ROUGH_SHARE = 0.5
+_ROUGH_GROWTH = 0.003
+"""By how much a rate grows with each request that only the first refusal has told: it may be far too low."""
 _GROWTH = 2e-7
-"""A rate that was only guessed grows with each request, the more of them went through: by 2 % in 500, 10 % in 1,000."""
+"""Any other guess grows the faster, the more requests went through: by 2 % in 500, 10 % in 1,000."""
 
 
 class Bucket:
     """Holds what may be used at once; `rate` flows in each second. Its level may fall below zero: who took waits."""
 
-    def __init__(self, rate: float, *, capacity: float | None = None, is_guess: bool = False) -> None:
+    def __init__(
+        self, rate: float, *, capacity: float | None = None, is_guess: bool = False, is_rough: bool = False
+    ) -> None:
         self.rate = rate
         self.is_guess = is_guess
         """Whether nobody has told the rate."""
+        self._is_rough = is_rough
         self._capacity = max(rate * _BURST_SECONDS if capacity is None else capacity, 1.0)
         self._level = self._capacity
         self._at: float | None = None
         self._taken = 0
 
     @classmethod
-    def guessed(cls, rate: float, now: float, wait: float) -> Bucket:
-        """Make a bucket of a rate that a refusal has told; it is empty, and fills while its users wait."""
-        bucket = cls(
-            rate, capacity=rate * max(_LEAST_BURST_SECONDS, _CAUTION * min(wait, _BURST_SECONDS)), is_guess=True
-        )
-        bucket.drain(now)
+    def guessed(cls, rate: float, now: float, wait: float, *, is_rough: bool = False) -> Bucket:
+        """Make a bucket of a rate that a refusal has told, and which is `is_rough` if that was the first one.
+
+        It is empty, and fills when its users have waited, not much before: who goes at once is refused together.
+        """
+        is_long = wait >= _LONG_WAIT
+        rate *= _ROUGH_SHARE if is_rough else _COURAGE if is_long else _CAUTION
+        bucket = cls(rate, capacity=rate * _LEAST_BURST_SECONDS, is_guess=True, is_rough=is_rough)
+        bucket._level = 0.0
+        bucket._at = now + wait - (_SHARE_OF_WAIT * min(wait, _BURST_SECONDS) if is_long else 0.0)
         return bucket
 
     def take(self, amount: float, now: float) -> float:
@@ -45,9 +60,9 @@ class Bucket:
         self._refill(now)
         if self.is_guess:
             self._taken += 1
-            self.rate *= 1 + _GROWTH * self._taken
+            self.rate *= 1 + (_ROUGH_GROWTH if self._is_rough else _GROWTH * self._taken)
         self._level -= amount
-        return max(0.0, -self._level / self.rate)
+        return max(0.0, -self._level / self.rate + max(0.0, (self._at or now) - now))
 
     def give_back(self, amount: float) -> None:
         """Put back what was taken and not used, or take out what was used beyond it."""
@@ -72,7 +87,7 @@ class Bucket:
     def _refill(self, now: float) -> None:
         if self._at is not None and now > self._at:
             self._level = min(self._level + (now - self._at) * self.rate, self._capacity)
-        self._at = now
+        self._at = now if self._at is None else max(now, self._at)
 
 
 class Episodes:
@@ -84,6 +99,8 @@ class Episodes:
     def __init__(self) -> None:
         self._began_at: float | None = None
         self._sent = 0
+        self.told = 0
+        """How often a rate was told: the first one is no more than a hint."""
 
     def send(self, now: float) -> None:
         """Count a request that is sent."""
@@ -99,6 +116,6 @@ class Episodes:
         """Tell the requests a second that went through since the refusal before this one; `None` if too few did."""
         if self._began_at is None or self._sent < _ENOUGH or now <= self._began_at:
             return None
-        rate = _CAUTION * self._sent / (now - self._began_at)
-        self._began_at, self._sent = now, 0
+        rate = self._sent / (now - self._began_at)
+        self._began_at, self._sent, self.told = now, 0, self.told + 1
         return rate

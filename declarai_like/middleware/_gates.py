@@ -55,7 +55,7 @@ class Gate:
         self._told = {"requests": rpm, "tokens": tpm}
         self._buckets = {name: Bucket(rate / 60) for name, rate in self._told.items() if rate is not None}
         self._episodes = Episodes()
-        self._under_way: set[Pass] = set()
+        self._under_way: dict[Pass, None] = {}
         self._closed_at = self._closed_until = float("-inf")
         self._next_at = float("-inf")
         self._refusals_in_a_row = 0
@@ -80,7 +80,7 @@ class Gate:
             estimate, tokens = tokens, round(tokens * min(max(self._excess or 1.0, _LEAST_EXCESS), _MOST_EXCESS))
             waits = [bucket.take(self._amount(name, tokens), now) for name, bucket in self._buckets.items()]
             turn = Pass(tokens, now + max(waits, default=self._spread(now)), estimate)
-            self._under_way.add(turn)
+            self._under_way[turn] = None
             return turn
 
     def wait_of(self, turn: Pass, now: float) -> float:
@@ -185,7 +185,11 @@ class Gate:
         rate = self._episodes.end(now)
         known = self._buckets.get("requests")
         if rate is not None and (known is None or known.is_guess) and "tokens" not in self._buckets:
-            self._buckets["requests"] = Bucket.guessed(rate, now, wait)
+            bucket = Bucket.guessed(rate, now, wait, is_rough=self._episodes.told == 1)
+            self._buckets["requests"] = bucket
+            waiting = [turn for turn in tuple(self._under_way) if turn.sent_at is None]
+            for turn in sorted(waiting, key=_ready_at):
+                turn.ready_at = now + bucket.take(1, now)  # what it was told before was by another rate
 
     def _promised(self, name: str) -> int:
         """What is set aside for requests whose answers have not come."""
@@ -196,7 +200,11 @@ class Gate:
         return tokens if name == "tokens" else 1
 
     def _leave(self, turn: Pass) -> None:
-        self._under_way.discard(turn)
+        self._under_way.pop(turn, None)
+
+
+def _ready_at(turn: Pass) -> float:
+    return turn.ready_at
 
 
 def _mean(known: float | None, value: float) -> float:

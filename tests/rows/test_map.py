@@ -510,8 +510,8 @@ def test_amap_takes_no_executor(make_task):
         make_task().amap(["a"], executor=ThreadPoolExecutor(1))
 
 
-@pytest.mark.parametrize(("seconds", "rounds"), [(0.01, (25, 35)), (0.2, (6, 12)), (30.0, (3, 4))])
-def test_slow_answers_are_soon_waited_for_together(seconds, rounds):
+@pytest.mark.parametrize(("seconds", "rounds"), [(0.01, (150, 250)), (0.2, (6, 12)), (30.0, (3, 4))])
+def test_the_number_of_calls_grows_with_time(seconds, rounds):
     pace, made = Pace(32, adaptive=True), 0
     while pace.limit < 32:
         made += 1

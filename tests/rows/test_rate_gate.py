@@ -1,10 +1,13 @@
 """The gate before a provider: what it learns of limits, whom it lets through, and what a refusal does."""
 
 import asyncio
+import random
 import threading
 import time
+from statistics import median
 
 import pytest
+from rows.limit_simulation import Simulation
 from rows.limited_server import LimitedModel
 
 import declarai_like as declarai
@@ -183,23 +186,47 @@ def test_between_two_refusals_a_rate_is_seen():
     episodes.refuse(0.0)
     assert episodes.end(1.0) is None
     episodes.send(1.0)
-    assert episodes.end(2.0) == pytest.approx(0.95 * 4)
+    assert episodes.end(2.0) == 4
     episodes.refuse(0.0)  # it was sent before the refusal that counts
     for _ in range(8):
         episodes.send(2.0)
     assert episodes.end(2.0) is None
-    assert episodes.end(3.0) == pytest.approx(0.95 * 8)
+    assert (episodes.end(3.0), episodes.told) == (8, 2)
 
 
 def test_a_rate_that_was_guessed_grows_slowly():
-    bucket = Bucket.guessed(10.0, 0.0, 1.0)
-    assert bucket.take(1, 0.0) == pytest.approx(0.1, rel=0.01)
+    bucket = Bucket.guessed(10.0, 0.0, 0.25)
+    assert bucket.take(1, 0.0) == pytest.approx(0.25 + 1 / 9.5, rel=0.01)
     for _ in range(500):
         bucket.take(0, 0.0)
-    assert 10.2 < bucket.rate < 10.3
+    assert 9.7 < bucket.rate < 9.8
     for _ in range(500):
         bucket.take(0, 0.0)
-    assert 11 < bucket.rate < 11.2
+    assert 10.4 < bucket.rate < 10.6
+
+
+def test_a_rate_that_one_refusal_has_told_is_halved_and_grows_fast():
+    bucket = Bucket.guessed(100.0, 0.0, 0.25, is_rough=True)
+    assert bucket.rate == 50
+    for _ in range(300):
+        bucket.take(0, 0.0)
+    assert 100 < bucket.rate < 150
+
+
+def test_in_a_long_wait_some_has_flown_in_for_those_who_wait():
+    short, long = Bucket.guessed(10.0, 0.0, 0.5), Bucket.guessed(10.0, 0.0, 2.0)
+    assert short.take(1, 0.0) == pytest.approx(0.5 + 1 / 9.5)
+    assert long.take(1, 0.0) == pytest.approx(1.5 + 1 / 10.6)
+
+
+def test_who_waits_is_told_the_new_rate():
+    gate = Gate()
+    sent = [gate.ask(0, 0.0) for _ in range(20)]
+    for turn in sent:
+        gate.wait_of(turn, 0.0)
+    waiting = [gate.ask(0, 0.5) for _ in range(3)]
+    gate.refuse(sent[-1], 0.25, 1.0)  # 19 went through in a second: half of that is the first guess
+    assert [round(turn.ready_at, 2) for turn in waiting] == [1.35, 1.46, 1.56]
 
 
 def test_headers_go_before_a_guess():
@@ -458,6 +485,17 @@ def run_limited(gather, count, told, **options):
 def test_limits_are_kept(gather, told):
     model = run_limited(gather, 150, told)
     assert model.refused <= 30
+
+
+@pytest.mark.parametrize(("rate", "rows"), [(20, 1000), (100, 1000), (400, 4000)])
+@pytest.mark.parametrize("latency", [0.02, 0.06])
+@pytest.mark.parametrize("tells_wait", [True, False])
+def test_where_only_refusals_tell_the_limit_few_are_refused(rate, rows, latency, tells_wait):
+    told = {"rows": rows, "rate": rate, "latency": latency, "tells_wait": tells_wait}
+    runs = [Simulation(seed=seed, **told).run() for seed in range(7)]
+    assert all(run.accepted == rows for run in runs)
+    assert median(run.refused for run in runs) <= rows // 100
+    assert median(run.share_of_rate for run in runs) >= (0.9 if tells_wait else 0.8)
 
 
 @pytest.mark.soak
