@@ -1,7 +1,6 @@
 """The gate before a provider: what it learns of limits, whom it lets through, and what a refusal does."""
 
 import asyncio
-import random
 import threading
 import time
 from statistics import median
