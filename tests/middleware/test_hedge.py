@@ -199,9 +199,17 @@ def test_a_stream_that_is_left_or_closed_elsewhere_closes_both(server, other, op
     other.enqueue(stalled(stream_reply(WORDS), 1))
     task = openai().task(streaming=True, middlewares=[hedge(backup, after=0.02)])(tell)
     stream = task.stream("x")
-    threading.Timer(0.2, stream.close).start()
+
+    def close_when_both_are_asked():
+        assert server.wait_requests(1, 60)
+        assert other.wait_requests(1, 60)
+        stream.close()
+
+    closing = threading.Thread(target=close_when_both_are_asked)
+    closing.start()
     with pytest.raises(declarai.DeclaraiError), stream:
         stream.until_done()
+    closing.join()
     assert server.wait_disconnect()
     assert other.wait_disconnect()
     steps = task.with_options(middlewares=[hedge(backup, after=60)])("x")
