@@ -17,8 +17,8 @@ _ENOUGH = 8
 _CAUTION = 0.95
 _LONG_WAIT = 1.0
 """Seconds: while all waited so long, much has flown in on the other side, of which a rate that is too high may live."""
-_COURAGE = 1.06
-_SHARE_OF_WAIT = 0.5
+_COURAGE = 1.1
+_SHARE_OF_WAIT = 0.9
 """How much of what has flown in during a long wait is used at once."""
 _ROUGH_SHARE = 0.5
 _ROUGH_GROWTH = 0.003
