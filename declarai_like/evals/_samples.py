@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from declarai_like.middleware._cache_stores import CacheStore
     from declarai_like.tasks import BaseTask
 
-__all__ = ["KEPT_FOR", "with_kept_answers"]
+__all__ = ["with_kept_answers"]
 
-KEPT_FOR = 7 * 24 * 3600.0
+_KEPT_FOR = 7 * 24 * 3600.0
 """Seconds: behind the name of a model there may be another one after some time."""
 
 
@@ -39,7 +39,7 @@ class SampleStore:
 def with_kept_answers(task: BaseTask[..., Any, Any], number: int, store: CacheStore) -> BaseTask[..., Any, Any]:
     """Give a task whose answers in the run of this number are kept in the store, or come from there."""
     declared = task.declared
-    keeping = cache(SampleStore(store, number), ttl=KEPT_FOR, only_deterministic=False)
+    keeping = cache(SampleStore(store, number), ttl=_KEPT_FOR, only_deterministic=False)
     options = declared.options.merge(middlewares=(*declared.options.middlewares, keeping))
     kept: BaseTask[..., Any, Any] = task.with_declaration(declared.with_options(options))
     return kept

@@ -78,13 +78,7 @@ def app(
     """
     check_access(token, hosts, cors)
     check_access(approval_token, hosts, cors)
-    if runs is not None and not isinstance(runs, RunStore):
-        raise ConfigurationError(f"runs is a run store, as SQLiteRuns('runs.db'), got {runs!r:.80}")
-    if memory is not None and not callable(memory):
-        raise ConfigurationError(
-            f"memory is called with the name of a conversation, got {memory!r:.80}: "
-            "write memory=lambda name: SQLiteMessageHistory(name, path=...)"
-        )
+    _check_stores(memory, runs)
     settings = Settings(
         resume_seconds=resume_seconds,
         heartbeat_seconds=heartbeat_seconds,
@@ -117,6 +111,16 @@ def app(
     )
     starlette.state.stop_streams = core.streams.close
     return starlette
+
+
+def _check_stores(memory: Any, runs: Any) -> None:
+    if memory is not None and not callable(memory):
+        raise ConfigurationError(
+            f"memory is called with the name of a conversation, got {memory!r:.80}: "
+            "write memory=lambda name: SQLiteMessageHistory(name, path=...)"
+        )
+    if runs is not None and not isinstance(runs, RunStore):
+        raise ConfigurationError(f"runs is a run store, as SQLiteRuns('runs.db'), got {runs!r:.80}")
 
 
 def check_access(token: Any, hosts: Any, cors: Any) -> None:

@@ -38,11 +38,11 @@ def _request_item(call: LoggedCall, later: LoggedCall | None, shown: int) -> str
 
 
 def _tool_items(call: LoggedCall, later: LoggedCall | None) -> Iterator[str]:
-    called = call.get("tool_calls", ())
+    called = call.get("tool_calls", ())  # a provider may have sent anything as a name
     messages = [] if later is None else later.get("messages", [])
     results = [message["content"] for message in messages if message["role"] == "tool"][-len(called) :]
     for place, one in enumerate(called):
-        spelled = f"<code>{escape(one['name'])}({escape(one.get('arguments', ''))})</code>"
+        spelled = f"<code>{escape(str(one['name']))}({escape(str(one.get('arguments', '')))})</code>"
         given = f" gave <code>{escape(results[place])}</code>" if len(results) == len(called) else ""
         yield spelled + given
 
