@@ -80,10 +80,12 @@ def _attribute(target: str, expected: str) -> Any:
     place, _, name = target.rpartition(":")
     if not place or not name:
         raise ConfigurationError(f"expected {expected}, not {target!r}")
+    module = import_place(place)
     try:
-        return attrgetter(name)(import_place(place))
+        return attrgetter(name)(module)
     except AttributeError as exc:
-        raise ConfigurationError(f"there is no {name!r} in {place!r}: {exc}").with_cause(exc) from None
+        there = ", ".join(path for path, _ in _declarations_in(vars(module), module.__name__)) or "no task or chat"
+        raise ConfigurationError(f"there is no {name!r} in {place!r}, which has {there}").with_cause(exc) from None
 
 
 def _import(root: Path, name: str) -> ModuleType:

@@ -116,7 +116,7 @@ def test_a_tool_call_is_told_beside_the_answer(capsys):
         (["runnable.py:rank", "--arg", "message=x", "--arg", "massage=y"], 2, "massage"),
         (["runnable.py:rank", "--arg", "message"], 2, "expected name=value"),
         (["runnable.py:Bot"], 1, "`declarai-like chat` talks to a chat"),
-        (["runnable.py:nothing"], 1, "there is no 'nothing'"),
+        (["runnable.py:nothing"], 1, "there is no 'nothing' in 'runnable.py', which has "),
         (["rank"], 1, "MODULE:TASK"),
     ],
 )
