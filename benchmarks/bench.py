@@ -78,7 +78,7 @@ def groups() -> list[Group]:
         Row("plain call, int", "our_call int", 0.75),
         Row("plain call, small model", "our_call small", 0.75),
     ]
-    tools = Row("one tool round, to two plain calls", "our_tool_round str", 1.3)
+    tools = Row("one tool round, to two plain calls", "tool_round str", 1.3, absolute=True)
     first = Row("first chunk, warm", "our_first text-3", 0.45)
     events = Row("event stream, to helper's", "our_events text-1000", 0.20)
     many = Row("200 async streams, chunks/s, wall", "our_many text-200", 4.0, at_least=True)
@@ -99,7 +99,7 @@ def groups() -> list[Group]:
         Group("us", "raw_stream flat-100", short),
         Group("us", "raw_stream flat-5000", long),
         Group("us", "raw_call str", calls, turns=11),
-        Group("us", "our_two_calls str", [tools], turns=11),
+        Group("", "", [tools], turns=7),
         Group("us", "raw_first text-3", [first]),
         Group("us", "helper_events text-1000", [events]),
         Group("/s", "raw_many text-200", [many], turns=3),
@@ -165,7 +165,7 @@ def show(group: Group) -> list[str]:
         verdicts.append(verdict(row, ours if row.absolute or ratio is None else ratio))
         line(
             row.name,
-            f"{ours * scale:.1f}",
+            f"{ours * scale:.1f}" if group.unit else f"{ours:.3f}",
             "" if base is None else f"{base * scale:.1f}",
             group.unit,
             "" if ratio is None else f"{ratio:.3f}",

@@ -286,23 +286,43 @@ def cpu(build: Callable[[str, str], Callable[[], Any]]) -> Callable[[str, str], 
 
     def measure(url: str, model: str) -> float:
         run = build(url, model)
-        whole = build in (raw_call, our_call, our_two_calls, our_tool_round)
+        whole = build in (raw_call, our_call)
         expected = (1 if whole else len(pieces_of(model)) + 2, text_of(model))
         runs = 300 if whole else min(20, max(2, 5000 // expected[0]))
         seconds = []
         for turn in range(-max(1, runs // 3), runs):  # the turns below zero warm up
             if turn == 0:
                 gc.collect()
-            start = time.process_time()
-            got = run()
-            elapsed = time.process_time() - start
-            if got != expected:
-                raise SystemExit(f"{build.__name__} {model}: got {got!r:.300}, expected {expected!r:.300}")
+            elapsed = seconds_of(run, expected)
             if turn >= 0:
                 seconds.append(elapsed)
         return statistics.median(seconds) / expected[0]
 
     return measure
+
+
+def seconds_of(run: Callable[[], Any], expected: tuple[int, str]) -> float:
+    start = time.process_time()
+    got = run()
+    elapsed = time.process_time() - start
+    if got != expected:
+        raise SystemExit(f"{run.__qualname__}: got {got!r:.300}, expected {expected!r:.300}")
+    return elapsed
+
+
+def tool_round(url: str, model: str) -> float:
+    """What a call with one round of tools costs, to two plain calls: by turns, so that what slows one slows both."""
+    builds, expected = (our_two_calls, our_tool_round), (1, text_of(model))
+    runs, seconds = [build(url, model) for build in builds], tuple[list[float], list[float]](([], []))
+    for turn in range(-100, 400):  # the turns below zero warm up
+        if turn == 0:
+            gc.collect()
+        for run, kept in zip(runs, seconds, strict=True):
+            elapsed = seconds_of(run, expected)
+            if turn >= 0:
+                kept.append(elapsed)
+    two_calls, one_round = map(statistics.median, seconds)
+    return one_round / two_calls
 
 
 def first_chunk(open_stream: Callable[[], Any], model: str) -> float:
@@ -474,8 +494,7 @@ CASES: dict[str, Callable[[str, str], float]] = {
     "our_events": cpu(our_events),
     "raw_call": cpu(raw_call),
     "our_call": cpu(our_call),
-    "our_two_calls": cpu(our_two_calls),
-    "our_tool_round": cpu(our_tool_round),
+    "tool_round": tool_round,
     "raw_first": raw_first,
     "our_first": our_first,
     "raw_many": raw_many,

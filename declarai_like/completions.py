@@ -96,8 +96,12 @@ _FIELDS = frozenset({*_COUNTS, *_DETAILS, "details"})
 
 def _first_count(raw: Mapping[str, Any], details: Mapping[str, Any], name: str) -> int | None:
     """Give a count as it is named here, or from the first of the places where providers tell it."""
-    found = [_count(raw.get(name)), *(_count(_at(details, path)) for path in _DETAILS[name])]
-    return next((count for count in found if count is not None), None)
+    count = _count(raw.get(name))
+    for path in _DETAILS[name] if count is None else ():
+        count = _count(_at(details, path))
+        if count is not None:
+            break
+    return count
 
 
 def _at(details: Mapping[str, Any], path: tuple[str, ...]) -> Any:

@@ -177,15 +177,19 @@ def _text_of(parts: Any) -> str:
 def well_formed(value: Any) -> Any:
     """Join the halves of surrogate pairs in plain data; a lone half becomes U+FFFD. What has none is given as it is."""
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return value
-    if isinstance(value, Mapping):
+        return value if value.isascii() else _joined(value)
+    if isinstance(value, (dict, Mapping)):  # a dict is told at once, any other mapping by its base classes
         mended = {well_formed(name): well_formed(item) for name, item in value.items()}
         return value if all(map(is_, [*mended, *mended.values()], [*value, *value.values()])) else mended
     if isinstance(value, (list, tuple)):
         items = [well_formed(item) for item in value]
         return value if all(map(is_, items, value)) else items
     return value
+
+
+def _joined(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

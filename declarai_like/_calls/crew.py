@@ -74,6 +74,11 @@ class Inbox:
         bell.set_result(None)
         return bell
 
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a report to take."""
+        return bool(self._reports)
+
     def take(self) -> Any:
         """Give the oldest report."""
         with self._lock:
@@ -238,6 +243,8 @@ def _can_be_awaited(job: Job) -> bool:
 
 
 def _await_report(operation: AwaitReport, deadline: Deadline) -> Any:
+    if operation.inbox.has_report:
+        return operation.inbox.take()
     left = _shorter(operation.seconds, deadline.left)
     try:
         operation.inbox.bell().result(left)
@@ -250,6 +257,8 @@ def _await_report(operation: AwaitReport, deadline: Deadline) -> Any:
 async def _aawait_report(operation: AwaitReport, deadline: Deadline) -> Any:
     from asyncio import wait, wrap_future
 
+    if operation.inbox.has_report:
+        return operation.inbox.take()
     # Not `wait_for`: before Python 3.12 it loses a cancellation that comes when the bell has just rung.
     bell = wrap_future(operation.inbox.bell())
     try:

@@ -95,7 +95,14 @@ class ToolBatch:
         values = tool.parameters.validate(call.arguments) if call.values is None else call.values
         arguments = {**values, **self._run.injected[tool.name]}
         job = Job(tool, arguments, self._inbox, call.id)
-        context = ToolContext(
+        if tool.parameters.contexts:
+            arguments.update(dict.fromkeys(tool.parameters.contexts, self._context_of(call, job)))
+        if self._run.tool_spans is not None:
+            job.span, job.context = self._run.tool_spans.start(tool.name, call.id, call.arguments)
+        return job
+
+    def _context_of(self, call: PendingCall, job: Job) -> ToolContext:
+        return ToolContext(
             id=call.id,
             round=self._run.number,
             key=call.key(self._run.state.run_id, self._run.number),
@@ -103,10 +110,6 @@ class ToolBatch:
             progress=job.progress,
             answers=None if call.answers is None else {**(call.asked or {}), "answers": call.answers},
         )
-        arguments.update(dict.fromkeys(tool.parameters.contexts, context))
-        if self._run.tool_spans is not None:
-            job.span, job.context = self._run.tool_spans.start(tool.name, call.id, call.arguments)
-        return job
 
     def _tool(self, call: PendingCall) -> Tool[Any, Any]:
         return self._run.tools[call.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from declarai_like._texts import mend_surrogates
@@ -57,6 +58,7 @@ def finish_reason_of(told: Any) -> str | None:
     return mend_surrogates(told) if isinstance(told, str) and _plain(told) not in _NO_REASON else None
 
 
+@lru_cache(maxsize=32)
 def ending_of(finish_reason: str | None) -> Ending:
     """Say what a finish reason means, however it is spelled.
 
@@ -77,6 +79,7 @@ def outcome_of(finish_reason: str | None, refusal: str | None = None, *, calls: 
     return "interrupted" if ending == "failed" else ending
 
 
+@lru_cache(maxsize=32)
 def _plain(word: str) -> str:
     """Give a word without what parts its parts: `MAX_TOKENS`, `max-tokens` and `maxTokens` are one."""
     return "".join(filter(str.isalnum, word)).lower()

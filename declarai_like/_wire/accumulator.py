@@ -242,11 +242,12 @@ class Accumulator:
 
     def _catch_up(self, raw: Chunk) -> None:
         """Take in what the fast way has left out of the last chunk."""
+        if self._steady is None:
+            return
         self.metadata = update_metadata(self.metadata, raw)
-        if self._steady is not None:
-            self._content = "".join(
-                text_of(delta_of(choice).get("content")) for index, choice in choices_of(raw) if index == 0
-            )
+        self._content = "".join(
+            text_of(delta_of(choice).get("content")) for index, choice in choices_of(raw) if index == 0
+        )
 
     @property
     def misfit(self) -> str | None:

@@ -151,9 +151,8 @@ class LLMResponse(AnswerFields):
 
     def _with_metadata(self, metadata: AnswerMetadata) -> LLMResponse:
         other = LLMResponse.__new__(LLMResponse)
-        values = {name: getattr(self, name) for name in AnswerFields.__slots__}
-        for name, value in {**values, "_metadata": metadata}.items():
-            setattr(other, name, value)
+        for name in AnswerFields.__slots__:
+            setattr(other, name, metadata if name == "_metadata" else getattr(self, name))
         return other
 
     def of_origin(self, origin: Mapping[str, Any] | None) -> LLMResponse:

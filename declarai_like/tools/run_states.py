@@ -191,9 +191,12 @@ def plain(value: Any) -> Any:
     return to_jsonable_python(value, by_alias=True, fallback=repr, inf_nan_mode="strings")
 
 
+_spell_sorted = json.JSONEncoder(sort_keys=True).encode
+
+
 def hash_arguments(arguments: Any) -> str:
     """Give the hash of arguments, whatever the order of their names."""
-    return sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
+    return sha256(_spell_sorted(arguments).encode()).hexdigest()
 
 
 def fingerprint_of(request: Request) -> str:
