@@ -55,13 +55,13 @@ class Group:
 
 
 def groups() -> list[Group]:
-    text = Row("text, 1,000 chunks", "our_stream text-1000", 0.13)
+    text = Row("text, 1,000 chunks", "our_stream text-1000", 0.10)
     through_one = Row("text, 1,000, one middleware", "our_stream_through_one text-1000", 0.13)
     through_three = Row("text, 1,000, three middlewares", "our_stream_through_three text-1000", 0.13)
     observed = Row("text, 1,000, observed chunk by chunk", "our_stream_observed text-1000")
-    long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.13)
+    long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.10)
     read_text = Row("text, 10,000, all .response read", "our_stream_with_text text-10000")
-    paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.40)
+    paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.30)
     short = [Row(f"typed partials, 100, {shape}", f"our_partials {shape}-100", 0.35) for shape in SHAPES]
     long = [Row(f"typed partials, 5,000, {shape}", f"our_partials {shape}-5000", 0.30) for shape in SHAPES]
     vendors = [
@@ -74,14 +74,14 @@ def groups() -> list[Group]:
         for name in ("Google", "Anthropic", "Responses")
     ]
     calls = [
-        Row("plain call, str", "our_call str", 0.55),
+        Row("plain call, str", "our_call str", 0.45),
         Row("plain call, int", "our_call int", 0.75),
-        Row("plain call, small model", "our_call small", 0.75),
+        Row("plain call, small model", "our_call small", 0.50),
     ]
     tools = Row("one tool round, to two plain calls", "tool_round str", 1.3, absolute=True)
-    first = Row("first chunk, warm", "our_first text-3", 0.45)
+    first = Row("first chunk, warm", "our_first text-3", 0.40)
     events = Row("event stream, to helper's", "our_events text-1000", 0.20)
-    many = Row("200 async streams, chunks/s, wall", "our_many text-200", 4.0, at_least=True)
+    many = Row("200 async streams, chunks/s, wall", "our_many text-200", 5.0, at_least=True)
     rows = Row("1,000 rows of 50 ms, 64 at a time, wall", "our_rows late-str", 1.2)
     rows_cpu = Row("1,000 rows, CPU for each row", "our_rows_cpu late-str", 1.0)
     starts = [

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
+_NUMBER_MARKS = frozenset("-0123456789")
+
 
 class Reader(Stack):
     """Reads the values in a text, and the words between them."""
@@ -58,13 +60,13 @@ class Reader(Stack):
         self._is_typed = self._root is not None and (mark in self._root.opens or not self._root.opens)
         self._open(mark, 0)
 
-    def before_value(self, text: str, position: int) -> int:
+    def before_value(self, text: str, position: int) -> int:  # noqa: PLR0911 - one case after the other
         mark = text[position]
+        if mark in _NUMBER_MARKS and (reached := self.read_plain_number(text, position)):
+            return reached
         if mark in CLOSERS:
             self._document.is_soft = False
-            current = self._containers[-1].current
-            self.begin_text(mark, grows=current is not None and current.grows)
-            self._changed = True
+            self.begin_value(mark)
             return position + 1
         if mark in " \n\r\t":
             return SPACE.match(text, position).end()  # type: ignore[union-attr]  # it always matches
@@ -107,7 +109,7 @@ class Reader(Stack):
     def before_colon(self, text: str, position: int) -> int:
         mark = text[position]
         if mark == ":":
-            return self._expect_member(position + (2 if text[position + 1 : position + 2] == " " else 1))
+            return self.expect_member(text, position + 1)
         if mark in " \n\r\t":
             return SPACE.match(text, position).end()  # type: ignore[union-attr]  # it always matches
         container = self._containers[-1]
@@ -118,17 +120,11 @@ class Reader(Stack):
             if text[position + 1 : position + 2] == ">":
                 position += 1
             self.note("colons")
-            return self._expect_member(position + 1)
+            return self.expect_member(text, position + 1)
         comment = self.skip_comment(text, position)
         if comment == position:
             raise Broken(position, "a colon")
         return comment
-
-    def _expect_member(self, position: int) -> int:
-        self._containers[-1] = self._containers[-1].expect()
-        self.step = Reader.before_value
-        self._after_comma = False
-        return position
 
     def _turn_into_set(self, container: Container) -> None:
         """Read `{"a", "b"}` as the array that Python's sets are in JSON."""

@@ -36,10 +36,6 @@ class Scanner(TextReader):
 
     def read_word(self, text: str, position: int, closer: str) -> int:
         """Read a value without quotes."""
-        number = _NUMBER.match(text, position)
-        if number is not None:
-            self.leaf_ended(Number(number[0]))
-            return number.end()
         stop = _WORD_END.search(text, position)
         if stop is None and not self.is_last and _PLAIN_WORD.fullmatch(text, position):
             return -1
@@ -52,6 +48,14 @@ class Scanner(TextReader):
                 self.leaf_ended(_LITERALS[word])
                 return end
         return self._take_word(read_word(text, position, closer, is_last=self.is_last))
+
+    def read_plain_number(self, text: str, position: int) -> int:
+        """Read a number behind which a bracket, a comma or a line's end stands; give 0 for any other word."""
+        number = _NUMBER.match(text, position)
+        if number is None:
+            return 0
+        self.leaf_ended(Number(number[0]))
+        return number.end()
 
     def _read_number(self, text: str, position: int, end: int, closer: str) -> int:
         """Take a number, with the unit that follows it if one does."""

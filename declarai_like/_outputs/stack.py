@@ -91,6 +91,28 @@ class Stack(Scanner):
         self._containers[-1].key = key
         self.step = type(self).before_colon
 
+    def expect_member(self, text: str, position: int) -> int:
+        self._containers[-1] = self._containers[-1].expect()
+        self.step = type(self).before_value
+        self._after_comma = False
+        return position + 1 if text.startswith(" ", position) else position
+
+    def next_member(self, key: str, text: str, position: int) -> int:
+        self._containers[-1].key = key
+        return self.expect_member(text, position)
+
+    def next_text(self, position: int) -> int:
+        self._containers[-1].expect()
+        self._after_comma = True
+        self.begin_value('"')
+        return position
+
+    def begin_value(self, quote: str) -> None:
+        """Go into a text that is a value."""
+        current = self._containers[-1].current
+        self.begin_text(quote, grows=current is not None and current.grows)
+        self._changed = True
+
     def text_is_item(self) -> bool:
         return type(self._containers[-1].data) is list
 

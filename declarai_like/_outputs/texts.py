@@ -21,13 +21,13 @@ _ESCAPE_BEGUN = re.compile(rf"\\(?:u(?:[0-9a-fA-F]{{0,3}}|{_HIGH}(?:\\(?:u[0-9a-
 _LONE_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _CONTROL_LETTERS = "bfnrt"
 _STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]").search for quote, ends in quoting.CLOSERS.items()}
-# By whether a text is an item: what tells at little cost that a quote ends it, in the first groups, or that it may yet
-# turn out to, which the third group says of a key that has begun.
+# By whether a text is an item: what tells at little cost that a quote ends it (a bracket follows, or the next child
+# begins), or that it may yet turn out to.
 _ENDS = {
-    False: re.compile(r'[ \t\n\r]*(?:(\})|\Z|,[ \t\n\r]*(?:"[^"\\\n]{0,60}(?:"[ \t\n\r]*(?:(:)|\Z)|(\Z))|\Z))'),
-    True: re.compile(r'[ \t\n\r]*(?:(\])|\Z|,[ \t\n\r]*(?:(")|\Z))'),
+    False: re.compile(r'[ \t\n\r]*(?:(\})|\Z|,[ \t\n\r]*(?:"([^"\\\n]{0,60})(?:"[ \t\n\r]*(?:(:)|\Z)|(\Z))|\Z))'),
+    True: re.compile(r'[ \t\n\r]*(?:(\])|\Z|,[ \t\n\r]*(?:()(")|\Z))'),
 }
-_KEY_BEGUN = 3
+_BRACKET, _NEXT_KEY, _NEXT_CHILD, _KEY_BEGUN = 1, 2, 3, 4
 _FIND_KEY_END = re.compile(r'["\\\n]').search
 _ESCAPED_IN_BLOCK = re.compile(r"\\[\\\"'/bfnrtu\n]")
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
@@ -67,6 +67,18 @@ class TextReader(PieceReader):
     @abstractmethod
     def leaf_ended(self, data: Any) -> None:
         """Take a text, a number, a truth or nothing."""
+
+    @abstractmethod
+    def expect_member(self, text: str, position: int) -> int:
+        """Go on behind the colon that follows a key."""
+
+    @abstractmethod
+    def next_member(self, key: str, text: str, position: int) -> int:
+        """Go on behind the colon of the next member, whose key was read with the comma before it."""
+
+    @abstractmethod
+    def next_text(self, position: int) -> int:
+        """Go on in the next item, a text, whose quote was read with the comma before it."""
 
     @abstractmethod
     def text_is_item(self) -> bool:
@@ -120,13 +132,20 @@ class TextReader(PieceReader):
         """End a text, or wait, at a quote that means so at little cost, as nearly all do; give 0 for any other."""
         after = position + 1
         if self._is_key:
-            return self._end_text(after)
-        ends = _ENDS[self.text_is_item()].match(text, after)
+            reached = self._end_text(after)
+            return self.expect_member(text, after + 1) if text.startswith(":", after) else reached
+        is_item = self.text_is_item()
+        ends = _ENDS[is_item].match(text, after)
         if ends is None:
             return 0
-        if ends.lastindex and ends.lastindex != _KEY_BEGUN:
+        if ends.lastindex == _BRACKET:
             return self._end_text(after)
-        return 0 if self.is_last else self.wait(position, _FIND_KEY_END if ends.lastindex else None)
+        if ends.lastindex == _NEXT_CHILD:
+            reached, key = self._end_text(after), ends[_NEXT_KEY]
+            if is_item:
+                return self.next_text(ends.end())
+            return self.next_member(key, text, ends.end()) if key.isprintable() else reached
+        return 0 if self.is_last else self.wait(position, _FIND_KEY_END if ends.lastindex == _KEY_BEGUN else None)
 
     def _add(self, piece: str) -> None:
         self._pieces.append(piece)
