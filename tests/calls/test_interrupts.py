@@ -13,7 +13,7 @@ from declarai_like.memory import FileMessageHistory, InMemoryMessageHistory, SQL
 from declarai_like.testing import FakeLLM
 
 pytestmark = [
-    pytest.mark.no_cover,  # a tracer of ours takes the place of coverage's
+    pytest.mark.untraced,  # a tracer of ours takes the place of coverage's
     pytest.mark.filterwarnings("ignore:.*was never awaited"),  # an interrupt between its making and its start
 ]
 ANSWER = "One two three"
