@@ -36,7 +36,7 @@ check: read-code cover  ## Lint, types, layers, tests with coverage (after `make
 
 # The longest first, each with its output in one piece.
 read-code: .venv/dev
-	@$(MAKE) --jobs=2 --output-sync=target mypy pyright lint imports answers
+	@$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) mypy pyright lint imports answers
 
 lint: .venv/dev
 	$(BIN)/ruff check .
