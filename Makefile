@@ -4,9 +4,12 @@ BIN := .venv/bin
 # Many tests wait for servers: one process more than there are cores keeps the cores busy.
 IN_PARALLEL = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist worksteal
 
+# Containers often set this; then each process that a test starts compiles what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 CLIENT_TESTS = tests/providers tests/wire tests/faults tests/testing
 
-.PHONY: help demo map-demo serve answers growth test check lint types imports cover soak engines crashes probes faults browser docs bench bench-peers bench-serve matrix clients build clean
+.PHONY: help demo map-demo serve answers growth test check read-code lint types mypy pyright imports cover soak engines crashes probes faults browser docs bench bench-peers bench-serve matrix clients build clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,15 +32,23 @@ test: .venv/dev  ## Set up and run every check, as CI does: about ten minutes on
 	$(BIN)/declarai-like pull
 	@begun=$$(date +%s); $(MAKE) check && echo "make test: passed in $$((($$(date +%s) - begun + 59) / 60)) minutes"
 
-check: lint types imports answers cover  ## Lint, types, layers, tests with coverage (after `make test` has set up)
+check: read-code cover  ## Lint, types, layers, tests with coverage (after `make test` has set up)
+
+# The longest first, each with its output in one piece.
+read-code: .venv/dev
+	@$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) mypy pyright lint imports answers
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/dev
+types: mypy pyright
+
+mypy: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/project/typing_api.py
+
+pyright: .venv/dev
 	$(BIN)/pyright
 
 imports: .venv/dev

@@ -5,6 +5,8 @@ import inspect
 import os
 import signal
 from contextlib import ExitStack
+from functools import cache
+from importlib.util import find_spec
 from types import FunctionType
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 import declarai_like as declarai
 from declarai_like.testing import LLMServer
 
-pytest_plugins = ["declarai_like.testing.plugin"]
+pytest_plugins = ["declarai_like.testing.plugin", "tracing"]
 
 ONE_CORE = hasattr(os, "sched_setaffinity")
 
@@ -62,6 +64,17 @@ def pytest_runtest_protocol(item):
 def server():
     with LLMServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once():
+    """Share what this machine trusts: each new client reads it, which takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("httpcore2"):
+            import httpcore2
+
+            patch.setattr(httpcore2, "default_ssl_context", cache(httpcore2.default_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ LIBRARIES = tuple(
     str(Path(spec.origin).parent) for name in ("httpx", "httpcore", "httpx2", "httpcore2") if (spec := find_spec(name))
 )
 pytestmark = [
-    pytest.mark.no_cover,  # a tracer of ours takes the place of coverage's
+    pytest.mark.untraced,  # a tracer of ours takes the place of coverage's
     # What an interrupt leaves of the library's own: a generator that it closes twice, a socket that ends with its owner.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -6,19 +6,20 @@ import gc
 import threading
 
 import pytest
-from faults.interrupts import Interrupts, lines_of
+from faults.interrupts import Interrupts, ends_of_lines, lines_of
 
 import declarai_like as declarai
 from declarai_like.memory import FileMessageHistory, InMemoryMessageHistory, SQLiteMessageHistory
 from declarai_like.testing import FakeLLM
 
 pytestmark = [
-    pytest.mark.no_cover,  # a tracer of ours takes the place of coverage's
+    pytest.mark.untraced,  # a tracer of ours takes the place of coverage's
     pytest.mark.filterwarnings("ignore:.*was never awaited"),  # an interrupt between its making and its start
 ]
 ANSWER = "One two three"
 WHOLE = ["hi", ANSWER]
 STEP = 5  # each fifth line at a time: the parametrised offsets reach them all
+EACH = pytest.param(lambda call: range(1, lines_of(call) + 1), marks=pytest.mark.soak, id="each")
 
 
 @pytest.fixture(autouse=True)
@@ -95,14 +96,14 @@ def open_memory(request, tmp_path):
     return makers[request.param]
 
 
+@pytest.mark.parametrize("numbers_of", [pytest.param(ends_of_lines, id="ends"), EACH])
 @pytest.mark.parametrize("offset", range(STEP))
 @pytest.mark.parametrize("call", [whole, streamed, events, awhole, astreamed])
-def test_interrupt_at_any_line_leaves_nothing_taken(call, offset):
+def test_interrupt_at_any_line_leaves_nothing_taken(call, offset, numbers_of):
     bot_class = chat_of(call)
     with declarai.limits(requests=10**9, total_tokens=10**9):
         call(bot_class())
-        lines = lines_of(lambda: call(bot_class()))
-        for at in range(1 + offset, lines + 1, STEP):
+        for at in numbers_of(lambda: call(bot_class()))[offset::STEP]:
             bot, interrupts = bot_class(), Interrupts(KeyboardInterrupt, at)
             _held = interrupted(call, bot, interrupts)
             if call is events:

@@ -143,6 +143,7 @@ def still_works(server, way, bot):
 # A turn that fails
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "failure",
     [
@@ -164,6 +165,7 @@ def test_fault_8_failed_turn_leaves_the_history_as_it_was(server, calculator, me
     assert still_works(server, way, bot)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "failure",
     [

@@ -14,6 +14,8 @@ from declarai_like.evals._statistics import (
     t_quantile,
 )
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 
 @pytest.mark.parametrize(
     ("freedom", "quantile"),

@@ -16,6 +16,7 @@ class Interrupts:
         self.kind, self.at, self.packages = kind, at, packages
         self.lines = 0
         self.place = None
+        self.met = {}
 
     @contextmanager
     def active(self):
@@ -33,7 +34,9 @@ class Interrupts:
         if event != "line" or self.place is not None:
             return self._line
         self.lines += 1
-        if self.lines == self.at:
+        if self.at is None:
+            self.met.setdefault((frame.f_code, frame.f_lineno), []).append(self.lines)
+        elif self.lines == self.at:
             self.place = f"{frame.f_code.co_filename.removeprefix(PACKAGE)}:{frame.f_lineno}"
             raise self.kind
         return self._line
@@ -44,3 +47,10 @@ def lines_of(call, packages=(PACKAGE,)):
     with Interrupts(packages=packages).active() as interrupts:
         call()
     return interrupts.lines
+
+
+def ends_of_lines(call):
+    """Give the numbers at which each line of ours is run for the first and for the last time: between, loops go on."""
+    with Interrupts().active() as interrupts:
+        call()
+    return sorted({number for met in interrupts.met.values() for number in (met[0], met[-1])})

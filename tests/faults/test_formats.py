@@ -38,6 +38,8 @@ from declarai_like.testing import (
 from declarai_like.testing._format_choice import play
 from declarai_like.testing._kept_responses import KeptResponses
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 FORMATS = ("responses", "anthropic", "google")  # the other rows ask by chat completions
 PATIENCE = 10
 LAST = "LAST PIECE"

@@ -35,6 +35,8 @@ from declarai_like.testing import (
     text_reply,
 )
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 RETRY_AT_ONCE = {"Retry-After-Ms": "1"}
 
 

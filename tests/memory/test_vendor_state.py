@@ -6,6 +6,8 @@ from providers.strict_chats import KINDS, take_ten_turns, take_turns_elsewhere
 
 from declarai_like.testing import LLMServer
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 ELSEWHERE = [kind for kind in DURABLE if kind != "sqlite"]
 """SQLite is that of the tests of providers."""
 

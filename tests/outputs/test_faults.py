@@ -10,7 +10,7 @@ from outputs.test_partials import MODELS, OUTPUTS, fed, grew
 
 from declarai_like.errors import OutputError
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 HARMLESS_ESCAPE = re.compile(r'\\(?![\\"/bfnrtu\'`“”’]|\Z)')  # noqa: RUF001 - they are meant

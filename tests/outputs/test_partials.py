@@ -227,6 +227,7 @@ def grew(before, after):
     return all(name in new and grew(part, new[name]) for name, part in old.items())
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", MODELS)
 def test_partials_only_grow_and_the_last_is_the_whole(name):
     @bounded
@@ -241,6 +242,7 @@ def test_partials_only_grow_and_the_last_is_the_whole(name):
     check()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", MODELS)
 def test_handed_out_values_never_change(name):
     @bounded

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "benchmarks" / "peers"
 RESULTS = json.loads((PEERS / "results.json").read_text("utf-8"))

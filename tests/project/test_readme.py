@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
 

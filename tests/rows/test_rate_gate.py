@@ -406,7 +406,6 @@ def test_a_map_that_is_left_waits_at_no_gate(server):
     reading = threading.Thread(target=lambda: list(rows), daemon=True)
     reading.start()
     assert server.wait_requests(1)
-    sent = len(server.requests)
 
     async def leaving():
         waiting = asyncio.create_task(rank.amap(["d"]).values())
@@ -418,7 +417,7 @@ def test_a_map_that_is_left_waits_at_no_gate(server):
     began = time.monotonic()
     asyncio.run(leaving())
     assert time.monotonic() - began < 30
-    assert len(server.requests) <= max(sent, 3)
+    assert len(server.requests) <= 4  # a row may be asked once, before the first refusal is heard
 
 
 def test_closing_a_map_wakes_who_waits_at_the_gate(server):
@@ -433,7 +432,7 @@ def test_closing_a_map_wakes_who_waits_at_the_gate(server):
     before = threading.active_count()
     rows = rank.map(map(str, range(50)), ordered=False, concurrency=4)
     next(rows)
-    assert server.wait_requests(4)
+    assert server.wait_requests(3)  # the third is refused: it may close the gate before there is a fourth
     began = time.monotonic()
     rows.close()
     assert time.monotonic() - began < 10

@@ -21,6 +21,8 @@ from declarai_like.testing import (
 from declarai_like.testing._format_choice import play
 from declarai_like.testing._kept_responses import KeptResponses
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 FORMATS = ("chat", "responses", "anthropic", "google")
 THOUGHT = {"reasoning_tokens": 2}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}

@@ -12,7 +12,7 @@ from declarai_like import errors
 from declarai_like._declarai import Declarai
 from declarai_like.tools.declarations import read_tool
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 CASES = Path(__file__).parents[1] / "wire" / "cases"
 BODIES = {

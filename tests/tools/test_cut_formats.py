@@ -23,7 +23,7 @@ from declarai_like.testing._formats.google import GoogleFormat
 from declarai_like.testing._formats.responses import ResponsesFormat
 from declarai_like.tools.declarations import read_tool
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 FORMATS = {
     "chat": ChatFormat(),

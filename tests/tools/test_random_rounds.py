@@ -15,7 +15,7 @@ from declarai_like import errors
 from declarai_like.testing import FakeLLM, reply
 from declarai_like.tools import ToolContext, ToolError, tool
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 
 class Ledger:

@@ -14,7 +14,7 @@ import declarai_like as declarai
 from declarai_like import errors
 from declarai_like.testing import LLMServer, bytes_reply
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 WIRE = Path(__file__).parent / "cases"
 CASES = sorted(path.with_suffix("") for path in [*WIRE.glob("*.json"), *WIRE.glob("real/*.json")])

@@ -19,7 +19,7 @@ from declarai_like._wire.codecs.chat import ChunkDecoder
 from declarai_like._wire.event_builder import EventBuilder
 from declarai_like.testing import LLMServer, bytes_reply
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 REAL = Path(__file__).parent / "cases" / "real"
 OURS = sse(

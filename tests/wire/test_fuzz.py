@@ -6,7 +6,7 @@ import random
 import pytest
 from wire import fuzz
 
-pytestmark = pytest.mark.no_cover  # others cover each line; here a tracer would only take time
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.codecs.google import GenerationDecoder, GoogleCodec, decode_generation
 from declarai_like.errors import DeclaraiError
 
+pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
+
 PLAIN = {"promptTokenCount": 3, "candidatesTokenCount": 2}
 PARTIAL = {"partialArgs": [{"jsonPath": "$.a[1].b", "stringValue": "x", "willContinue": True}], "willContinue": True}
 TOKENS = {"chosenCandidates": [{"token": "a", "logProbability": -1.0}], "topCandidates": [{"candidates": []}]}
