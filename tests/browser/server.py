@@ -164,6 +164,14 @@ class Talker:
     """Talk about anything."""
 
 
+@llm.chat(streaming=True)
+class Guide(declarai.Chat):
+    """Talk about {{ city }} in {{ language }}."""
+
+    def __init__(self, language: str = "English"):
+        self.language = language
+
+
 def counts(request):
     return JSONResponse(asked)
 
@@ -176,7 +184,7 @@ def main(token=None, *cors):
     """Print the address and serve until the starter goes."""
     app = serve.app(
         tasks=[story, recipe, rank, markup, broken, look, support],
-        chats=[Librarian, Talker, Teller],
+        chats=[Librarian, Talker, Teller, Guide],
         providers={"paced-1": llm},
         token=token or None,
         cors=cors,

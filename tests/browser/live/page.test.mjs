@@ -236,6 +236,29 @@ test('a chat remembers across reloads, also one in the middle, until it is told 
   assert.equal(await turns.count(), 1);
 });
 
+test('values of a chat have labels, and the defaults of its class', async (t) => {
+  const page = await open(t, browser, `${address}/#/chats/Guide`);
+  assert.equal(await page.getByLabel('language').inputValue(), 'English');
+  await page.getByLabel('city').fill('Oslo');
+  const sent = page.waitForRequest((request) => request.method() === 'POST').then((request) => request.postDataJSON());
+  await page.getByLabel('message').fill('Hello, quickly');
+  await page.getByLabel('message').press('Enter');
+  assert.deepEqual(await sent, { message: 'Hello, quickly', values: { city: 'Oslo', language: 'English' } });
+  await state(page, 'Complete');
+});
+
+test('the reference tells what each route takes, and leads to where it can be tried', async (t) => {
+  const page = await open(t, browser, `${address}/docs`);
+  const part = page.locator('section', { has: page.getByRole('heading', { name: 'POST /tasks/recipe' }) });
+  const kinds = await part.locator('tr td:nth-child(3)').allTextContents();
+  assert.deepEqual(kinds.slice(0, 6), ['string', 'integer', '"plain", "festive"', 'boolean', 'array of string or null', 'recipe.Pantry or null']);
+  await accessible(page, 'the reference');
+  await part.getByRole('link', { name: 'Try it' }).click();
+  await page.getByLabel('dish').fill('quickly');
+  await page.click('#run');
+  await state(page, 'Complete');
+});
+
 test('what is being said stays in sight above the place where one writes', async (t) => {
   const page = await open(t, browser, `${address}/#/chats/Librarian`);
   await page.getByLabel('language').fill('English');
