@@ -82,7 +82,7 @@ class RecordContainer(Container):
         self._name = ""
 
     def expect(self) -> Container:
-        field = self._record.field(self.key, self._arrived)
+        field = self._record.fields.get(self.key) or self._record.field(self.key, self._arrived)
         if field is None:
             self.exact &= self._record.ignores_extra
             self.current = None

@@ -140,16 +140,21 @@ def _build_of(node: Node, config: Node) -> Build:
 
 def _model_build(cls: Any, config: Node) -> Build:
     """Build a pydantic model as it would build itself, only without validation."""
+    from pydantic import BaseModel
+
+    slots = vars(BaseModel)
+    set_values, set_arrived = slots["__dict__"].__set__, slots["__pydantic_fields_set__"].__set__
+    set_extra, set_private = slots["__pydantic_extra__"].__set__, slots["__pydantic_private__"].__set__
     new = cls.__new__
     allows_extra = config.get("extra_fields_behavior") == "allow"
     private = _private_defaults(cls)
 
     def build(values: dict[str, Any], arrived: set[str]) -> Any:
         model = new(cls)
-        _set(model, "__dict__", values)
-        _set(model, "__pydantic_fields_set__", arrived)
-        _set(model, "__pydantic_extra__", {} if allows_extra else None)
-        _set(model, "__pydantic_private__", copy.deepcopy(private) if private else private)
+        set_values(model, values)
+        set_arrived(model, arrived)
+        set_extra(model, {} if allows_extra else None)
+        set_private(model, copy.deepcopy(private) if private else private)
         return model
 
     return build

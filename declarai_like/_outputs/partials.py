@@ -45,6 +45,8 @@ class JsonPartials(Reader, Generic[T]):
     has not arrived, or is not valid, is its default, or `None`; in a `TypedDict` it is missing.
     """
 
+    __slots__ = ()
+
 
 class TextPartials:
     """The plain text of a response."""

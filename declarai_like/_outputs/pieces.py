@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Broken", "PieceReader"]
 
+# A text that waits for a mark and is longer than this is looked at again, whether the mark has come or not.
+_SHORT = 60
 # A text that waits and is longer than this is looked at again only when it has doubled.
 _LONG = 1024
 
@@ -37,6 +39,20 @@ class PieceReader(ABC):
     `consumed` is how much of the whole text lies before the piece that is read, `before` the last character of it.
     """
 
+    __slots__ = (
+        "_find_awaited",
+        "_gathered",
+        "_gathered_size",
+        "_half",
+        "_wait_from",
+        "_waiting",
+        "before",
+        "consumed",
+        "is_last",
+        "repairs",
+        "step",
+    )
+
     def __init__(self, step: Step) -> None:
         self.step = step
         self.consumed = 0
@@ -44,6 +60,8 @@ class PieceReader(ABC):
         self.is_last = False
         self.repairs: dict[str, None] = {}
         self._waiting = ""
+        self._wait_from = 0
+        self._find_awaited: Callable[[str], Any] | None = None
         self._gathered: list[str] = []
         self._gathered_size = 0
         self._half = ""
@@ -53,9 +71,7 @@ class PieceReader(ABC):
         if self._half or not delta.isascii():
             delta = self._paired(delta)
         if self._waiting:
-            delta = self._waiting + delta if len(self._waiting) < _LONG else self._gather(delta)
-            if not delta:
-                return
+            delta = self._with_waiting(delta)
         position, end = 0, len(delta)
         while position < end:
             try:
@@ -65,18 +81,43 @@ class PieceReader(ABC):
             except Ambiguous as ambiguous:
                 reached = self.give_up(position, str(ambiguous), delta)
             if reached < 0:
-                break
+                self._keep(delta, max(position, self._wait_from))
+                return
             position = reached
+        if end:
+            self.consumed += end
+            self.before = delta[-1]
+
+    def wait(self, position: int, find_awaited: Callable[[str], Any] | None = None) -> int:
+        """Let a step wait from a position on; with `find_awaited` nothing is looked at before that finds something."""
+        self._wait_from, self._find_awaited = position, find_awaited
+        return -1
+
+    def _keep(self, text: str, position: int) -> None:
+        """Let the rest of a text wait."""
+        self._waiting, self._wait_from = text[position:], 0
         self.consumed += position
         if position:
-            self.before = delta[position - 1]
-        self._waiting = delta[position:] if position < end else ""
+            self.before = text[position - 1]
+
+    def _with_waiting(self, delta: str) -> str:
+        """Give a piece with what waits for it; nothing while both must wait."""
+        if self._find_awaited is not None:
+            if self._find_awaited(delta) is None and len(self._waiting) < _SHORT:
+                self._waiting += delta
+                return ""
+            self._find_awaited = None
+        text = self._waiting + delta if len(self._waiting) < _LONG else self._gather(delta)
+        if text:
+            self._waiting = ""
+        return text
 
     def read_rest(self) -> None:
         """Read what waits, as no more comes."""
         self.is_last = True
         text = "".join((self._waiting, *self._gathered, "\ufffd" if self._half else ""))
         self._waiting = self._half = ""
+        self._find_awaited = None
         self.feed(text)
 
     def _gather(self, delta: str) -> str:

@@ -24,6 +24,8 @@ __all__ = ["Reader"]
 class Reader(Stack):
     """Reads the values in a text, and the words between them."""
 
+    __slots__ = ()
+
     # The steps: each reads from `position` and returns where the next one goes on, or -1 to wait for more.
 
     def at_start(self, text: str, position: int) -> int:

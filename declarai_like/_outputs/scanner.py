@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SPACE", "Broken", "Scanner"]
 
 SPACE = re.compile(r"[ \t\n\r]*")
+_NUMBER = re.compile(JSON_NUMBER.pattern + r"(?=[,\]}\n])")
 _PLAIN_WORD = re.compile(r"[-+.\w]+")
 _WORD_END = re.compile(r"[\s,\]}]")
 _OTHER_SPACE = re.compile(r"[\s\ufeff\u200b]+")
@@ -27,12 +28,18 @@ _LITERALS: dict[str, Any] = {"true": True, "false": False, "null": None}
 class Scanner(TextReader):
     """Reads words and comments too."""
 
+    __slots__ = ("_after_comment",)
+
     def __init__(self, step: Step) -> None:
         super().__init__(step)
         self._after_comment = step
 
     def read_word(self, text: str, position: int, closer: str) -> int:
         """Read a value without quotes."""
+        number = _NUMBER.match(text, position)
+        if number is not None:
+            self.leaf_ended(Number(number[0]))
+            return number.end()
         stop = _WORD_END.search(text, position)
         if stop is None and not self.is_last and _PLAIN_WORD.fullmatch(text, position):
             return -1

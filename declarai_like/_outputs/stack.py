@@ -28,6 +28,18 @@ class Stack(Scanner):
     The steps that read what stands between the values are its subclass's business.
     """
 
+    __slots__ = (
+        "_after_comma",
+        "_containers",
+        "_document",
+        "_is_typed",
+        "_lacks_braces",
+        "_list",
+        "_root",
+        "_value",
+        "documents",
+    )
+
     def __init__(self, shape: Shape | None = None) -> None:
         super().__init__(type(self).at_start)
         self._root = shape
@@ -56,7 +68,8 @@ class Stack(Scanner):
         if self._changed and self._is_typed:
             shown: Any = NOTHING
             if self._grows:
-                self._pieces = [shown := "".join(self._pieces)]
+                shown = "".join(self._pieces)
+                self._pieces = [shown] if shown else []
             for container in reversed(self._containers):
                 shown = container.show(shown)
             if shown is not NOTHING:

@@ -21,15 +21,14 @@ _ESCAPE_BEGUN = re.compile(rf"\\(?:u(?:[0-9a-fA-F]{{0,3}}|{_HIGH}(?:\\(?:u[0-9a-
 _LONE_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _CONTROL_LETTERS = "bfnrt"
 _STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]").search for quote, ends in quoting.CLOSERS.items()}
-# By whether a text is an item: what tells at little cost that a quote ends it, and what may still become that.
+# By whether a text is an item: what tells at little cost that a quote ends it, in the first groups, or that it may yet
+# turn out to, which the third group says of a key that has begun.
 _ENDS = {
-    False: re.compile(r'[ \t\n\r]*(?:\}|,[ \t\n\r]*"[^"\\\n]{0,60}"[ \t\n\r]*:)'),
-    True: re.compile(r'[ \t\n\r]*(?:\]|,[ \t\n\r]*")'),
+    False: re.compile(r'[ \t\n\r]*(?:(\})|\Z|,[ \t\n\r]*(?:"[^"\\\n]{0,60}(?:"[ \t\n\r]*(?:(:)|\Z)|(\Z))|\Z))'),
+    True: re.compile(r'[ \t\n\r]*(?:(\])|\Z|,[ \t\n\r]*(?:(")|\Z))'),
 }
-_MAY_END = {
-    False: re.compile(r'[ \t\n\r]*(?:,[ \t\n\r]*(?:"[^"\\\n]{0,60}(?:"[ \t\n\r]*)?)?)?'),
-    True: re.compile(r"[ \t\n\r]*(?:,[ \t\n\r]*)?"),
-}
+_KEY_BEGUN = 3
+_FIND_KEY_END = re.compile(r'["\\\n]').search
 _ESCAPED_IN_BLOCK = re.compile(r"\\[\\\"'/bfnrtu\n]")
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
 
@@ -37,12 +36,27 @@ _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
 class TextReader(PieceReader):
     """Reads texts; where they stand, and what becomes of them, is its subclass's business."""
 
+    __slots__ = (
+        "_changed",
+        "_control_letter",
+        "_find_stop",
+        "_grows",
+        "_has_oddities",
+        "_inner_quotes",
+        "_is_key",
+        "_kept_escape",
+        "_pieces",
+        "_quote",
+    )
+
     def __init__(self, step: Step) -> None:
         super().__init__(step)
         self._pieces: list[str] = []
         self._quote = '"'
         self._find_stop = _STOPS['"']
-        self._is_key = self._grows = self._is_empty = False
+        self._is_key = self._grows = False
+        self._has_oddities = False
+        """Whether one of the three below was noted in the text that is read."""
         self._inner_quotes = 0
         self._kept_escape = self._control_letter = False
 
@@ -69,30 +83,31 @@ class TextReader(PieceReader):
     def begin_text(self, quote: str, *, is_key: bool = False, grows: bool = False) -> None:
         """Go into a text."""
         self._pieces = []
-        self._quote = quote
-        self._find_stop = _STOPS[quote]
         self._is_key, self._grows = is_key, grows
-        self._is_empty = True
-        self._inner_quotes = 0
-        self._kept_escape = self._control_letter = False
         self.step = TextReader._in_text
+        if quote != self._quote:
+            self._quote = quote
+            self._find_stop = _STOPS[quote]
         if quote != '"':
             self.note("quotes")
+        if self._has_oddities:
+            self._has_oddities = self._kept_escape = self._control_letter = False
+            self._inner_quotes = 0
 
     def _in_text(self, text: str, position: int) -> int:
         stop = self._find_stop(text, position)
-        end = len(text) if stop is None else stop.start()
+        if stop is None:
+            self._add(text[position:])
+            return len(text)
+        end, mark = stop.start(), stop[0]
         if end > position:
-            self._pieces.append(text[position:end])
-            self._is_empty = False
-            if self._grows:
-                self._changed = True
-            if stop is None or not self._plainly_ends(text, end):
-                return end
-            return self._end_text(end + 1)
-        if stop is None:  # pragma: no cover - there is always a character to look at
+            self._add(text[position:end])
+        if mark == '"' == self._quote and self._pieces:
+            reached = self._end_plainly(text, end)
+            if reached:
+                return reached
+        if end > position:
             return end
-        mark = stop[0]
         if mark == "\\":
             return self._unescape(text, end)
         if mark < " ":
@@ -101,15 +116,20 @@ class TextReader(PieceReader):
             return end + 1
         return self._at_quote(text, end)
 
-    def _plainly_ends(self, text: str, position: int) -> bool:
-        """Say at little cost that a mark ends a text that is not empty, as nearly all quotes do."""
-        if text[position] != '"' or self._quote != '"':
-            return False
-        return self._is_key or _ENDS[self.text_is_item()].match(text, position + 1) is not None
+    def _end_plainly(self, text: str, position: int) -> int:
+        """End a text, or wait, at a quote that means so at little cost, as nearly all do; give 0 for any other."""
+        after = position + 1
+        if self._is_key:
+            return self._end_text(after)
+        ends = _ENDS[self.text_is_item()].match(text, after)
+        if ends is None:
+            return 0
+        if ends.lastindex and ends.lastindex != _KEY_BEGUN:
+            return self._end_text(after)
+        return 0 if self.is_last else self.wait(position, _FIND_KEY_END if ends.lastindex else None)
 
     def _add(self, piece: str) -> None:
         self._pieces.append(piece)
-        self._is_empty = False
         if self._grows:
             self._changed = True
 
@@ -118,13 +138,12 @@ class TextReader(PieceReader):
         after = position + 1
         if self._is_key:
             return self._end_text(after)
+        if self._quote == '"' and not self._pieces and not self._is_block(text, after):
+            reached = self._end_plainly(text, position)
+            if reached:
+                return reached
         in_array = self.text_is_item()
-        if self._quote == '"':
-            if _ENDS[in_array].match(text, after) and not self._is_block(text, after):
-                return self._end_text(after)
-            if not self.is_last and _MAY_END[in_array].fullmatch(text, after):
-                return -1
-        if self._is_empty:
+        if not self._pieces:
             if after == len(text) and not self.is_last:
                 return -1
             if self._is_block(text, after):
@@ -142,7 +161,7 @@ class TextReader(PieceReader):
         return after
 
     def _is_block(self, text: str, after: int) -> bool:
-        return self._is_empty and text.startswith(self._quote, after)
+        return not self._pieces and text.startswith(self._quote, after)
 
     def _ends_at(self, text: str, position: int, *, in_array: bool) -> bool | None:
         if in_array:
@@ -156,13 +175,12 @@ class TextReader(PieceReader):
         before = text[position - 1] if position else "".join(self._pieces[-1:])[-1:] or self.before
         if text[position] in "'’" and before.isalnum() and text[position + 1 : position + 2].isalnum():  # noqa: RUF001 - an apostrophe
             return
+        self._has_oddities = True
         self._inner_quotes += 1
 
     def _end_text(self, position: int) -> int:
-        if self._kept_escape and self._control_letter:
-            raise Broken(position - 1, r"each backslash of the text before it doubled (\\)")
-        if self._inner_quotes % 2 and (self.text_is_item() or self.count_odd_text() > 1):
-            raise Broken(position - 1, r"each quote within the text before it escaped (\")")
+        if self._has_oddities:
+            self._refuse_ambiguous(position - 1)
         text = "".join(self._pieces)
         self._grows = False
         if self._is_key:
@@ -171,13 +189,21 @@ class TextReader(PieceReader):
             self.leaf_ended(text)
         return position
 
+    def _refuse_ambiguous(self, position: int) -> None:
+        """Raise `Broken` for a text that may have been meant in several ways."""
+        if self._kept_escape and self._control_letter:
+            raise Broken(position, r"each backslash of the text before it doubled (\\)")
+        if self._inner_quotes % 2 and (self.text_is_item() or self.count_odd_text() > 1):
+            raise Broken(position, r"each quote within the text before it escaped (\")")
+
     def _unescape(self, text: str, position: int) -> int:
         """Read escapes, up to one that goes on in the next piece; what is none is kept as written."""
         escapes = _ESCAPES.match(text, position)
         if escapes is not None:
             self._add(json.loads(f'"{escapes[0]}"'))
             end = escapes.end()
-            self._control_letter |= text[end - 1] in _CONTROL_LETTERS and "a" <= text[end : end + 1] <= "z"
+            if text[end - 1] in _CONTROL_LETTERS and "a" <= text[end : end + 1] <= "z":
+                self._has_oddities = self._control_letter = True
             return end
         if _ESCAPE_BEGUN.fullmatch(text, position) and not self.is_last:
             return -1
@@ -187,7 +213,8 @@ class TextReader(PieceReader):
             return position + 6
         self.note("escapes")
         escaped = text[position + 1 : position + 2]
-        self._kept_escape |= escaped.isalpha()
+        if escaped.isalpha():
+            self._has_oddities = self._kept_escape = True
         self._add(escaped if escaped and escaped in "\"'`“”’" else "\\" + escaped)  # noqa: RUF001 - they are meant
         return position + 1 + len(escaped)
 

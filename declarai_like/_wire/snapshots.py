@@ -28,7 +28,12 @@ class PartialView:
 
     def at(self, end: int) -> Any:
         """Give the partial value of the first `end` pieces."""
-        return self._upto(end).value
+        partials = self._partials
+        if partials is None or end - self._seen != 1:
+            return self._upto(end).value
+        partials.feed(self._text.pieces[self._seen])  # the next piece, as nearly always
+        self._seen = end
+        return partials.value
 
     def items(self, end: int) -> list[Any]:
         """Give the items of a list that the first `end` pieces have closed."""
@@ -44,11 +49,8 @@ class PartialView:
         if partials is None or end < self._seen:  # an earlier step is asked for: read again from the start
             self._partials = partials = self._output.partials()
             self._seen = 0
-        if end - self._seen == 1:
-            partials.feed(self._text.pieces[self._seen])
-        else:
-            for piece in self._text.pieces[self._seen : end]:
-                partials.feed(piece)
+        for piece in self._text.pieces[self._seen : end]:
+            partials.feed(piece)
         self._seen = end
         return partials
 
