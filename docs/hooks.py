@@ -6,13 +6,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from griffe import Class, Extension, Object
+from griffe import Class, Extension, Function, Object
+
+from declarai_like._calls import options
 
 SEARCHED_LATER = re.compile(r"reference/|benchmarks|design|changelog|guides/what-others|streams\.md|faults")
 """Pages that name everything: who searches a word wants the guide on it before them."""
 MADE_BY_THE_LIBRARY = {"BaseTask", "_Record"}
 INCLUDED = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
 MARK = re.compile(r"^ *<!-- (?:prints|not run: [^\n]*?) -->\n+", re.MULTILINE)
+UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 EXAMPLE = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -41,12 +44,22 @@ def readable(page: Path, project: Path) -> str:
     return MARK.sub("", text).strip()
 
 
+def options_of(obj: Object) -> str:
+    """Name what a function takes as `**options`, which its signature does not show."""
+    told = [str(parameter.annotation) for parameter in obj.parameters] if isinstance(obj, Function) else []
+    names = [getattr(options, found[1], None) for found in map(UNPACKED.search, told) if found]
+    listed = [", ".join(f"`{name}`" for name in sorted(kind.__annotations__)) for kind in names if kind]
+    page = "../options/" if obj.path.startswith("declarai_like.tasks.") else "options/"  # the doors are on the index
+    return "".join(f'\n\n`**options` are {names}: <a href="{page}">what each one means</a>.' for names in listed)
+
+
 class Readable(Extension):
     """Shows examples in docstrings as code, and leaves out what Python and pydantic call by themselves."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Change what one object of the package is shown as."""
         if obj.docstring:
+            obj.docstring.value += options_of(obj)
             obj.docstring.value = EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
         if re.fullmatch(r"__\w+__", obj.name) and obj.name != "__call__":
             obj.public = False

@@ -142,8 +142,21 @@ def _number_fields(source: str, known: frozenset[str] | None) -> tuple[str, tupl
 
 
 def required_names(text: str, where: str) -> frozenset[str]:
-    """Return the names that must have a value: those of Jinja. Without one, single braces stay as they are."""
-    return frozenset(jinja_names(text, where) - _environment().globals.keys()) if _is_jinja(text) else frozenset()
+    """Return the names that must have a value: those of Jinja that it has no `default` for."""
+    if not _is_jinja(text):
+        return frozenset()  # without a value, single braces stay as they are
+    return frozenset(jinja_names(text, where) - _environment().globals.keys() - _defaulted_names(text))
+
+
+def _defaulted_names(source: str) -> set[str]:
+    """Return the names that a template reads only to take another value where they have none."""
+    from jinja2 import nodes
+
+    tree = _environment().parse(source)
+    defaulted = [found.node for found in tree.find_all(nodes.Filter) if found.name in {"default", "d"}]
+    bare = [node for node in defaulted if isinstance(node, nodes.Name)]
+    others = [node for node in tree.find_all(nodes.Name) if not any(node is one for one in bare)]
+    return {node.name for node in bare} - {node.name for node in others}
 
 
 def _is_jinja(text: str) -> bool:

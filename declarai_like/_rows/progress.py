@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import length_hint
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from declarai_like.errors import DefinitionError
@@ -111,7 +112,7 @@ class Tally:
 
 @contextmanager
 def show_progress(option: ProgressOption, tally: Tally) -> Iterator[Callable[[object], None]]:
-    """Show how far it is while the block runs: gives what is to be called again and again.
+    """Show how far it is while the block runs: gives what is called with each row, and with `None` at each wait.
 
     Raises `DefinitionError` for what is neither a truth nor a function.
     """
@@ -145,54 +146,51 @@ def _tell(option: Callable[[Progress], object], tally: Tally, row: object) -> No
 
 @contextmanager
 def _drawing(tally: Tally, stream: TextIO) -> Iterator[Callable[[object], None]]:
-    """Draw one line over and over; with rich it has a bar."""
-    drawn_at = float("-inf")
-    draw, end = _rich_line(stream) or _plain_line(stream)
+    """Draw one line over and over, and take it away while the caller has a row: what it prints has its own lines."""
+    line = _Line(stream)
 
-    def show(_: object) -> None:
-        nonlocal drawn_at
-        now = time.monotonic()
-        if now - drawn_at >= _REDRAW_SECONDS:
-            drawn_at = now
-            draw(tally.progress)
+    def show(row: object) -> None:
+        if row is None:
+            line.draw(tally.progress)
+        else:
+            line.wipe()
 
     try:
         yield show
     finally:
-        draw(tally.progress)
-        end()
+        line.end(tally.progress)
 
 
-def _plain_line(stream: TextIO) -> tuple[Callable[[Progress], None], Callable[[], None]]:
-    width = 0
+class _Line:
+    """A line of a terminal, which may be drawn again and taken away."""
 
-    def draw(progress: Progress) -> None:
-        nonlocal width
-        line = str(progress)
-        _write(stream, f"\r{line.ljust(width)}")
-        width = len(line)
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._width = 0
+        self._drawn_at = float("-inf")
 
-    return draw, lambda: _write(stream, "\n")
+    def draw(self, progress: Progress) -> None:
+        """Draw it, unless it is there and young."""
+        now = time.monotonic()
+        if not self._width or now - self._drawn_at >= _REDRAW_SECONDS:
+            self._drawn_at = now
+            self._draw(progress)
 
+    def wipe(self) -> None:
+        """Leave an empty line, with the cursor at its beginning."""
+        if self._width:
+            _write(self._stream, f"\r{' ' * self._width}\r")
+            self._width = 0
 
-def _rich_line(stream: TextIO) -> tuple[Callable[[Progress], None], Callable[[], None]] | None:
-    """Make a line of rich's, or give `None` if it is not installed."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-    except ModuleNotFoundError:
-        return None
-    columns = BarColumn(), TextColumn("{task.description}", markup=False)
-    bar = Bar(*columns, console=Console(file=stream), auto_refresh=False)
-    task = bar.add_task("", total=None)
-    bar.start()
+    def end(self, progress: Progress) -> None:
+        """Leave the last state on the terminal."""
+        self._draw(progress)
+        _write(self._stream, "\n")
 
-    def draw(progress: Progress) -> None:
-        bar.update(task, completed=progress.done, total=progress.total, description=str(progress))
-        bar.refresh()
-
-    return draw, bar.stop
+    def _draw(self, progress: Progress) -> None:
+        text = str(progress)[: get_terminal_size().columns - 1]  # a line that wraps cannot be drawn over
+        _write(self._stream, f"\r{text.ljust(self._width)}")
+        self._width = len(text)
 
 
 def _write(stream: TextIO, text: str) -> None:

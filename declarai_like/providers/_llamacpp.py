@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.providers._model_files import check_gguf
 
-__all__ = ["EmbeddedServer", "embedded_server"]
+__all__ = ["EmbeddedServer", "compute_threads", "embedded_server"]
 
 # Every open connection takes one of the server's threads, also while its request waits for a slot.
 _HTTP_THREADS = 32
@@ -146,12 +146,28 @@ def _params(llama: Any, options: _Options, api_key: str) -> Any:
     params.n_threads_http = _HTTP_THREADS
     # Its threads wait for each other in busy loops, which on a busy machine take the time from the one that works.
     params.cpuparams.poll = params.cpuparams_batch.poll = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = compute_threads(_usable_cores())
     params.verbosity = 0  # its log goes to stderr, which belongs to the user
     params.cache_ram_mib = 0  # copies of old prompts: up to 8 GB by default
     params.ui = params.endpoint_slots = False
     params.endpoint_metrics = True
     params.cors_origins = ""  # no web page may call it
     return params
+
+
+def compute_threads(cores: int) -> int:
+    """How many threads compute: half of the cores.
+
+    All of them would be as slow as the one that must share its core: on two busy cores two threads take five times as
+    long as one.
+    """
+    return max(1, cores // 2)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # pragma: no cover - macOS and Windows
 
 
 def _xllamacpp() -> Any:

@@ -229,7 +229,7 @@ def _middleware(hosts: Sequence[str], cors: Sequence[str]) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=list(cors),
                 allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+                allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Stream-Id"],
                 expose_headers=["X-Stream-Id", "Retry-After"],
             )
         )

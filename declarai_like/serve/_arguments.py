@@ -147,11 +147,12 @@ def return_schema(annotation: Any) -> dict[str, Any] | None:
     return schema
 
 
-def values_schema(names: frozenset[str], required: frozenset[str]) -> dict[str, Any]:
-    """Give the schema of the values that a chat's system prompt takes."""
+def values_schema(names: frozenset[str], required: frozenset[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the schema of the values that a chat's system prompt takes, with defaults that are plain."""
+    told = {name: {"default": value} for name, value in defaults.items() if isinstance(value, (str, int, float))}
     return {
         "type": "object",
-        "properties": {name: {} for name in sorted(names)},
+        "properties": {name: told.get(name, {}) for name in sorted(names)},
         "required": sorted(required),
         "additionalProperties": False,
     }

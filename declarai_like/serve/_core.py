@@ -66,7 +66,8 @@ class Core:
         on_end: Callable[[], None] = _do_nothing,
     ) -> Response:
         """Answer with the events of a call, spelled by `frames`."""
-        upstream = self.streams.open(request_digest(request, body), frames, call, on_end)
+        name = request.headers.get("x-stream-id")
+        upstream = self.streams.open(request_digest(request, body), frames, call, on_end, name)
         return self._follow(upstream, 0)
 
     def _follow(self, upstream: Upstream, position: int) -> Response:

@@ -50,8 +50,16 @@ _LAST = {
 }
 
 
+_NAME = {
+    "name": "X-Stream-Id",
+    "in": "header",
+    "schema": _TEXT,
+    "description": "A name for the stream, of 32 random hexadecimal digits: with -0 behind it, a Last-Event-ID.",
+}
+
+
 _STOP = {
-    "summary": "Stop a stream, by the name that its X-Stream-Id told",
+    "summary": "Stop a stream, by its X-Stream-Id",
     "parameters": [{"name": "stream", "in": "path", "required": True, "schema": _TEXT}],
     "responses": {"204": {"description": "Stopped"}},
 }
@@ -88,7 +96,7 @@ def _describe_task(served: ServedTask, schemas: dict[str, Any]) -> dict[str, Any
     operation = _operation(f"Call {served.name}", takes, _answer(gives), streams=True)
     if served.arguments.takes_files:
         operation["requestBody"]["content"]["multipart/form-data"] = {"schema": _object()}
-    return {**operation, "parameters": [_FRAMES, _LAST]}
+    return {**operation, "parameters": [_FRAMES, _NAME, _LAST]}
 
 
 def _describe_chat(served: ServedChat) -> dict[str, Any]:
@@ -102,7 +110,7 @@ def _describe_chat(served: ServedChat) -> dict[str, Any]:
     send = _operation(f"Say something to {served.name}", takes, _answer(_ANY), streams=True)
     send["requestBody"]["content"]["multipart/form-data"] = {"schema": _object("message")}
     return {
-        f"{path}/messages": {"post": {**send, "parameters": [session, _FRAMES, _LAST]}},
+        f"{path}/messages": {"post": {**send, "parameters": [session, _FRAMES, _NAME, _LAST]}},
         path: {
             "get": {**_operation("What was said", None, _object("messages")), "parameters": [session]},
             "delete": {"summary": "Forget it", "parameters": [session], "responses": {"204": {"description": "Done"}}},
@@ -118,7 +126,7 @@ def _describe_decisions() -> dict[str, Any]:
     }
     run = {"name": "run", "in": "path", "required": True, "schema": _TEXT}
     decide = _operation("Decide about tool calls that wait, and go on", takes, _answer(_ANY), streams=True)
-    return {**decide, "parameters": [run, _FRAMES, _LAST]}
+    return {**decide, "parameters": [run, _FRAMES, _NAME, _LAST]}
 
 
 def _answer(value: dict[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _render_route(number: int, method: str, path: str, operation: Mapping[str, A
     return (
         f'<section><h2 id="route-{number}"><code>{method} {escape(path)}</code></h2>'
         f"<p>{escape(operation['summary'])}.{link}</p>{_render_fields(operation, body)}"
-        f"<pre>{escape(_call(method, path, body))}</pre>"
+        f'<pre tabindex="0">{escape(_call(method, path, body))}</pre>'
         f"{_render_schema('Takes', body)}{_render_schema('Gives', given)}</section>"
     )
 
@@ -55,16 +55,16 @@ def _schema_of(part: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _render_fields(operation: Mapping[str, Any], body: Mapping[str, Any]) -> str:
     """Write a table of what is told: parameters of the address and of headers, fields of the body."""
-    rows = [
+    needed = body.get("required", ())
+    rows = [(name, "body", kind, name in needed, "") for name, kind in body.get("properties", {}).items()]
+    rows += [
         (one["name"], one["in"], one["schema"], one.get("required", False), one.get("description", ""))
         for one in operation.get("parameters", ())
     ]
-    needed = body.get("required", ())
-    rows += [(name, "body", kind, name in needed, "") for name, kind in body.get("properties", {}).items()]
     if not rows:
         return ""
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in _cells(*row))}</tr>" for row in rows)
-    return f"<table><tr><th>name</th><th>in</th><th>type</th><th></th></tr>{lines}</table>"
+    return f"<table><tr><th>name</th><th>in</th><th>type</th><th>notes</th></tr>{lines}</table>"
 
 
 def _cells(name: str, place: str, schema: Mapping[str, Any], needed: bool, words: str) -> list[str]:  # noqa: FBT001 - a column
@@ -74,9 +74,13 @@ def _cells(name: str, place: str, schema: Mapping[str, Any], needed: bool, words
 
 
 def _kind_of(schema: Mapping[str, Any]) -> str:
-    """Say in a word what a schema takes."""
+    """Say in a few words what a schema takes."""
     if "enum" in schema:
         return ", ".join(json.dumps(value) for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_kind_of(one) for one in schema["anyOf"])
+    if "items" in schema:
+        return f"array of {_kind_of(schema['items'])}"
     kind = schema.get("type", schema.get("$ref", "").rpartition("/")[2] or "any")
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
@@ -87,11 +91,21 @@ def _call(method: str, path: str, body: Mapping[str, Any]) -> str:
     if method != "POST":
         return shlex.join(command)
     fields = body.get("properties", {})
-    values = {name: _EXAMPLES.get(_kind_of(fields.get(name, {})), "...") for name in body.get("required", fields)}
+    values = {name: _example(fields.get(name, {})) for name in body.get("required", fields)}
     return f"{shlex.join(command)} --json {shlex.quote(json.dumps(values))}"
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    """Give the least that a schema takes."""
+    if "properties" in schema:
+        return {name: _example(schema["properties"].get(name, {})) for name in schema.get("required", ())}
+    if "enum" in schema:
+        return schema["enum"][0]
+    return _EXAMPLES.get(_kind_of(schema).split(" ")[0], "...")
 
 
 def _render_schema(title: str, schema: Any) -> str:
     if not schema:
         return ""
-    return f"<details><summary>{title}</summary><pre>{escape(json.dumps(schema, indent=2))}</pre></details>"
+    shown = escape(json.dumps(schema, indent=2))
+    return f'<details><summary>{title}</summary><pre tabindex="0">{shown}</pre></details>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._calls.values import value_of
@@ -73,13 +74,14 @@ class ServedChat:
     """A chat class under the name it is served by.
 
     `open_names` are what its system prompt leaves open, `required_names` those of them that it cannot do without:
-    names in single braces may be meant as text.
+    names in single braces may be meant as text, and the constructor has `defaults` for some.
     """
 
     name: str
     chat: type[Chat]
     open_names: frozenset[str]
     required_names: frozenset[str]
+    defaults: Mapping[str, Any]
     max_tokens: int | None
 
     @property
@@ -96,7 +98,7 @@ class ServedChat:
     @property
     def values(self) -> dict[str, Any]:
         """The schema of the values for its system prompt."""
-        return values_schema(self.open_names, self.required_names)
+        return values_schema(self.open_names, self.required_names, self.defaults)
 
     def open(self, memory: MessageHistory) -> Any:
         """Begin a conversation in this memory, or go on with it."""
@@ -213,9 +215,26 @@ def serve_chats(chats: Iterable[Any] | Mapping[str, Any], max_tokens: int | None
         declared = chat.declared
         declared.require_provider()
         placeholders = frozenset(n for n in declared.placeholders if not hasattr(chat, n))
-        required = required_names(declared.system, declared.where) & placeholders
-        served[name] = ServedChat(name, chat, placeholders, required, max_tokens)
+        defaults = _constructor_defaults(chat, name)
+        required = (required_names(declared.system, declared.where) & placeholders) - defaults.keys()
+        served[name] = ServedChat(name, chat, placeholders, required, defaults, max_tokens)
     return served
+
+
+def _constructor_defaults(chat: type[Chat], name: str) -> dict[str, Any]:
+    """Give what the constructor takes by itself; raises `ConfigurationError` if it cannot do without arguments."""
+    told = [
+        p
+        for p in list(signature(chat.__init__).parameters.values())[1:]
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    needed = [p.name for p in told if p.default is p.empty]
+    if needed:
+        raise ConfigurationError(
+            f"chats: {name} is made anew for each conversation, and its constructor needs {', '.join(needed)}: "
+            "give it defaults, or leave the values to the system prompt as {{ name }}"
+        )
+    return {p.name: p.default for p in told}
 
 
 def serve_models(models: Iterable[Any] | Mapping[str, Any], max_tokens: int | None) -> dict[str, ServedModel]:

@@ -23,6 +23,7 @@ __all__ = ["Streams"]
 
 _MAX_READERS = 4
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 class Streams:
@@ -34,11 +35,16 @@ class Streams:
         self._upstreams: dict[str, Upstream] = {}
         self._is_closed = False
 
-    def open(self, digest: bytes, frames: Frames, call: Call[Any], on_end: Callable[[], None]) -> Upstream:
-        """Begin an answer; raises `Problem` if too many are under way, or the server stops."""
+    def open(
+        self, digest: bytes, frames: Frames, call: Call[Any], on_end: Callable[[], None], name: str | None = None
+    ) -> Upstream:
+        """Begin an answer, under the name that its client gave it.
+
+        Raises `Problem` if too many are under way, the server stops, or the name is none or taken.
+        """
         if self._is_closed:
             raise server_stops()
-        key = token_hex(16)  # nobody can guess it
+        key = token_hex(16) if name is None else self._require_new(name)  # nobody can guess it
         upstream = Upstream(key, digest, frames, self.release_slot)
         self._slots.acquire()
         upstream.has_slot = True
@@ -47,6 +53,13 @@ class Streams:
         patience = max(self._settings.resume_seconds, 1)  # until its first reader comes, which is at once
         upstream.expiry = upstream.loop.call_later(patience, self.drop, upstream)
         return upstream
+
+    def _require_new(self, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise Problem(400, "X-Stream-Id: expected 32 random digits from 0 to f")
+        if name in self._upstreams:
+            raise Problem(409, "there is a stream of this name: ask for its events with Last-Event-ID")
+        return name
 
     def resume(self, last_event_id: str, digest: bytes) -> tuple[Upstream, int]:
         """Find an answer and the place in it; raises `Problem` if it is gone, or is the answer to something else."""

@@ -49,13 +49,14 @@ class Paced(declarai.BaseLLM):
         kind = next((kind for kind in REPLIES if kind in told), "story")
         text = REPLIES[kind]
         pause = next((pause for word, pause in PAUSES.items() if word in about), 0.06)
-        steps = _words(text, pause, breaks=kind == "broken")
+        wait = 3.0 if "late" in about else 3 * pause  # before the first word
+        steps = _words(text, pause, wait, breaks=kind == "broken")
         return steps if stream else list(steps)[-1]
 
 
-def _words(text, pause, *, breaks):
+def _words(text, pause, wait, *, breaks):
     words = text.split(" ")
-    sleep(3 * pause)
+    sleep(wait)
     for count in range(1, len(words)):
         yield LLMResponse(response=" ".join(words[:count]) + " ")
         sleep(pause)
@@ -163,6 +164,14 @@ class Talker:
     """Talk about anything."""
 
 
+@llm.chat(streaming=True)
+class Guide(declarai.Chat):
+    """Talk about {{ city }} in {{ language }}."""
+
+    def __init__(self, language: str = "English"):
+        self.language = language
+
+
 def counts(request):
     return JSONResponse(asked)
 
@@ -175,7 +184,7 @@ def main(token=None, *cors):
     """Print the address and serve until the starter goes."""
     app = serve.app(
         tasks=[story, recipe, rank, markup, broken, look, support],
-        chats=[Librarian, Talker, Teller],
+        chats=[Librarian, Talker, Teller, Guide],
         providers={"paced-1": llm},
         token=token or None,
         cors=cors,

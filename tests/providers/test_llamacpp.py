@@ -15,7 +15,7 @@ import pytest
 
 from declarai_like.errors import ConfigurationError, MissingExtra
 from declarai_like.providers import _llamacpp
-from declarai_like.providers._llamacpp import embedded_server
+from declarai_like.providers._llamacpp import compute_threads, embedded_server
 from declarai_like.providers._model_files import find_model
 
 GOOD_HEAD = struct.pack("<4sIQQ", b"GGUF", 3, 2, 1)
@@ -62,6 +62,11 @@ def test_model_that_is_cut_short_is_an_error_and_no_crash(tmp_path, capfd, size)
     with pytest.raises(ConfigurationError, match=r"cut\.gguf'.*cut short"):
         embedded_server(tmp_path / "cut.gguf")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 1), (8, 4)])
+def test_half_of_the_cores_are_left_to_others(cores, threads):
+    assert compute_threads(cores) == threads
 
 
 # --- what it answers -------------------------------------------------------------------------------------------
@@ -114,7 +119,7 @@ PRELUDE = """
 import atexit, http.client, json, os, sys, threading, time
 from urllib.parse import urlsplit
 from declarai_like.providers._model_files import find_model
-from declarai_like.providers._llamacpp import embedded_server
+from declarai_like.providers._llamacpp import compute_threads, embedded_server
 
 def begin(server, tokens=3000, stream=True):
     connection = http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=60)

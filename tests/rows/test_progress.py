@@ -16,11 +16,9 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(params=["rich", "plain"])
-def open_terminal(request, monkeypatch):
+@pytest.fixture
+def open_terminal(monkeypatch):
     """Give what makes stderr a terminal; pytest has one of its own for each phase of a test."""
-    if request.param == "plain":
-        monkeypatch.setitem(sys.modules, "rich.console", None)
 
     def opening():
         stream = Terminal()
@@ -30,11 +28,24 @@ def open_terminal(request, monkeypatch):
     return opening
 
 
+def lines_on(terminal):
+    """What one sees: a carriage return has what follows written over the line."""
+    return [seen_of(line) for line in terminal.getvalue().split("\n")]
+
+
+def seen_of(line):
+    seen = ""
+    for part in line.split("\r"):
+        seen = part + seen[len(part) :]
+    return seen.rstrip()
+
+
 def test_a_line_is_drawn_on_a_terminal(gather, make_task, open_terminal):
     terminal = open_terminal()
     gather(make_task(delay=0.001), map(str, range(50)))
-    assert "50 rows" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\n") or "\x1b" in terminal.getvalue()
+    last, after = lines_on(terminal)
+    assert last.startswith("50 rows, ")
+    assert after == ""
 
 
 def test_a_line_is_drawn_over_the_last_one(open_terminal, make_task):
@@ -43,6 +54,29 @@ def test_a_line_is_drawn_over_the_last_one(open_terminal, make_task):
     list(make_task(delay=0.25).map(rows, concurrency=1))
     assert terminal.getvalue().count("rows") >= 3
     assert "0:0" in terminal.getvalue()
+    assert len(lines_on(terminal)) == 2
+
+
+def test_what_is_printed_for_a_row_has_a_line_of_its_own(make_task, open_terminal):
+    terminal = open_terminal()
+    for row in make_task().map(["a", "bc"], concurrency=1):
+        print(row.index, row.value, file=terminal)  # stdout is the same terminal
+    first, second, last, _ = lines_on(terminal)
+    assert (first, second) == ("0 1", "1 2")
+    assert last.startswith("2/2 rows, ")
+
+
+def test_stdout_is_left_alone(make_task, open_terminal):
+    open_terminal()
+    stdout = sys.stdout
+    assert [sys.stdout is stdout for _ in make_task().map(["a", "b"])] == [True, True]
+
+
+def test_a_narrow_terminal_gets_a_line_that_does_not_wrap(make_task, open_terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "12")
+    terminal = open_terminal()
+    make_task().map(["a"]).values()
+    assert max(map(len, terminal.getvalue().replace("\n", "\r").split("\r"))) == 11
 
 
 def test_nothing_is_drawn_if_that_is_said(gather, make_task, open_terminal):

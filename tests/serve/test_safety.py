@@ -359,15 +359,20 @@ def test_the_reference_says_what_a_route_takes_and_how_to_call_it(site):
     llm = FakeLLM()
 
     @llm.task
-    def about(movie: str, tone: Literal["dry", "warm"], words: int = 20, year: int | None = None) -> str:
+    def about(movie: str, tone: Literal["dry", "warm"], pages: list[str] | None, words: int = 20) -> str:
         """CANARY of a prompt."""
 
     page = site(serve.app(tasks=[about], chats=[chat_of(llm)])).ask("GET", "/docs").body.decode()
+    assert html.escape("""--json '{"message": "...", "values": {"who": "..."}}'""") in page
     assert '<a href="./#/tasks/about">Try it</a>' in page
     assert '<a href="./#/chats/Bot">Try it</a>' in page
     assert "<td><code>words</code></td><td>body</td><td>integer</td><td>default 20</td>" in page
     assert "<td>&quot;dry&quot;, &quot;warm&quot;</td><td>required</td>" in page
-    assert html.escape("""curl http://127.0.0.1:8000/tasks/about --json '{"movie": "...", "tone": "..."}'""") in page
+    assert (
+        html.escape("""curl http://127.0.0.1:8000/tasks/about --json '{"movie": "...", "tone": "dry", "pages": []}'""")
+        in page
+    )
+    assert "<td>array of string or null</td><td>required</td>" in page
     assert "curl -X DELETE &#x27;http://127.0.0.1:8000/streams/{stream}&#x27;" in page
     assert "CANARY" not in page
 

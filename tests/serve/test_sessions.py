@@ -7,7 +7,7 @@ import pytest
 from serve.clients import Direct
 
 from declarai_like import serve
-from declarai_like.errors import RateLimited
+from declarai_like.errors import ConfigurationError, RateLimited
 from declarai_like.memory import FileMessageHistory, SQLiteMessageHistory
 from declarai_like.testing import FakeLLM
 
@@ -117,6 +117,7 @@ def test_a_turn_that_fails_beside_one_that_does_not_leaves_the_conversation_open
         ("Answer in JSON: {name}", {}, 200, "Answer in JSON: {name}"),
         ("Speak {{ tongue }}.", {"tongue": "Basque"}, 200, "Speak Basque."),
         ("Speak {{ tongue }}.", {}, 422, None),
+        ("Speak {{ tongue }}, {{ tongue | default('much') }}.", {}, 422, None),
         ("Speak {{ tongue }} as {name}.", {"tongue": "Basque"}, 200, "Speak Basque as {name}."),
         ("Speak {tongue}.", {"tone": "low"}, 422, None),
     ],
@@ -152,3 +153,45 @@ def test_the_schema_of_values_tells_those_that_are_needed():
         return [chat["values"]["required"] for chat in json.loads(listed.body)], [s["required"] for s in schemas]
 
     assert asyncio.run(talk()) == ([[], ["b"]], [["message"], ["message", "values"]])
+
+
+def test_a_value_that_the_constructor_or_the_template_has_a_default_for_is_not_needed():
+    llm = FakeLLM(["Yes."] * 2)
+
+    @llm.chat
+    class Bot:
+        """You talk about {{ topic }} in {{ language }}, {{ tone | default("plainly") }}, {{ time | d(time2) }}."""
+
+        time2 = "now"
+
+        def __init__(self, language: str = "English"):
+            self.language = language
+
+    async def talk():
+        app = serve.app(chats=[Bot])
+        (listed,) = json.loads((await ask(app, "GET", "/chats")).body)
+        for values in ({"topic": "books"}, {"topic": "books", "language": "French", "tone": "briefly"}):
+            client = await ask(app, "POST", "/chats/Bot/mine/messages", {"message": "Hi", "values": values})
+            assert client.status == 200
+        return listed["values"]
+
+    schema = asyncio.run(talk())
+    assert schema["required"] == ["topic"]
+    assert schema["properties"] == {"language": {"default": "English"}, "time": {}, "tone": {}, "topic": {}}
+    systems = [request.messages[0].message for request in llm.requests]
+    assert systems[0] == "You talk about books in English, plainly, now."
+    assert systems[1] == "You talk about books in French, briefly, now."
+
+
+def test_a_chat_whose_constructor_needs_arguments_is_told_when_the_app_is_made():
+    llm = FakeLLM()
+
+    @llm.chat
+    class Quiz:
+        """You rate answers about {country}."""
+
+        def __init__(self, country: str, *more: str, **options: object):
+            self.country = country
+
+    with pytest.raises(ConfigurationError, match=r"Quiz is made anew for each conversation, .* needs country"):
+        serve.app(chats=[Quiz])

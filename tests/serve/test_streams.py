@@ -55,6 +55,48 @@ def test_a_client_that_comes_back_goes_on_after_the_last_event_and_the_model_is_
     assert len(llm.requests) == 1
 
 
+NAME = "0123456789abcdef" * 2
+
+
+def test_a_client_that_named_its_stream_comes_back_before_the_first_word(site, openai, server):
+    gate = gated(server, ["a", "b"], 0)
+    served = site(serve.app(tasks=tasks_of(openai())))
+    with served.open("/tasks/about", BODY, **EVENTS, X_Stream_Id=NAME):
+        assert server.wait_requests(1)
+    gate.set()
+    again = served.stream("/tasks/about", BODY, Last_Event_ID=f"{NAME}-0")
+    assert (again.text, again.headers["x-stream-id"], len(server.requests)) == ("ab", NAME, 1)
+
+
+def test_a_stream_is_stopped_by_its_name_before_the_first_word(site, openai, server):
+    gate = gated(server, ["a"], 0)
+    served = site(serve.app(tasks=tasks_of(openai())))
+    with served.open("/tasks/about", BODY, **EVENTS, X_Stream_Id=NAME):
+        assert server.wait_requests(1)
+        assert served.ask("DELETE", f"/streams/{NAME}").status == 204
+        assert server.wait_disconnect(15)
+    gate.set()
+
+
+def test_a_name_is_given_to_one_stream(site, openai, server):
+    gate = gated(server, ["a"], 0)
+    served = site(serve.app(tasks=tasks_of(openai())))
+    with served.open("/tasks/about", BODY, **EVENTS, X_Stream_Id=NAME):
+        assert server.wait_requests(1)
+        second = served.stream("/tasks/about", BODY, X_Stream_Id=NAME)
+    gate.set()
+    assert (second.status, len(server.requests)) == (409, 1)
+    assert "there is a stream of this name" in second.error["message"]
+
+
+@pytest.mark.parametrize("name", ["mine", NAME.upper(), f"{NAME}0", ""])
+def test_a_name_that_might_be_guessed_is_refused(site, name):
+    llm = FakeLLM(["a"])
+    refused = site(serve.app(tasks=tasks_of(llm))).stream("/tasks/about", BODY, X_Stream_Id=name)
+    assert (refused.status, llm.requests) == (400, [])
+    assert "32 random digits" in refused.error["message"]
+
+
 def test_an_openai_stream_is_resumed_too(site):
     llm = FakeLLM([slow("a", "b", "c")])
     served = site(serve.app(tasks=tasks_of(llm)))

@@ -147,7 +147,7 @@ export interface Stream<Item, Result> extends AsyncIterableIterator<Item> {
   readonly response: string;
   /** Pass it as `resume` to get what comes after the last event. */
   readonly lastEventId: string | null;
-  /** Pass it as `resume` to get all of the stream again. */
+  /** Pass it as `resume` to get all of the stream again; there before the first event, `null` until it was asked for. */
   readonly start: string | null;
   abort(reason?: unknown): void;
   /** Do what `abort` does, and tell the server that nobody will come back: the model stops at once. */

@@ -206,7 +206,8 @@ export class Stream {
 
   #open;
   #tellServer;
-  #name = null; // the server's name of this stream, once it is known
+  #newName; // what this stream will be called by its server
+  #name = null; // what it is called, once it was asked for
   #ended = false;
   #reader;
   #retries;
@@ -217,8 +218,9 @@ export class Stream {
   #result;
   #settle;
 
-  constructor(open, tellServer, reader, { signal, resume = null, retries = 5, idleSeconds = 60 } = {}) {
+  constructor(open, tellServer, reader, { signal, resume = null, retries = 5, idleSeconds = 60 } = {}, newName = null) {
     this.lastEventId = resume;
+    this.#newName = resume ? null : newName;
     this.#open = open;
     this.#tellServer = tellServer;
     this.#reader = reader;
@@ -234,9 +236,9 @@ export class Stream {
     return this.#reader.text;
   }
 
-  /** `{ resume: stream.start }` asks for all of this stream again, from its first event; null until it is known. */
+  /** `{ resume: stream.start }` asks for all of this stream again, from its first event; null until it was asked for. */
   get start() {
-    return this.lastEventId?.replace(/-\d+$/, '-0') ?? null;
+    return this.lastEventId?.replace(/-\d+$/, '-0') ?? (this.#name && `${this.#name}-0`);
   }
 
   /** How the answer ended. Rejects with what the loop throws. */
@@ -331,19 +333,17 @@ export class Stream {
   }
 
   async *#events(signal) {
+    this.#name ??= this.#newName;
     const reply = await this.#connect(signal);
-    const name = reply.headers.get('X-Stream-Id');
-    if (name) {
-      this.#name = name;
-      this.lastEventId ??= `${name}-0`;
-    }
+    this.#name = reply.headers.get('X-Stream-Id'); // a server may have no names, or its own
+    if (this.#name) this.lastEventId ??= `${this.#name}-0`;
     yield* parseSSE(reply.body, { idleSeconds: this.#idleSeconds });
   }
 
   // What may pass is tried again when a stream is taken up, and only then: the first request may have asked the model.
   async #connect(signal) {
     try {
-      return await this.#open(this.lastEventId, signal);
+      return await this.#open(this.lastEventId, signal, this.#newName);
     } catch (error) {
       if (this.lastEventId && error.retryable) throw new Error(error.message, { cause: error });
       throw error;
@@ -456,8 +456,9 @@ export class Client {
 
   /** @internal */
   stream(path, body, reader, options) {
-    const open = async (lastEventId, signal) => {
-      const headers = { Accept: 'text/event-stream', ...(lastEventId && { 'Last-Event-ID': lastEventId }) };
+    const open = async (lastEventId, signal, name) => {
+      const place = lastEventId ? { 'Last-Event-ID': lastEventId } : name && { 'X-Stream-Id': name };
+      const headers = { Accept: 'text/event-stream', ...place };
       const reply = await this.#request('POST', path, { body, headers, signal });
       const type = reply.headers.get('Content-Type') ?? 'nothing';
       if (type.startsWith('text/event-stream')) return reply;
@@ -467,7 +468,8 @@ export class Client {
     const tellServer = (name) => {
       this.#request('DELETE', `streams/${encodeURIComponent(name)}`, { headers: {}, keepalive: true }).catch(() => {});
     };
-    return new Stream(open, tellServer, reader, { ...this.#defaults, ...options });
+    const name = path.startsWith('v1/') ? null : newName(); // servers of OpenAI's format may refuse the header
+    return new Stream(open, tellServer, reader, { ...this.#defaults, ...options }, name);
   }
 
   /** @internal */
@@ -492,6 +494,10 @@ export class Client {
     throw await refusal(reply);
   }
 }
+
+/** Nobody can guess it. Without `crypto` (node 18) the server gives the name. */
+const newName = () =>
+  globalThis.crypto ? Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('') : null;
 
 const isFile = (value) => typeof Blob !== 'undefined' && value instanceof Blob;
 

@@ -268,7 +268,8 @@ function failed(error, ask, screen) {
   if (ask.waiting && error.status === 404) keep(waitingKey(), null);
   if (error.name === 'AbortError') return wire.fail('Stopped', 'cancelled');
   wire.fail(error.type === 'stream_interrupted' ? 'Interrupted' : 'Failed');
-  notice(`${error.message}${error.status ? ` (${error.status})` : ''}`);
+  const isGone = error.status === 410; // what was asked before a reload
+  notice(isGone ? 'The answer is not kept any more. Ask again.' : `${error.message}${error.status ? ` (${error.status})` : ''}`);
   if (error.status === 401) connect();
 }
 
@@ -349,7 +350,7 @@ function remember() {
   if (!running || hasFiles(running.ask)) return; // files do not outlive the page, and without them it is another question
   const { stream, ask, screen } = running;
   screen.flush();
-  keep('run', { ask, resume: stream.lastEventId, text: screen.node.data, seen: wire.seen });
+  keep('run', { ask, resume: stream.lastEventId ?? stream.start, text: screen.node.data, seen: wire.seen });
 }
 
 const hasFiles = ({ files, args }) => [files, ...Object.values(args ?? {})].flat().some((value) => value instanceof File);
@@ -365,7 +366,7 @@ async function takeUp() {
   if (stored || run.ask.session !== current.chat?.session) return forgetRun();
   current.fields.fill(run.ask.args ?? run.ask.values ?? {});
   if (run.resume) return answer(run.ask, run);
-  current.message?.fill(run.ask); // the stream had no name yet: the reader decides whether to ask again
+  current.message?.fill(run.ask); // it was not asked yet: the reader decides whether to ask
   forgetRun();
 }
 

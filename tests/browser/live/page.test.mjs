@@ -72,13 +72,52 @@ test('a reload in the middle shows the text so far and the rest, and the model i
   assert.equal(await page.locator('#answer').isVisible(), false);
 });
 
-test('a reload before the stream has a name keeps what was typed, and asks nothing', async (t) => {
+test('a reload before the first token goes on too, and the model is asked once', async (t) => {
   const page = await open(t, browser, address);
-  await tell(page, 'slowly, and reloaded at once');
-  await state(page, 'Waiting');
+  await tell(page, 'late, reloaded at once');
+  await state(page, 'Waiting for the first token');
+  while (!(await timesAsked(address, 'late, reloaded at once'))) await page.waitForTimeout(20);
   await page.reload();
-  await page.waitForFunction(() => document.getElementById('field-about')?.value === 'slowly, and reloaded at once');
-  assert.ok((await timesAsked(address, 'reloaded at once')) <= 1);
+  await page.waitForFunction(() => document.getElementById('field-about')?.value === 'late, reloaded at once');
+  await state(page, 'Waiting for the first token');
+  await state(page, 'Complete');
+  assert.match(await page.locator('#text').textContent(), STORY);
+  assert.equal(await timesAsked(address, 'late, reloaded at once'), 1);
+});
+
+test('a reload before the first token of a chat goes on too', async (t) => {
+  const page = await open(t, browser, `${address}/#/chats/Talker`);
+  await page.getByLabel('message').fill('late, in a chat');
+  await page.getByLabel('message').press('Enter');
+  while (!(await timesAsked(address, 'late, in a chat'))) await page.waitForTimeout(20);
+  await page.reload();
+  await state(page, 'Complete');
+  assert.match(await page.locator('#turns li').last().locator('.text').textContent(), STORY);
+  assert.equal(await timesAsked(address, 'late, in a chat'), 1);
+});
+
+test('an answer of many seconds shows that it is under way', async (t) => {
+  const page = await open(t, browser, address);
+  await tell(page, 'late, and waited for');
+  await state(page, 'Waiting for the first token');
+  const time = page.locator('#time');
+  const before = await time.textContent();
+  await page.waitForFunction((was) => document.getElementById('time').textContent !== was, before);
+  assert.equal(await page.locator('#text').getAttribute('aria-busy'), 'true');
+  if (process.env.PICTURE) await page.screenshot({ path: `${process.env.PICTURE}-waiting.png` });
+  await page.click('#stop');
+  await state(page, 'Stopped');
+});
+
+test('what an answer that is not kept any more leaves is told in words', async (t) => {
+  const page = await open(t, browser, address, { expected: isRefused(410) });
+  await page.evaluate(() => {
+    const ask = { kind: 'tasks', name: 'story', args: { about: 'long ago' } };
+    sessionStorage.setItem('declarai:run', JSON.stringify({ ask, resume: `${'0'.repeat(32)}-0`, text: '' }));
+  });
+  await page.goto(address);
+  await page.getByRole('alert').filter({ hasText: 'The answer is not kept any more. Ask again.' }).waitFor();
+  assert.equal(await page.locator('#field-about').inputValue(), 'long ago');
 });
 
 test('a cut connection is mended without a word', async (t) => {
@@ -195,6 +234,29 @@ test('a chat remembers across reloads, also one in the middle, until it is told 
   await page.reload();
   await turns.first().waitFor();
   assert.equal(await turns.count(), 1);
+});
+
+test('values of a chat have labels, and the defaults of its class', async (t) => {
+  const page = await open(t, browser, `${address}/#/chats/Guide`);
+  assert.equal(await page.getByLabel('language').inputValue(), 'English');
+  await page.getByLabel('city').fill('Oslo');
+  const sent = page.waitForRequest((request) => request.method() === 'POST').then((request) => request.postDataJSON());
+  await page.getByLabel('message').fill('Hello, quickly');
+  await page.getByLabel('message').press('Enter');
+  assert.deepEqual(await sent, { message: 'Hello, quickly', values: { city: 'Oslo', language: 'English' } });
+  await state(page, 'Complete');
+});
+
+test('the reference tells what each route takes, and leads to where it can be tried', async (t) => {
+  const page = await open(t, browser, `${address}/docs`);
+  const part = page.locator('section', { has: page.getByRole('heading', { name: 'POST /tasks/recipe' }) });
+  const kinds = await part.locator('tr td:nth-child(3)').allTextContents();
+  assert.deepEqual(kinds.slice(0, 6), ['string', 'integer', '"plain", "festive"', 'boolean', 'array of string or null', 'recipe.Pantry or null']);
+  await accessible(page, 'the reference');
+  await part.getByRole('link', { name: 'Try it' }).click();
+  await page.getByLabel('dish').fill('quickly');
+  await page.click('#run');
+  await state(page, 'Complete');
 });
 
 test('what is being said stays in sight above the place where one writes', async (t) => {

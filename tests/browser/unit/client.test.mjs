@@ -121,6 +121,28 @@ test('a stream that drops before its first event goes on by the name in the head
   assert.equal(requests[1].headers['last-event-id'], 'a-1-0');
 });
 
+test('a stream is named by its client, so that it can be taken up before anything has come', async (t) => {
+  const { client, requests } = await serving(t, [() => {}, answer(done('Hi', 's-1'))]);
+  const stream = client.task('a');
+  assert.equal(stream.start, null, 'it was not asked for');
+  const waiting = stream.next().catch((error) => error.name);
+  while (!requests.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  const name = requests[0].headers['x-stream-id'];
+  assert.match(name, /^[0-9a-f]{32}$/);
+  assert.equal(stream.start, `${name}-0`);
+  stream.abort();
+  assert.equal(await waiting, 'AbortError');
+  await client.task('a', {}, { resume: stream.start }).result;
+  assert.deepEqual([requests[1].headers['last-event-id'], requests[1].headers['x-stream-id']], [`${name}-0`, undefined]);
+});
+
+test('a stream in the format of OpenAI is not named: their servers may refuse the header', async (t) => {
+  const { client, requests } = await serving(t, [answer(chunk({ finish_reason: 'stop' }) + 'data: [DONE]\n\n')]);
+  const stream = client.chatCompletionStream({ model: 'm', messages: MESSAGES });
+  await stream.result;
+  assert.deepEqual([requests[0].headers['x-stream-id'], stream.start], [undefined, null]);
+});
+
 test('a stream can be taken up by another reader', async (t) => {
   const { client, requests } = await serving(t, [answer(delta('lo', 's-2') + done('Hello', 's-3'))]);
   const stream = client.task('a', {}, { resume: 's-1' });
