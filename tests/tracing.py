@@ -38,6 +38,7 @@ class Tracing:
         try:
             return (yield)
         finally:
+            forget_what_was_remembered()
             self.switch(active=True)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -51,6 +52,15 @@ class Tracing:
             return (yield)
         finally:
             self.switch(active=True)
+
+
+def forget_what_was_remembered():
+    """Have what modules of tests have called, and ours have cached, be called anew by the tests, which are traced."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("declarai_like."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,8 +11,6 @@ from declarai_like.errors import ConfigurationError, RateLimited
 from declarai_like.memory import FileMessageHistory, SQLiteMessageHistory
 from declarai_like.testing import FakeLLM
 
-pytestmark = pytest.mark.untraced  # others cover each line; here a tracer would only take time
-
 STRANGERS = 1000
 
 
