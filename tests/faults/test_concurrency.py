@@ -115,7 +115,7 @@ def test_row_43_stream_that_is_forgotten_closes_the_connection(model, way, strea
     held = [begin(way, stream.task(model(server.base_url)))]
     if cyclic:
         held.append(held)
-    with within(2):
+    with within(10):
         del held
         gc.collect()
         assert way.do(disconnected(server)) if way.is_async else server.wait_disconnect(1)
