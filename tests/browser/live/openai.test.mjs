@@ -71,7 +71,7 @@ test('a chat has a history', async () => {
 test('the models are listed', async () => {
   const names = [];
   for await (const model of openai.models.list()) names.push(model.id);
-  const listed = ['Librarian', 'Talker', 'Teller', 'broken', 'look', 'markup', 'paced-1', 'rank', 'recipe', 'story', 'support'];
+  const listed = ['Guide', 'Librarian', 'Talker', 'Teller', 'broken', 'look', 'markup', 'paced-1', 'rank', 'recipe', 'story', 'support'];
   assert.deepEqual(names.sort(), listed);
 });
 
