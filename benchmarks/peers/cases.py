@@ -18,13 +18,12 @@ class Case:
     rounds: int = 5
 
 
-COLD = "the first call loads the official client too, and on top of it what renders prompts and reads docstrings"
 US, MS, MB = ("µs", 1e6), ("ms", 1e3), ("MB", 1e-6)
 
 CASES = (
     Case("import", "import", *MS, "wall"),
-    Case("cold", "import to first answer", *MS, "wall", why=COLD),
-    Case("cold-cpu", "import to first answer", *MS, "CPU", why=COLD),
+    Case("cold", "import to first answer", *MS, "wall"),
+    Case("cold-cpu", "import to first answer", *MS, "CPU"),
     Case("call-str", "plain call, text", *US, "CPU"),
     Case("call-model", "plain call, small model", *US, "CPU"),
     Case("first", "first chunk, warm", *MS, "wall"),
