@@ -2,7 +2,6 @@
 # ruff: noqa: INP001 - a script, in no package
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,16 @@ SEARCHED_LATER = re.compile(r"reference/|benchmarks|design|changelog|guides/what
 MADE_BY_THE_LIBRARY = {"BaseTask", "_Record"}
 INCLUDED = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
 MARK = re.compile(r"^ *<!-- (?:prints|not run: [^\n]*?) -->\n+", re.MULTILINE)
+HIDDEN = re.compile(r"^<!-- hidden:\n.*?^-->\n+", re.MULTILINE | re.DOTALL)
 UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 EXAMPLE = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Have the search show guides before the pages that only name their words."""
+    """Have the search show guides before the pages that only name their words, and leave out hidden code."""
     if SEARCHED_LATER.match(page.file.src_uri):
         page.meta.setdefault("search", {"boost": 0.1})
-    return markdown
+    return HIDDEN.sub("", markdown)
 
 
 def on_post_build(config: Any, **_: Any) -> None:
@@ -35,13 +35,13 @@ def on_post_build(config: Any, **_: Any) -> None:
     for source in docs.rglob("*.md"):
         target = site / source.relative_to(docs)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        target.write_text(HIDDEN.sub("", source.read_text("utf-8")), "utf-8")
 
 
 def readable(page: Path, project: Path) -> str:
     """Give a page with the files that it includes, and without what is said to the tests."""
     text = INCLUDED.sub(lambda found: (project / found[1]).read_text("utf-8"), page.read_text("utf-8"))
-    return MARK.sub("", text).strip()
+    return MARK.sub("", HIDDEN.sub("", text)).strip()
 
 
 def options_of(obj: Object) -> str:

@@ -3,6 +3,10 @@
 A block of code that cannot be run says why in a comment before it, `<!-- not run: needs ... -->` or
 `<!-- not run: foreign ... -->`. A text block after `<!-- prints -->` is exactly what the block before it prints. A
 block with a title is also written to a file of that name; if it is a test, pytest runs it there.
+
+Code that only sets a page up stands in a comment of its own, `<!-- hidden:`, the code, `-->`, and is run in its place. If
+it makes a `FakeLLM` named `script`, that is the model which the page gets where it asks for one by its name alone, as by
+`declarai.openai(model="gpt-4o-mini")`.
 """
 
 import contextlib
@@ -46,6 +50,8 @@ def paste(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     names = {"__name__": "__main__", "__file__": str(tmp_path / "page.py")}
+    for door in ("anthropic", "openai"):
+        monkeypatch.setattr(declarai_like, door, script_or(getattr(declarai_like, door), names))
     known = set(sys.modules)
 
     def run(block, page):
@@ -63,6 +69,16 @@ def paste(tmp_path, monkeypatch):
     for name in set(sys.modules) - known:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+def script_or(door, names):
+    """Give the `script` that hidden code has made to whoever asks for a model by its name alone, else what there is."""
+
+    def give(*args, **options):
+        is_scripted = "script" in names and not args and set(options) == {"model"}
+        return names["script"] if is_scripted else door(*args, **options)
+
+    return give
 
 
 def pytest_passes(name, folder):
@@ -100,7 +116,7 @@ def test_program_of_the_readme_can_be_pasted_at_the_prompt():
 def test_every_block_has_a_language_and_what_is_not_run_a_reason(page):
     for block in blocks_of(page):
         assert block.language, f"{page.name}:{block.line}"
-        assert block.mark in {"", "prints"} or re.match(r"(needs|foreign) \w+", block.why_not_run), block.mark
+        assert block.mark in {"", "prints", "hidden"} or re.match(r"(needs|foreign) \w+", block.why_not_run), block.mark
 
 
 @pages("json")
@@ -153,6 +169,19 @@ def test_every_option_is_in_the_table_of_options():
     kinds = (TaskOptions, ProviderOptions, LocalOptions)
     assert set(named) == {"streaming", "stream"}.union(*(kind.__annotations__ for kind in kinds))
     assert len(named) == len(set(named))
+
+
+def test_hidden_code_is_run_in_its_place_and_nowhere_shown(site, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nfirst\n```\n\n<!-- hidden:\nsecond\n-->\n\n```python\nthird\n```\n")
+    assert [(block.line, block.mark, block.text) for block in blocks_of(page, "python")] == [
+        (1, "", "first\n"),
+        (5, "hidden", "second\n"),
+        (9, "", "third\n"),
+    ]
+    built = [site / "llms-full.txt", *site.glob("guides/*.md"), *site.glob("guides/*/index.html")]
+    assert [path for path in built if "<!-- hidden:" in path.read_text("utf-8")] == []
+    assert any(block.mark == "hidden" for page in DOCS.glob("guides/*.md") for block in blocks_of(page))
 
 
 def test_llms_txt_names_every_page_and_nothing_else():
