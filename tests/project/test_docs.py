@@ -171,6 +171,13 @@ def test_every_option_is_in_the_table_of_options():
     assert len(named) == len(set(named))
 
 
+@pytest.mark.parametrize("page", sorted((DOCS / "guides").glob("*.md")), ids=lambda page: page.stem)
+def test_guide_shows_a_real_model_before_a_scripted_one(page):
+    shown = "".join(block.text for block in blocks_of(page, "python") if block.mark != "hidden")
+    before, scripted, _ = shown.partition("FakeLLM")
+    assert page.stem == "testing" or not scripted or re.search(r"declarai\.(openai|local)\(", before)
+
+
 def test_hidden_code_is_run_in_its_place_and_nowhere_shown(site, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("```python\nfirst\n```\n\n<!-- hidden:\nsecond\n-->\n\n```python\nthird\n```\n")
