@@ -49,6 +49,15 @@ class Chat(ChatCalls):
     constructor takes them beside its own arguments. A stub `def send(self, message: str) -> T: ...` gives the type
     of the replies, and with `async def` makes `send` awaitable. A turn (a message and its reply) enters the history
     as a whole when the reply is complete, and not at all when it fails; turns of one chat wait for each other.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> class SQLBot(Chat, llm=FakeLLM(["A table."])):
+    ...     "You are an expert in {dialect}."
+    >>> bot = SQLBot(dialect="postgres")
+    >>> bot.send("What is users?")
+    'A table.'
+    >>> bot.system, len(bot.conversation)
+    ('You are an expert in postgres.', 2)
     """
 
     __chat__: ClassVar[ChatDeclaration] = ChatDeclaration()

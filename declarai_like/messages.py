@@ -54,6 +54,9 @@ class Message:
     `interrupted` marks a stored reply whose stream broke before its end, `pinned` a message that is sent whatever a
     chat's window leaves out; neither is told to the provider. `state` is what a provider told of a reply beside its
     text and calls, `{"provider", "base_url", "model", "data"}`: it goes back to that provider, and to no other.
+
+    >>> Message("Hi"), Message("Hello.", "assistant").role == "assistant"
+    (user: Hi, True)
     """
 
     message: str

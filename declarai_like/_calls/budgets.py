@@ -181,6 +181,15 @@ def limits(
 
     Blocks may be nested: each counts. asyncio tasks that are begun inside belong to it; a thread of
     one's own does if it is run in `contextvars.copy_context()`.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> @FakeLLM(["Yes."]).task
+    ... def answer(question: str) -> str:
+    ...     "Answer the question"
+    >>> with limits(requests=10) as used:
+    ...     reply = answer("Is it late?")
+    >>> used.requests
+    1
     """
     told = {
         "requests": requests,

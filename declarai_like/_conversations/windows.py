@@ -36,7 +36,14 @@ class Window(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LastTurns:
-    """Send the last `turns` turns, and pinned messages."""
+    """Send the last `turns` turns, and pinned messages.
+
+    >>> from declarai_like import Chat
+    >>> from declarai_like.testing import FakeLLM
+    >>> class Bot(Chat, llm=FakeLLM(["Yes."])):
+    ...     "You answer briefly."
+    >>> bot = Bot(window=LastTurns(10))
+    """
 
     turns: int
 

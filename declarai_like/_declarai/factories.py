@@ -74,6 +74,9 @@ def openai(
     and answers may be, `max_media_bytes` and `max_request_bytes` how large files and requests; `middlewares` stand
     around those of each task. `http_client` and `http_async_client` are the HTTP library's own clients, for proxies and
     other transports.
+
+    >>> llm = declarai.openai(model="gpt-4o-mini", timeout=30, max_retries=3)
+    >>> ollama = declarai.openai(model="llama3", base_url="http://localhost:11434/v1", openai_token="any")
     """
     openai_token = seal_key(openai_token)
     options = cast("Any", wrap_secrets(options))
@@ -130,6 +133,8 @@ def azure_openai(
     `DECLARAI_AZURE_OPENAI_KEY`, `DECLARAI_AZURE_OPENAI_API_BASE`, `DECLARAI_AZURE_OPENAI_API_VERSION`. The
     deployment's name may be given as `model=` too; the other arguments are those of `openai`. Raises
     `ConfigurationError` at once if deployment, key or address is told nowhere.
+
+    >>> llm = declarai.azure_openai("my-deployment", "the-key", "https://mine.openai.azure.com", "2024-10-21")
     """
     azure_openai_key = seal_key(azure_openai_key)
     options = cast("Any", wrap_secrets(options))
@@ -180,6 +185,8 @@ def anthropic(
     The key is `api_key`, else the environment's `ANTHROPIC_API_KEY`, read when it is first needed; the address is
     `base_url`, else the environment's `ANTHROPIC_BASE_URL`, else Anthropic's own. An answer is cut at 8,192 tokens
     unless `llm_params` gives `max_tokens`. The other options are those of `openai`, but for an official client.
+
+    >>> llm = declarai.anthropic(model="claude-haiku-4-5", llm_params={"max_tokens": 1000})
     """
     api_key = seal_key(api_key)
     opened = open_anthropic(
@@ -226,6 +233,8 @@ def google(
     needed. `token` is an access token in its place, as Vertex AI takes it; a function is asked before each request.
     The address is `base_url`, else the environment's `GOOGLE_GEMINI_BASE_URL`, else Google's own. The other options
     are those of `openai`, but for an official client.
+
+    >>> llm = declarai.google(model="gemini-2.5-flash")
     """
     api_key, token = seal_key(api_key), seal_key(token)
     opened = open_google(
@@ -266,5 +275,12 @@ def offline(seed: int = 0, *, stream: bool | None = None, **options: Unpack[Prov
     """Use no model: answers are made up, of the declared type, always the same ones for a request and a `seed`.
 
     With `DECLARAI_OFFLINE=1` in the environment all other providers do so too.
+
+    >>> llm = declarai.offline(seed=1)
+    >>> @llm.task
+    ... def rank(message: str) -> bool:
+    ...     "Say whether a message is urgent"
+    >>> rank("Fire!") == rank("Fire!")
+    True
     """
     return Declarai.of(*open_offline(seed=seed, stream=stream, **options))

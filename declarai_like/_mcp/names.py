@@ -18,7 +18,7 @@ def model_name(server: str, tool: str) -> str:
     >>> model_name("files", "read_file")
     'files_read_file'
     >>> model_name("files", "read/file")
-    'files_read_file_74ebd0c6'
+    'files_read_file_02c28577'
     """
     name = f"{server}_{tool}"
     fitting = _FOREIGN.sub("_", name)

@@ -147,6 +147,15 @@ def evaluate(
     Raises `TypeError` and `ConfigurationError` for cases that do not fit.
 
     It runs an event loop: where one is running already, await `aevaluate`.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> from declarai_like.evals import Case
+    >>> @FakeLLM([5, 1]).task
+    ... def rank(message: str) -> int:
+    ...     "Rank the severity of a message"
+    >>> runs = evaluate(rank, [Case({"message": "Fire!"}, 5), Case({"message": "Thanks"}, 2)], concurrency=1)
+    >>> [run.score for run in runs]
+    [1.0, 0.0]
     """
     planned = jobs(task, cases, llms=llms, runs=runs, scorer=scorer, tolerance=tolerance, cache=cache)
     return asyncio.run(perform(planned, concurrency=concurrency))

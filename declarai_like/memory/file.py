@@ -42,6 +42,12 @@ class FileMessageHistory(RecordHistory):
 
     Media are kept once, each in a file of its own in the folder `<file_path>.media`, for the owner only; with
     `keep_media=False` only their names, types and hashes are kept.
+
+    >>> from declarai_like import Message
+    >>> history = FileMessageHistory("chat.jsonl")
+    >>> history.add_messages([Message("Hi"), Message("Hello.", "assistant")])
+    >>> FileMessageHistory("chat.jsonl").history
+    [user: Hi, assistant: Hello.]
     """
 
     lock_timeout: float = 30.0

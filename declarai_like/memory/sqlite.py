@@ -38,6 +38,12 @@ class SQLiteMessageHistory(RecordHistory):
 
     Media are kept once for each conversation, in the table `<table_name>_media`; with `keep_media=False` only their
     names, types and hashes are kept.
+
+    >>> from declarai_like import Message
+    >>> history = SQLiteMessageHistory("user-7", "chats.db")
+    >>> history.add_messages([Message("Hi"), Message("Hello.", "assistant")])
+    >>> history.history
+    [user: Hi, assistant: Hello.]
     """
 
     busy_timeout: float = 30.0

@@ -36,6 +36,10 @@ def cache(
     all get all chunks, and the connection is closed when the last one leaves.
 
     Raises `DefinitionError` for a `store` that is none, or a `ttl` that is not positive.
+
+    >>> import declarai_like as declarai
+    >>> from declarai_like.middleware import InMemoryCache
+    >>> llm = declarai.openai(model="gpt-4o-mini", middlewares=[cache(InMemoryCache(), ttl=3600)])
     """
     if not isinstance(store, CacheStore):
         raise DefinitionError(f"expected a store, as SQLiteCache(path) or InMemoryCache(), got {store!r:.80}")

@@ -28,6 +28,10 @@ def hedge(backup: Any, *, after: float = 2.0, share: float = 0.05) -> Middleware
     calls of a minute ask twice because of slowness (one call always may), so that a slow provider is not sent twice as
     much. The backup may be the same model again; it gets the task's parameters over its own. Each request counts in
     `limits(...)`. Raises `DefinitionError` for a backup that is no model, and for numbers that make no sense.
+
+    >>> import declarai_like as declarai
+    >>> backup = declarai.openai(model="gpt-4o-mini")
+    >>> llm = declarai.openai(model="gpt-4o-mini", middlewares=[hedge(backup, after=1.5)])
     """
     require_models(backup)
     if not after >= 0 or not 0 < share <= 1:

@@ -28,6 +28,9 @@ def rate_gate(*, rpm: float | None = None, tpm: float | None = None) -> Middlewa
     unless it was refused for ten minutes. Waiting counts against the call's `timeout`.
 
     Raises `DefinitionError` for limits that are not positive.
+
+    >>> import declarai_like as declarai
+    >>> llm = declarai.openai(model="gpt-4o-mini", middlewares=[rate_gate(rpm=500, tpm=200_000)])
     """
     return RateGate(rpm, tpm)
 

@@ -49,6 +49,10 @@ def fallback(*llms: Any, when: Callable[[ProviderError], bool] | None = None) ->
     error of the last one is raised; its `attempts` tell all. A model of another vendor gets the request in
     that vendor's format, without the state that the first one keeps in a conversation. A task's `headers` and
     `extra_body` go to the service that they were meant for, and to no other.
+
+    >>> import declarai_like as declarai
+    >>> spare = declarai.anthropic(model="claude-haiku-4-5", llm_params={"max_tokens": 1000})
+    >>> llm = declarai.openai(model="gpt-4o-mini", middlewares=[fallback(spare)])
     """
     require_models(*llms)
     if not llms:

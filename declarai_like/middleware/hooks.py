@@ -49,6 +49,14 @@ def observe(callback: Callable[[dict[str, Any]], object]) -> Middleware:
 
     A whole answer is one chunk. What the callback gives is not used, and what it raises ends the call. Calls
     that no middleware observes pay nothing for it.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> chunks = []
+    >>> @FakeLLM(["Hi."]).task(middlewares=[observe(chunks.append)])
+    ... def greet(name: str) -> str:
+    ...     "Greet somebody"
+    >>> greet("Ada"), len(chunks)
+    ('Hi.', 1)
     """
     if not callable(callback):
         raise DefinitionError(f"expected a function of a chunk, got {callback!r:.200}")
@@ -74,6 +82,13 @@ def redact(*secrets: str | re.Pattern[str], mask: str = "**********", longest: i
     A `str` is blanked out wherever it stands; a compiled pattern wherever it matches. As much text is held back as
     the beginning of a secret may be: the length of the longest `str`, for a pattern `longest` characters, and as long
     as a match may still grow.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> @FakeLLM(["The code is 4711."]).task(middlewares=[redact("4711", mask="****")])
+    ... def tell(question: str) -> str:
+    ...     "Answer the question"
+    >>> tell("What is the code?")
+    'The code is ****.'
     """
     texts = [secret for secret in secrets if isinstance(secret, str)]
     patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]

@@ -55,6 +55,9 @@ def retry(times: int = 2, *, first_wait: float = 0.5, longest_wait: float = 8.0)
     chunk. Waits double from `first_wait` seconds up to `longest_wait`, less up to a quarter at random; a provider's
     own `Retry-After` goes before, unless it asks for more than two minutes or more than the call has left. It takes
     the place of `max_retries` where it is listed.
+
+    >>> import declarai_like as declarai
+    >>> llm = declarai.openai(model="gpt-4o-mini", middlewares=[retry(4, longest_wait=30)])
     """
     if times < 0 or first_wait < 0 or longest_wait < 0:
         raise DefinitionError(

@@ -33,6 +33,14 @@ class Result(Generic[T]):
 
     `attempts` are the failed tries before the answer, `messages` what was sent in the end, `calls` every tool call in
     the order in which the model asked for them, and `rounds` how many requests were answered.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> @FakeLLM([5]).task
+    ... def rank(message: str) -> int:
+    ...     "Rank the severity of a message"
+    >>> result = rank.run("Fire!")
+    >>> result.value, result.response.outcome, result.rounds
+    (5, 'complete', 1)
     """
 
     value: T

@@ -75,6 +75,12 @@ def app(
     ask may not. `log` is the file of a `middleware.log`: its calls are shown at `/logs`.
 
     Raises `ConfigurationError` for what cannot be served.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> @FakeLLM([5]).task
+    ... def rank(message: str) -> int:
+    ...     "Rank the severity of a message"
+    >>> served = app(tasks=[rank])  # uvicorn.run(served)
     """
     check_access(token, hosts, cors)
     check_access(approval_token, hosts, cors)

@@ -79,7 +79,15 @@ def reply(
 
 
 def chunks(*pieces: str, **options: Any) -> ScriptedReply:
-    """Stream a text in exactly these pieces; `options` are those of `reply`."""
+    """Stream a text in exactly these pieces; `options` are those of `reply`.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> @FakeLLM([chunks("A ", "film.")]).task(streaming=True)
+    ... def about(movie: str) -> str:
+    ...     "Say something about a movie"
+    >>> [step.content for step in about("Heat") if step.content]
+    ['A ', 'film.']
+    """
     return replace(reply(**options), pieces=pieces)
 
 
@@ -89,7 +97,18 @@ def refusal(text: str, **options: Any) -> ScriptedReply:
 
 
 def tool_call(name: str, arguments: Mapping[str, Any] | str | None = None, **options: Any) -> ScriptedReply:
-    """Ask for a tool; arguments that are a text are sent as they are, broken JSON too."""
+    """Ask for a tool; arguments that are a text are sent as they are, broken JSON too.
+
+    >>> from declarai_like.testing import FakeLLM
+    >>> def add(a: int, b: int) -> int:
+    ...     "Add two numbers"
+    ...     return a + b
+    >>> @FakeLLM([tool_call("add", {"a": 2, "b": 3}), "5"]).task(tools=[add])
+    ... def answer(question: str) -> str:
+    ...     "Answer the question"
+    >>> answer.run("2 + 3?").calls[0].value
+    5
+    """
     given = {} if arguments is None else arguments
     return replace(reply(**{"finish_reason": "tool_calls", **options}), tool_calls=((name, given),))
 

@@ -199,6 +199,13 @@ def tool(function: Any = None, /, **told: Any) -> Any:
     `idempotent` one may be run again when its process died, a `repeatable` one is polled with the same arguments.
     `strict=False` does not hold the model to the schema. `errors="raise"` raises what the tool raises instead of
     showing it to the model. Raises `DefinitionError` if the function cannot be a tool.
+
+    >>> @tool(timeout=5, retries=1)
+    ... def add(a: int, b: int) -> int:
+    ...     "Add two numbers"
+    ...     return a + b
+    >>> add(2, 3), add.name
+    (5, 'add')
     """
     if unknown := sorted(told.keys() - set(ToolOptions.__dataclass_fields__)):
         raise DefinitionError(

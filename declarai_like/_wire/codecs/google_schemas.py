@@ -24,7 +24,7 @@ def narrow_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give a schema in the older words; `None` where they cannot say it: a type that holds itself, a tuple.
 
     >>> narrow_schema({"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}, "$defs": {"X": {"const": "a"}}})
-    {'type': 'object', 'properties': {'x': {'type': 'string', 'enum': ['a']}}}
+    {'type': 'object', 'properties': {'x': {'enum': ['a'], 'type': 'string'}}}
     """
     try:
         return _narrow(schema, schema.get("$defs", {}), ())
