@@ -27,8 +27,8 @@ serve: .venv/demo  ## Open a page on that model: http://127.0.0.1:8000
 	@$(BIN)/declarai-like pull
 	@$(BIN)/python examples/serve_local.py
 
-test: .venv/dev  ## Set up and run every check, as CI does: about ten minutes on two cores
-	@echo "make test: about ten minutes on two cores; the tests show how far they are"
+test: .venv/dev  ## Set up and run every check, as CI does: about thirteen minutes on two cores
+	@echo "make test: about thirteen minutes on two cores; the tests show how far they are"
 	$(BIN)/declarai-like pull
 	@begun=$$(date +%s); $(MAKE) check && echo "make test: passed in $$((($$(date +%s) - begun + 59) / 60)) minutes"
 
