@@ -88,12 +88,9 @@ class Shape:
 
     def read(self, data: Any) -> tuple[Any, bool]:
         """Validate plain data, coerced if need be; give the value and `True`, or anything and `False`."""
-        if self._validate is None:
-            self._validate = self._compile()
-        try:
-            return self._validate(str(data) if type(data) is Number else dump(data), strict=True), True
-        except Exception:  # noqa: S110 - as a person would read it, it may be valid
-            pass
+        value, is_valid = self.validated(data, strict=True)
+        if is_valid:
+            return value, True
         try:
             coerced = self.coerce(data, Repairs())
         except Refused:

@@ -41,7 +41,6 @@ class TextReader(PieceReader):
         "_control_letter",
         "_find_stop",
         "_grows",
-        "_has_oddities",
         "_inner_quotes",
         "_is_key",
         "_kept_escape",
@@ -55,8 +54,6 @@ class TextReader(PieceReader):
         self._quote = '"'
         self._find_stop = _STOPS['"']
         self._is_key = self._grows = False
-        self._has_oddities = False
-        """Whether one of the three below was noted in the text that is read."""
         self._inner_quotes = 0
         self._kept_escape = self._control_letter = False
 
@@ -102,8 +99,8 @@ class TextReader(PieceReader):
             self._find_stop = _STOPS[quote]
         if quote != '"':
             self.note("quotes")
-        if self._has_oddities:
-            self._has_oddities = self._kept_escape = self._control_letter = False
+        if self._kept_escape or self._control_letter or self._inner_quotes:
+            self._kept_escape = self._control_letter = False
             self._inner_quotes = 0
 
     def _in_text(self, text: str, position: int) -> int:
@@ -194,11 +191,10 @@ class TextReader(PieceReader):
         before = text[position - 1] if position else "".join(self._pieces[-1:])[-1:] or self.before
         if text[position] in "'’" and before.isalnum() and text[position + 1 : position + 2].isalnum():  # noqa: RUF001 - an apostrophe
             return
-        self._has_oddities = True
         self._inner_quotes += 1
 
     def _end_text(self, position: int) -> int:
-        if self._has_oddities:
+        if self._kept_escape or self._inner_quotes:
             self._refuse_ambiguous(position - 1)
         text = "".join(self._pieces)
         self._grows = False
@@ -221,8 +217,7 @@ class TextReader(PieceReader):
         if escapes is not None:
             self._add(json.loads(f'"{escapes[0]}"'))
             end = escapes.end()
-            if text[end - 1] in _CONTROL_LETTERS and "a" <= text[end : end + 1] <= "z":
-                self._has_oddities = self._control_letter = True
+            self._control_letter |= text[end - 1] in _CONTROL_LETTERS and "a" <= text[end : end + 1] <= "z"
             return end
         if _ESCAPE_BEGUN.fullmatch(text, position) and not self.is_last:
             return -1
@@ -232,8 +227,7 @@ class TextReader(PieceReader):
             return position + 6
         self.note("escapes")
         escaped = text[position + 1 : position + 2]
-        if escaped.isalpha():
-            self._has_oddities = self._kept_escape = True
+        self._kept_escape |= escaped.isalpha()
         self._add(escaped if escaped and escaped in "\"'`“”’" else "\\" + escaped)  # noqa: RUF001 - they are meant
         return position + 1 + len(escaped)
 
