@@ -56,7 +56,7 @@ imports: .venv/dev
 
 cover: .venv/dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -q $(IN_PARALLEL) --cov --cov-report=
+	$(BIN)/python -m pytest -q $(IN_PARALLEL) --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report
 
 soak: .venv/dev  ## Run the long tests: growth with size, kill -9, thousands of broken streams

@@ -268,6 +268,23 @@ def test_text_full_of_brackets_is_refused_in_time():
         Output.of(Item).parse(text)
 
 
+@pytest.mark.parametrize("pieces", [1, 1000], ids=["whole", "by character"])
+def test_one_text_may_hold_a_lone_quote_and_two_may_not(pieces):
+    said = {name: f'{{"a": "a 6" nail", "b": "{name}"}}' for name in ("a nail", 'an 8" nail')}
+    output = Output.of(dict[str, str])
+    for text in said.values():
+        partials = output.partials()
+        size = -(-len(text) // pieces)
+        for start in range(0, len(text), size):
+            partials.feed(text[start : start + size])
+        assert partials.value["a"] == 'a 6" nail'
+
+    parsed = output.parse(said["a nail"])
+    assert (parsed.value, parsed.repairs[0]) == ({"a": 'a 6" nail', "b": "a nail"}, "unescaped_quotes")
+    with pytest.raises(OutputError, match=r"line 1, column 36: expected each quote within the text before it escaped"):
+        output.parse(said['an 8" nail'])
+
+
 def test_cut_reply_is_truncated_and_holds_what_arrived():
     with pytest.raises(OutputTruncated) as caught:
         Output.of(Basket).parse('{"owner": "me", "items": [{"name": "app', finish_reason="length")

@@ -4,6 +4,7 @@
 
 import asyncio
 import gc
+import linecache
 import os
 import pickle
 import subprocess
@@ -12,6 +13,7 @@ import threading
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import pytest
 
@@ -52,6 +54,28 @@ def test_client_is_built_when_it_is_first_needed_and_once():
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(lambda _: clients.blocking(), range(32)))) == 1
     assert len(built) == 1
+
+
+def waits_for_a_lock(thread):
+    frame = sys._current_frames().get(thread.ident)
+    return frame is not None and "with self._lock" in linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+
+
+def test_thread_that_comes_while_the_client_is_built_waits_for_it():
+    built, taken = [], []
+
+    def build():
+        second.start()
+        while not waits_for_a_lock(second):
+            sleep(0.001)
+        built.append(Client())
+        return built[-1]
+
+    clients = Clients(build, AsyncClient)
+    second = threading.Thread(target=lambda: taken.append(clients.blocking()))
+    taken.append(clients.blocking())
+    second.join()
+    assert built == [taken[0]] == [taken[1]]
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit, ValueError])
