@@ -24,9 +24,6 @@ class Offsets:
     def __init__(self) -> None:
         self._start(_FIRST_SLOTS)
 
-    def __len__(self) -> int:
-        return self._used
-
     def add(self, key: str, offset: int) -> None:
         """Note that a key stands at this place; one that stood elsewhere too is found at both."""
         if self._used >= self._slots * _FILLED:

@@ -24,3 +24,11 @@ def test_escape_cut_in_two_waits_for_its_other_half():
     envelope = EnvelopeFilter(is_text=True)
     assert envelope.feed('{"answer": "a\\u00') == "a"
     assert envelope.feed('e9"}') == "é"
+
+
+def test_answer_that_ends_with_its_envelope_begun_is_shown_as_it_came():
+    assert shown('{"answer": ') == '{"answer": '
+
+
+def test_brackets_and_escapes_in_a_text_end_no_value():
+    assert shown('{"answer": {"a": "}\\\\\\"]", "b": [1]', "}}", is_text=False) == '{"a": "}\\\\\\"]", "b": [1]}'
