@@ -33,10 +33,11 @@ class Container:
 
     `shape` is its type, `closer` the bracket that ends it, `data` its closed children as plain data, `key` the key
     that was read last, `current` the type of the child that follows (`None` to show nothing of it), `exact` whether
-    all its children are what their types say.
+    all its children are what their types say, `shows_open` whether a child is shown before it has closed.
     """
 
     __slots__ = ("closer", "current", "data", "exact", "key", "shape")
+    shows_open = True
 
     def __init__(self, shape: Shape | None, closer: str) -> None:
         self.shape = shape

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Broken", "PieceReader"]
 
-# A text that waits for a mark and is longer than this is looked at again, whether the mark has come or not.
-_SHORT = 60
 # A text that waits and is longer than this is looked at again only when it has doubled.
 _LONG = 1024
 
@@ -40,10 +38,10 @@ class PieceReader(ABC):
     """
 
     __slots__ = (
-        "_find_awaited",
         "_gathered",
         "_gathered_size",
         "_half",
+        "_is_decided",
         "_wait_from",
         "_waiting",
         "before",
@@ -61,7 +59,7 @@ class PieceReader(ABC):
         self.repairs: dict[str, None] = {}
         self._waiting = ""
         self._wait_from = 0
-        self._find_awaited: Callable[[str], Any] | None = None
+        self._is_decided: Callable[[str], Any] | None = None
         self._gathered: list[str] = []
         self._gathered_size = 0
         self._half = ""
@@ -88,9 +86,9 @@ class PieceReader(ABC):
             self.consumed += end
             self.before = delta[-1]
 
-    def wait(self, position: int, find_awaited: Callable[[str], Any] | None = None) -> int:
-        """Let a step wait from a position on; with `find_awaited` nothing is looked at before that finds something."""
-        self._wait_from, self._find_awaited = position, find_awaited
+    def wait(self, position: int, is_decided: Callable[[str], Any] | None = None) -> int:
+        """Let a step wait from a position on, until `is_decided` finds in what waits all that the step must see."""
+        self._wait_from, self._is_decided = position, is_decided
         return -1
 
     def _keep(self, text: str, position: int) -> None:
@@ -102,14 +100,15 @@ class PieceReader(ABC):
 
     def _with_waiting(self, delta: str) -> str:
         """Give a piece with what waits for it; nothing while both must wait."""
-        if self._find_awaited is not None:
-            if self._find_awaited(delta) is None and len(self._waiting) < _SHORT:
-                self._waiting += delta
+        if len(self._waiting) >= _LONG:
+            text = self._gather(delta)
+        else:
+            text = self._waiting + delta
+            if self._is_decided is not None and self._is_decided(text) is None:
+                self._waiting = text
                 return ""
-            self._find_awaited = None
-        text = self._waiting + delta if len(self._waiting) < _LONG else self._gather(delta)
         if text:
-            self._waiting = ""
+            self._waiting, self._is_decided = "", None
         return text
 
     def read_rest(self) -> None:
@@ -117,7 +116,6 @@ class PieceReader(ABC):
         self.is_last = True
         text = "".join((self._waiting, *self._gathered, "\ufffd" if self._half else ""))
         self._waiting = self._half = ""
-        self._find_awaited = None
         self.feed(text)
 
     def _gather(self, delta: str) -> str:

@@ -108,11 +108,11 @@ class Reader(Stack):
 
     def before_colon(self, text: str, position: int) -> int:
         mark = text[position]
+        container = self._containers[-1]
         if mark == ":":
-            return self.expect_member(text, position + 1)
+            return self.expect_member(container.key, text, position + 1)
         if mark in " \n\r\t":
             return SPACE.match(text, position).end()  # type: ignore[union-attr]  # it always matches
-        container = self._containers[-1]
         if mark in ",}" and not container.data and not self._lacks_braces:
             self._turn_into_set(container)
             return position
@@ -120,7 +120,7 @@ class Reader(Stack):
             if text[position + 1 : position + 2] == ">":
                 position += 1
             self.note("colons")
-            return self.expect_member(text, position + 1)
+            return self.expect_member(container.key, text, position + 1)
         comment = self.skip_comment(text, position)
         if comment == position:
             raise Broken(position, "a colon")

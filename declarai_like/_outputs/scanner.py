@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SPACE", "Broken", "Scanner"]
 
 SPACE = re.compile(r"[ \t\n\r]*")
-_ENDED_NUMBER = re.compile(JSON_NUMBER.pattern + r"(?=[,\]}\n])")
+_PLAIN_NUMBER = re.compile(JSON_NUMBER.pattern + r"(?=[,\]}\n]|(\Z))")
 _PLAIN_WORD = re.compile(r"[-+.\w]+")
 _WORD_END = re.compile(r"[\s,\]}]")
 _OTHER_SPACE = re.compile(r"[\s\ufeff\u200b]+")
@@ -51,9 +51,11 @@ class Scanner(TextReader):
 
     def read_plain_number(self, text: str, position: int) -> int:
         """Read a number behind which a bracket, a comma or a line's end stands; give 0 for any other word."""
-        number = _ENDED_NUMBER.match(text, position)
+        number = _PLAIN_NUMBER.match(text, position)
         if number is None:
             return 0
+        if number.lastindex:
+            return 0 if self.is_last else -1
         self.leaf_ended(Number(number[0]))
         return number.end()
 

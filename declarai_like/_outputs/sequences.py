@@ -84,6 +84,7 @@ class SetContainer(ListContainer):
     """An open array that becomes a set: an item is in it when it has closed."""
 
     __slots__ = ("_make",)
+    shows_open = False
 
     def __init__(self, shape: Shape, items: Shape, make: Callable[[list[Any]], Any]) -> None:
         super().__init__(shape, items)

@@ -91,15 +91,13 @@ class Stack(Scanner):
         self._containers[-1].key = key
         self.step = type(self).before_colon
 
-    def expect_member(self, text: str, position: int) -> int:
-        self._containers[-1] = self._containers[-1].expect()
+    def expect_member(self, key: str, text: str, position: int) -> int:
+        container = self._containers[-1]
+        container.key = key
+        self._containers[-1] = container.expect()
         self.step = type(self).before_value
         self._after_comma = False
-        return position + 1 if text.startswith(" ", position) else position
-
-    def next_member(self, key: str, text: str, position: int) -> int:
-        self._containers[-1].key = key
-        return self.expect_member(text, position)
+        return position + 1 if text[position : position + 1] == " " else position
 
     def next_text(self, position: int) -> int:
         self._containers[-1].expect()
@@ -109,12 +107,12 @@ class Stack(Scanner):
 
     def begin_value(self, quote: str) -> None:
         """Go into a text that is a value."""
-        current = self._containers[-1].current
-        self.begin_text(quote, grows=current is not None and current.grows)
-        self._changed = True
-
-    def text_is_item(self) -> bool:
-        return type(self._containers[-1].data) is list
+        container = self._containers[-1]
+        current = container.current
+        grows = current is not None and current.grows and container.shows_open
+        self.begin_text(quote, is_item=type(container.data) is list, grows=grows)
+        if grows:
+            self._changed = True
 
     def closer(self) -> str:
         return self._containers[-1].closer
@@ -126,15 +124,19 @@ class Stack(Scanner):
     def leaf_ended(self, data: Any) -> None:
         """Take a text, a number, a truth or nothing that has closed."""
         current = self._containers[-1].current
+        is_shown = False
         if current is None:
             self._give(NOTHING, data, is_valid=True)
         elif current.text and type(data) is str:
+            is_shown = self._grows
             self._give(data, data, is_valid=True)
         else:
             value, is_valid = current.read(data)
             if not is_valid:
                 self._note_misfit(current, data)
             self._give(value if is_valid else NOTHING, data, is_valid=is_valid)
+        if not is_shown:
+            self._changed = True
 
     def _open(self, mark: str, position: int) -> None:
         """Go into an object or array."""
@@ -169,6 +171,7 @@ class Stack(Scanner):
                 self._note_misfit(container.shape, container.data)
         if self._containers:
             self._give(value, container.data, is_valid=is_valid or container.shape is None)
+            self._changed = True
         else:
             self._end_document(value, container.data, position + 1)
         return position + 1
@@ -194,7 +197,6 @@ class Stack(Scanner):
         after = container.take(value)
         if after is not container:
             self._containers[-1] = after
-        self._changed = True
         self.step = type(self).after_value
 
     def _end_document(self, value: Any, data: Any, position: int) -> None:

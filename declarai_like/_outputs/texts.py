@@ -24,11 +24,18 @@ _STOPS = {quote: re.compile(rf"[{re.escape(ends)}\\\x00-\x1f]").search for quote
 # By whether a text is an item: what tells at little cost that a quote ends it (a bracket follows, or the next child
 # begins), or that it may yet turn out to.
 _ENDS = {
-    False: re.compile(r'[ \t\n\r]*(?:(\})|\Z|,[ \t\n\r]*(?:"([^"\\\n]{0,60})(?:"[ \t\n\r]*(?:(:)|\Z)|(\Z))|\Z))'),
+    False: re.compile(r'[ \t\n\r]*(?:(\})|\Z|,[ \t\n\r]*(?:"([^"\\\n]{0,60})(?:"[ \t\n\r]*(?:(:)|\Z)|\Z)|\Z))'),
     True: re.compile(r'[ \t\n\r]*(?:(\])|\Z|,[ \t\n\r]*(?:()(")|\Z))'),
 }
-_BRACKET, _NEXT_KEY, _NEXT_CHILD, _KEY_BEGUN = 1, 2, 3, 4
-_FIND_KEY_END = re.compile(r'["\\\n]').search
+_BRACKET, _NEXT_KEY, _NEXT_CHILD = 1, 2, 3
+# Whether enough has come behind such a quote to tell.
+_IS_DECIDED = {
+    False: re.compile(
+        r'"[ \t\n\r]*(?:[^, \t\n\r]|,[ \t\n\r]*(?:[^" \t\n\r]'
+        r'|"(?:[^"\\\n]{0,60}(?:"[ \t\n\r]*[^ \t\n\r]|[\\\n])|[^"\\\n]{61})))'
+    ).match,
+    True: re.compile(r'"[ \t\n\r]*(?:[^, \t\n\r]|,[ \t\n\r]*[^ \t\n\r])').match,
+}
 _ESCAPED_IN_BLOCK = re.compile(r"\\[\\\"'/bfnrtu\n]")
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
 
@@ -42,6 +49,7 @@ class TextReader(PieceReader):
         "_find_stop",
         "_grows",
         "_inner_quotes",
+        "_is_item",
         "_is_key",
         "_kept_escape",
         "_pieces",
@@ -53,7 +61,7 @@ class TextReader(PieceReader):
         self._pieces: list[str] = []
         self._quote = '"'
         self._find_stop = _STOPS['"']
-        self._is_key = self._grows = False
+        self._is_key = self._is_item = self._grows = False
         self._inner_quotes = 0
         self._kept_escape = self._control_letter = False
 
@@ -66,20 +74,12 @@ class TextReader(PieceReader):
         """Take a text, a number, a truth or nothing."""
 
     @abstractmethod
-    def expect_member(self, text: str, position: int) -> int:
+    def expect_member(self, key: str, text: str, position: int) -> int:
         """Go on behind the colon that follows a key."""
-
-    @abstractmethod
-    def next_member(self, key: str, text: str, position: int) -> int:
-        """Go on behind the colon of the next member, whose key was read with the comma before it."""
 
     @abstractmethod
     def next_text(self, position: int) -> int:
         """Go on in the next item, a text, whose quote was read with the comma before it."""
-
-    @abstractmethod
-    def text_is_item(self) -> bool:
-        """Say whether the text stands in an array."""
 
     @abstractmethod
     def closer(self) -> str:
@@ -89,10 +89,10 @@ class TextReader(PieceReader):
     def count_odd_text(self) -> int:
         """Count a text with an odd number of quotes in it."""
 
-    def begin_text(self, quote: str, *, is_key: bool = False, grows: bool = False) -> None:
-        """Go into a text."""
+    def begin_text(self, quote: str, *, is_key: bool = False, is_item: bool = False, grows: bool = False) -> None:
+        """Go into a text: a key, an item of an array, or the value of a key."""
         self._pieces = []
-        self._is_key, self._grows = is_key, grows
+        self._is_key, self._is_item, self._grows = is_key, is_item, grows
         self.step = TextReader._in_text
         if quote != self._quote:
             self._quote = quote
@@ -106,13 +106,15 @@ class TextReader(PieceReader):
     def _in_text(self, text: str, position: int) -> int:
         stop = self._find_stop(text, position)
         if stop is None:
-            self._add(text[position:])
+            self._pieces.append(text[position:])
+            if self._grows:
+                self._changed = True
             return len(text)
         end, mark = stop.start(), stop[0]
         if end > position:
             self._add(text[position:end])
         if mark == '"' == self._quote and self._pieces:
-            reached = self._end_plainly(text, end)
+            reached = self._end_key(text, end) if self._is_key else self._end_plainly(text, end)
             if reached:
                 return reached
         if end > position:
@@ -125,13 +127,16 @@ class TextReader(PieceReader):
             return end + 1
         return self._at_quote(text, end)
 
+    def _end_key(self, text: str, position: int) -> int:
+        after = position + 1
+        if text[after : after + 1] == ":" and not self._kept_escape and not self._inner_quotes:
+            return self.expect_member("".join(self._pieces), text, after + 1)
+        return self._end_text(after)
+
     def _end_plainly(self, text: str, position: int) -> int:
         """End a text, or wait, at a quote that means so at little cost, as nearly all do; give 0 for any other."""
         after = position + 1
-        if self._is_key:
-            reached = self._end_text(after)
-            return self.expect_member(text, after + 1) if text.startswith(":", after) else reached
-        is_item = self.text_is_item()
+        is_item = self._is_item
         ends = _ENDS[is_item].match(text, after)
         if ends is None:
             return 0
@@ -141,8 +146,8 @@ class TextReader(PieceReader):
             reached, key = self._end_text(after), ends[_NEXT_KEY]
             if is_item:
                 return self.next_text(ends.end())
-            return self.next_member(key, text, ends.end()) if key.isprintable() else reached
-        return 0 if self.is_last else self.wait(position, _FIND_KEY_END if ends.lastindex == _KEY_BEGUN else None)
+            return self.expect_member(key, text, ends.end()) if key.isprintable() else reached
+        return 0 if self.is_last else self.wait(position, _IS_DECIDED[is_item])
 
     def _add(self, piece: str) -> None:
         self._pieces.append(piece)
@@ -158,7 +163,6 @@ class TextReader(PieceReader):
             reached = self._end_plainly(text, position)
             if reached:
                 return reached
-        in_array = self.text_is_item()
         if not self._pieces:
             if after == len(text) and not self.is_last:
                 return -1
@@ -167,7 +171,7 @@ class TextReader(PieceReader):
                 self.step = TextReader._in_block
                 self._grows = False
                 return after + 1
-        ends = self._ends_at(text, after, in_array=in_array)
+        ends = self._ends_at(text, after)
         if ends is None:
             return -1
         if ends:
@@ -179,8 +183,8 @@ class TextReader(PieceReader):
     def _is_block(self, text: str, after: int) -> bool:
         return not self._pieces and text.startswith(self._quote, after)
 
-    def _ends_at(self, text: str, position: int, *, in_array: bool) -> bool | None:
-        if in_array:
+    def _ends_at(self, text: str, position: int) -> bool | None:
+        if self._is_item:
             ends = quoting.ends_in_array(text, position, self._quote, self.closer())
         else:
             ends = quoting.ends_in_object(text, position, self._quote)
@@ -197,18 +201,18 @@ class TextReader(PieceReader):
         if self._kept_escape or self._inner_quotes:
             self._refuse_ambiguous(position - 1)
         text = "".join(self._pieces)
-        self._grows = False
         if self._is_key:
             self.key_ended(text)
         else:
             self.leaf_ended(text)
+            self._grows = False
         return position
 
     def _refuse_ambiguous(self, position: int) -> None:
         """Raise `Broken` for a text that may have been meant in several ways."""
         if self._kept_escape and self._control_letter:
             raise Broken(position, r"each backslash of the text before it doubled (\\)")
-        if self._inner_quotes % 2 and (self.text_is_item() or self.count_odd_text() > 1):
+        if self._inner_quotes % 2 and (self._is_item or self.count_odd_text() > 1):
             raise Broken(position, r"each quote within the text before it escaped (\")")
 
     def _unescape(self, text: str, position: int) -> int:
@@ -242,7 +246,7 @@ class TextReader(PieceReader):
         if end > position:
             self._add(text[position:end])
             return end
-        ends = self._ends_at(text, end + 3, in_array=self.text_is_item())
+        ends = self._ends_at(text, end + 3)
         if ends is None:
             return -1
         if not ends:

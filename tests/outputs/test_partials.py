@@ -322,6 +322,13 @@ def test_strings_grow_and_numbers_wait():
     ]
 
 
+def test_text_that_has_closed_is_no_new_value():
+    grown, *closed, more = shown(dict[str, str], '{"a": "one', '"', ', "b', '": "two')
+    assert grown == {"a": "one"}
+    assert all(value is grown for value in closed)
+    assert more == {"a": "one", "b": "two"}
+
+
 def test_arrived_fields_are_those_of_which_something_came():
     values = shown(Item, '{"na', 'me": "', 'a", "qty":', " 1", "}")
 
