@@ -62,6 +62,7 @@ def groups() -> list[Group]:
     long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.10)
     read_text = Row("text, 10,000, all .response read", "our_stream_with_text text-10000")
     paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.30)
+    library = Row("one event per read, HTTP library alone", "library_alone paced-text-1000")
     short = [Row(f"typed partials, 100, {shape}", f"our_partials {shape}-100", 0.35) for shape in SHAPES]
     long = [Row(f"typed partials, 5,000, {shape}", f"our_partials {shape}-5000", 0.30) for shape in SHAPES]
     vendors = [
@@ -93,7 +94,7 @@ def groups() -> list[Group]:
     return [
         Group("us", "raw_stream text-1000", [text, through_one, through_three, observed]),
         Group("us", "raw_stream text-10000", [long_text, read_text]),
-        Group("us", "raw_stream paced-text-1000", [paced], turns=3),
+        Group("us", "raw_stream paced-text-1000", [paced, library], turns=3),
         Group("us", "our_stream text-1000", vendors),
         Group("us", "our_stream paced-text-1000", vendors_paced, turns=3),
         Group("us", "raw_stream flat-100", short),

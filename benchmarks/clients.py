@@ -310,6 +310,27 @@ def seconds_of(run: Callable[[], Any], expected: tuple[int, str]) -> float:
     return elapsed
 
 
+def library_alone(url: str, model: str) -> float:
+    """CPU seconds that the HTTP library takes for each chunk of a stream whose bytes nobody reads."""
+    try:
+        import httpx2 as library
+    except ImportError:
+        import httpx as library
+    client, chunks = library.Client(timeout=None), len(pieces_of(model)) + 2
+    body = {"model": model, "messages": MESSAGES, "stream": True}
+    seconds = []
+    for turn in range(-1, 5):  # the turn below zero warms up
+        start = time.process_time()
+        response = client.send(client.build_request("POST", f"{url}/v1/chat/completions", json=body), stream=True)
+        reads = list(response.iter_raw())
+        response.close()
+        if turn >= 0:
+            seconds.append(time.process_time() - start)
+        if b"".join(reads).count(b"data: {") != chunks:
+            raise SystemExit(f"library_alone: expected {chunks} chunks")
+    return statistics.median(seconds) / chunks
+
+
 def tool_round(url: str, model: str) -> float:
     """What a call with one round of tools costs, to two plain calls: by turns, so that what slows one slows both."""
     builds, expected = (our_two_calls, our_tool_round), (1, text_of(model))
@@ -494,6 +515,7 @@ CASES: dict[str, Callable[[str, str], float]] = {
     "our_events": cpu(our_events),
     "raw_call": cpu(raw_call),
     "our_call": cpu(our_call),
+    "library_alone": library_alone,
     "tool_round": tool_round,
     "raw_first": raw_first,
     "our_first": our_first,

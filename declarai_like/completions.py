@@ -97,7 +97,9 @@ _FIELDS = frozenset({*_COUNTS, *_DETAILS, "details"})
 def _first_count(raw: Mapping[str, Any], details: Mapping[str, Any], name: str) -> int | None:
     """Give a count as it is named here, or from the first of the places where providers tell it."""
     count = _count(raw.get(name))
-    for path in _DETAILS[name] if count is None else ():
+    if count is not None or not details:
+        return count
+    for path in _DETAILS[name]:
         count = _count(_at(details, path))
         if count is not None:
             break

@@ -17,6 +17,9 @@ __all__ = ["Deadline"]
 
 T = TypeVar("T")
 
+_NO_WAIT = 0.005
+"""Seconds that a call may have spent before its request: too few to give the request less time."""
+
 
 class Deadline:
     """The moment at which a call's time is over."""
@@ -49,8 +52,10 @@ class Deadline:
     def shorten(self, request: Request) -> Request:
         """Give a request no more time than the call has left; raises `ProviderTimeout` if there is none."""
         left = self.left
-        if left is None:
+        if left is None or self._timeout is None:
             return request
         if not left:
             raise self.error("")
+        if request.limits.timeout == self._timeout and left > self._timeout - _NO_WAIT:
+            return request
         return request.replace(limits=request.limits.replace(timeout=left, timeout_set=self._timeout))

@@ -89,6 +89,8 @@ class ReasoningSplitter:
 
     def _may_begin(self, text: str) -> bool:
         """Say whether it may be the beginning of a tag, or of a fence."""
+        if len(text) > _LONGEST_TAG:
+            return False
         bare = text.lower().removeprefix("\ufeff")
         starts = (*_TAGS, *_FENCES) if self._typed else _TAGS
         return any(tag.startswith(bare) and tag != bare for tag in starts)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["REASONING_FIELDS", "as_text", "choices_of", "delta_of", "reasoning_of", "refusal_of", "tells", "text_of"]
 
@@ -25,15 +25,16 @@ _THINKING = ("thinking", "reasoning", "thought", "summary_text")
 _WORDS = ("thinking", "text", "summary", "reasoning", "content")
 
 
-def choices_of(raw: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+def choices_of(raw: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
     """Give a chunk's choices with their index, which is their position where the server leaves it out."""
     choices = raw.get("choices")
     if choices is None and isinstance(raw.get("value"), str):  # Writer's form of a text completion
-        yield 0, {"text": raw["value"]}
-    for position, choice in enumerate(choices if isinstance(choices, list) else ()):
-        if isinstance(choice, dict):
-            index = choice.get("index")
-            yield (index if isinstance(index, int) else position), choice
+        return [(0, {"text": raw["value"]})]
+    return [
+        (index if isinstance(index := choice.get("index"), int) else position, choice)
+        for position, choice in enumerate(choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict)
+    ]
 
 
 def delta_of(choice: Mapping[str, Any], *, begun: bool = False) -> Mapping[str, Any]:

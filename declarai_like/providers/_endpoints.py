@@ -112,7 +112,8 @@ class Endpoint:
 
     @property
     def _public_address(self) -> str:
-        official = next((client for client in self._official if client is not None), None)
+        blocking, awaiting = self._official
+        official = awaiting if blocking is None else blocking
         return public_address(self.address if official is None else str(official.base_url))
 
     @property

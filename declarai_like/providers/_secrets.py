@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -110,6 +110,7 @@ def check_address(address: str) -> None:
         raise ConfigurationError(f"expected an address as https://host/v1, got {shown!r}: check the base_url")
 
 
+@lru_cache(maxsize=64)
 def public_address(address: str) -> str:
     """Give an address without login and parameters, for messages."""
     try:

@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIProvider", "environment"]
 
 _CHAT, _CHAT_ONLY = ChatCodec(), ChatCodec(may_switch=False)
-_ONLY_RESPONSES = ("previous_response_id", "background", "reasoning", "include", "conversation", "context_management")
+_ONLY_RESPONSES = frozenset(
+    ("previous_response_id", "background", "reasoning", "include", "conversation", "context_management")
+)
 """Parameters that chat completions do not have."""
 _BASE_URL = "https://api.openai.com/v1"
 
 
 def environment(*names: str) -> str | None:
     """Give the first of these environment variables that is set and not empty."""
-    return next((value for name in names if (value := os.environ.get(name))), None)
+    for name in names:
+        if value := os.environ.get(name):
+            return value
+    return None
 
 
 class OpenAIProvider(HTTPProvider):
@@ -89,7 +94,8 @@ def _needs_responses(request: Request) -> bool:
     """Say whether a request asks for what chat completions do not have."""
     if request.state == "server":
         return True
-    if any(request.params.get(name) is not None for name in _ONLY_RESPONSES):
+    only = request.params.keys() & _ONLY_RESPONSES
+    if any(request.params[name] is not None for name in only):
         return True
     if any(RESPONSES.takes(media) and not CHAT_MEDIA.takes(media) for media in media_in(request.messages)):
         return True

@@ -240,9 +240,14 @@ class HTTPProvider(ExchangingEndpoint):
         url = url_of(self.address, message.path)
         content = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         extensions = {"timeout": timeouts_of(limits, streaming=message.streams), "trace": trace}
-        own = self._http_clients[0] is not client and self._http_clients[1] is not client
-        build = http_library().Request if own else client.build_request
-        return build("POST", url if own else str(url), headers=message.headers, content=content, extensions=extensions)
+        if self._http_clients[0] is client or self._http_clients[1] is client:
+            return client.build_request(
+                "POST", str(url), headers=message.headers, content=content, extensions=extensions
+            )
+        library, host = http_library(), {"Host": url.netloc}
+        headers = {**host, **message.headers} if "host" not in map(str.lower, message.headers) else message.headers
+        headers = {**headers, "Content-Length": str(len(content))}
+        return library.Request("POST", url, headers=headers, stream=library.ByteStream(content), extensions=extensions)
 
     def _message(
         self, codec: Codec, request: Request, learned: Learned, key: Secret | None, headers: Mapping[str, str]

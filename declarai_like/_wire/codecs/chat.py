@@ -209,7 +209,7 @@ def decode_answer(body: bytes, redact: Redact) -> Chunk:
 
 def _is_error(chunk: Chunk) -> bool:
     """Say whether a chunk is an error, has one, or is no part of an answer at all."""
-    return next(choices_of(chunk), None) is None or error_of(chunk) is not None or error_in_choice(chunk) is not None
+    return not choices_of(chunk) or error_of(chunk) is not None or error_in_choice(chunk) is not None
 
 
 def _values(data: bytes, redact: Redact) -> Iterator[Any]:
