@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTPProvider"]
 
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 _REFUSED = 300
 """From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
 
@@ -238,7 +240,7 @@ class HTTPProvider(ExchangingEndpoint):
                 f"set {self.address_variable} in the environment of the process that needs it"
             )
         url = url_of(self.address, message.path)
-        content = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        content = _encode_json(message.body).encode()
         extensions = {"timeout": timeouts_of(limits, streaming=message.streams), "trace": trace}
         if self._http_clients[0] is client or self._http_clients[1] is client:
             return client.build_request(
