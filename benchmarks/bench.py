@@ -55,14 +55,15 @@ class Group:
 
 
 def groups() -> list[Group]:
-    text = Row("text, 1,000 chunks", "our_stream text-1000", 0.10)
+    text = Row("text, 1,000 chunks", "our_stream text-1000", 0.13)
     through_one = Row("text, 1,000, one middleware", "our_stream_through_one text-1000", 0.13)
     through_three = Row("text, 1,000, three middlewares", "our_stream_through_three text-1000", 0.13)
     observed = Row("text, 1,000, observed chunk by chunk", "our_stream_observed text-1000")
-    long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.10)
+    long_text = Row("text, 10,000 chunks", "our_stream text-10000", 0.13)
     read_text = Row("text, 10,000, all .response read", "our_stream_with_text text-10000")
-    paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.30)
-    library = Row("one event per read, HTTP library alone", "library_alone paced-text-1000")
+    paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.36)
+    to_library = Row("text, 1,000, to HTTP library alone", "our_stream text-1000", 1.7)
+    paced_to_library = Row("one event per read, to HTTP library", "our_stream paced-text-1000", 1.5)
     short = [Row(f"typed partials, 100, {shape}", f"our_partials {shape}-100", 0.35) for shape in SHAPES]
     long = [Row(f"typed partials, 5,000, {shape}", f"our_partials {shape}-5000", 0.30) for shape in SHAPES]
     vendors = [
@@ -94,7 +95,9 @@ def groups() -> list[Group]:
     return [
         Group("us", "raw_stream text-1000", [text, through_one, through_three, observed]),
         Group("us", "raw_stream text-10000", [long_text, read_text]),
-        Group("us", "raw_stream paced-text-1000", [paced, library], turns=3),
+        Group("us", "raw_stream paced-text-1000", [paced], turns=3),
+        Group("us", "library_alone text-1000", [to_library]),
+        Group("us", "library_alone paced-text-1000", [paced_to_library], turns=3),
         Group("us", "our_stream text-1000", vendors),
         Group("us", "our_stream paced-text-1000", vendors_paced, turns=3),
         Group("us", "raw_stream flat-100", short),
