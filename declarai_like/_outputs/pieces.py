@@ -59,7 +59,7 @@ class PieceReader(ABC):
         self.repairs: dict[str, None] = {}
         self._waiting = ""
         self._wait_from = 0
-        self._is_decided: Callable[[str], Any] | None = None
+        self._is_decided: Callable[[str], bool] | None = None
         self._gathered: list[str] = []
         self._gathered_size = 0
         self._half = ""
@@ -86,8 +86,8 @@ class PieceReader(ABC):
             self.consumed += end
             self.before = delta[-1]
 
-    def wait(self, position: int, is_decided: Callable[[str], Any] | None = None) -> int:
-        """Let a step wait from a position on, until `is_decided` finds in what waits all that the step must see."""
+    def wait(self, position: int, is_decided: Callable[[str], bool] | None = None) -> int:
+        """Let a step wait from a position on; `is_decided` says of what waits whether the step is to look again."""
         self._wait_from, self._is_decided = position, is_decided
         return -1
 
@@ -104,7 +104,7 @@ class PieceReader(ABC):
             text = self._gather(delta)
         else:
             text = self._waiting + delta
-            if self._is_decided is not None and self._is_decided(text) is None:
+            if self._is_decided is not None and not self._is_decided(text):
                 self._waiting = text
                 return ""
         if text:

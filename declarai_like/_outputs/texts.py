@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from declarai_like._outputs import quoting
@@ -28,16 +29,17 @@ _ENDS = {
     True: re.compile(r'[ \t\n\r]*(?:(\])|\Z|,[ \t\n\r]*(?:()(")|\Z))'),
 }
 _BRACKET, _NEXT_KEY, _NEXT_CHILD = 1, 2, 3
-# Whether enough has come behind such a quote to tell.
-_IS_DECIDED = {
-    False: re.compile(
-        r'"[ \t\n\r]*(?:[^, \t\n\r]|,[ \t\n\r]*(?:[^" \t\n\r]'
-        r'|"(?:[^"\\\n]{0,60}(?:"[ \t\n\r]*[^ \t\n\r]|[\\\n])|[^"\\\n]{61})))'
-    ).match,
-    True: re.compile(r'"[ \t\n\r]*(?:[^, \t\n\r]|,[ \t\n\r]*[^ \t\n\r])').match,
-}
 _ESCAPED_IN_BLOCK = re.compile(r"\\[\\\"'/bfnrtu\n]")
 _LANGUAGE = re.compile(r"[\w+#.-]*[ \t]*\r?\n")
+
+
+def _is_decided(ends: re.Pattern[str], text: str) -> bool:
+    """Say whether enough has come behind the quote that a text begins with to tell whether it ends there."""
+    found = ends.match(text, 1)
+    return found is None or found.lastindex in (_BRACKET, _NEXT_CHILD)
+
+
+_IS_DECIDED = {is_item: partial(_is_decided, ends) for is_item, ends in _ENDS.items()}
 
 
 class TextReader(PieceReader):
