@@ -21,6 +21,14 @@ PRINTED = {
     "spark_frame": ("pyspark", ["[4, 4]"]),
 }
 LARGE = {"ray_data", "spark_frame"}
+UNTIL_ITS_LAST_LINE = """
+import os, runpy, sys
+runpy.run_path(sys.argv[1], run_name="__main__")
+sys.stdout.flush()
+os._exit(0)
+"""
+# Threads of Daft 0.7 outlive Python and crash its end now and then, with no line of ours in the program.
+CRASHES_AT_EXIT = {"daft_frame"}
 
 
 def run(code, folder, server, **told):
@@ -41,7 +49,8 @@ def test_the_example_of_an_engine_prints_what_it_says(tmp_path, name):
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     with LLMServer(default=lambda request: "4") as server:
-        printed = run([EXAMPLES / f"{name}.py"], tmp_path, server).splitlines()
+        begun = ["-c", UNTIL_ITS_LAST_LINE] if name in CRASHES_AT_EXIT else []
+        printed = run([*begun, EXAMPLES / f"{name}.py"], tmp_path, server).splitlines()
     assert printed[-len(lines) :] == lines
 
 
