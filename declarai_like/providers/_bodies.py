@@ -11,7 +11,7 @@ from declarai_like.errors import InvalidResponse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-_MOST_OF_A_REFUSAL = 64 * 1024
+MOST_OF_A_REFUSAL = 64 * 1024
 """How many bytes of a refusal are read: enough for its message."""
 _UNDERSTOOD = frozenset({"", "identity", "gzip", "deflate"})
 
@@ -62,22 +62,32 @@ async def aread_body(reads: AsyncIterator[bytes], limit: int | None) -> bytes:
 
 
 def read_refusal_body(response: Any) -> bytes:
-    """Read what a message needs of a refusal's body, whatever becomes of the rest: the status says enough."""
-    body = bytearray()
-    with suppress(Exception):
-        for read in response.iter_bytes(_MOST_OF_A_REFUSAL):
-            body += read
-            if len(body) >= _MOST_OF_A_REFUSAL:
-                break
-    return bytes(body[:_MOST_OF_A_REFUSAL])
+    """Read what a message needs of a refusal's body."""
+    return read_beginning(response.iter_bytes(MOST_OF_A_REFUSAL))
 
 
 async def aread_refusal_body(response: Any) -> bytes:
     """Do what `read_refusal_body` does, in an event loop."""
+    return await aread_beginning(response.aiter_bytes(MOST_OF_A_REFUSAL))
+
+
+def read_beginning(reads: Iterator[bytes]) -> bytes:
+    """Read what is enough for a message, whatever becomes of the rest: the status of a refusal says enough."""
     body = bytearray()
     with suppress(Exception):
-        async for read in response.aiter_bytes(_MOST_OF_A_REFUSAL):
+        for read in reads:
             body += read
-            if len(body) >= _MOST_OF_A_REFUSAL:
+            if len(body) >= MOST_OF_A_REFUSAL:
                 break
-    return bytes(body[:_MOST_OF_A_REFUSAL])
+    return bytes(body[:MOST_OF_A_REFUSAL])
+
+
+async def aread_beginning(reads: AsyncIterator[bytes]) -> bytes:
+    """Do what `read_beginning` does, in an event loop."""
+    body = bytearray()
+    with suppress(Exception):
+        async for read in reads:
+            body += read
+            if len(body) >= MOST_OF_A_REFUSAL:
+                break
+    return bytes(body[:MOST_OF_A_REFUSAL])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["cause_of", "response_below"]
+__all__ = ["cause_of"]
 
 
 def cause_of(error: BaseException) -> OSError | None:
@@ -21,12 +21,6 @@ def cause_of(error: BaseException) -> OSError | None:
     cause = found[-1]
     cause.__traceback__ = cause.__cause__ = cause.__context__ = None
     return cause
-
-
-def response_below(error: BaseException) -> Any:
-    """Give the response whose body broke off while the official client made an error of its status; `None` if none."""
-    found = [each for each in _chain(error, set()) if type(each).__name__ == "HTTPStatusError"]
-    return getattr(found[0], "response", None) if found else None
 
 
 def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:

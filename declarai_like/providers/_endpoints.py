@@ -10,6 +10,7 @@ from weakref import WeakMethod
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._clients import Clients
 from declarai_like.providers._http_library import build_async_client, build_client
+from declarai_like.providers._official_clients import hold_limits
 from declarai_like.providers._secrets import (
     address_secrets,
     client_secrets,
@@ -61,6 +62,8 @@ class Endpoint:
         self._headers: Headers = headers if callable(headers) else dict(headers or {})
         self._http_clients = (http_client, http_async_client)
         self._official = (client, async_client)
+        hold_limits(client, awaits=False)
+        hold_limits(async_client, awaits=True)
         self._start()
 
     def _start(self) -> None:

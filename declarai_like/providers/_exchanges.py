@@ -68,8 +68,7 @@ class ExchangingEndpoint(LearningEndpoint):
                     waits.detach()
                     response.close()
         except Exception as error:
-            codec, learned = self.codec_of(request), self._learned
-            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
+            raise self._translate(error, waits, key) from cause_of(error)
 
     async def aexchange(self, exchange: Exchange, request: Request) -> bytes:
         """Do what `exchange` does, in an event loop."""
@@ -90,8 +89,7 @@ class ExchangingEndpoint(LearningEndpoint):
                     waits.detach()
                     await response.aclose()
         except Exception as error:
-            codec, learned = self.codec_of(request), self._learned
-            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
+            raise self._translate(error, waits, key) from cause_of(error)
 
     def read_result(self, request: Request, status: int, body: bytes) -> Chunk:
         """Read an answer that a job has brought, as if it had come by itself; a refusal is raised."""

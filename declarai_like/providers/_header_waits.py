@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from declarai_like.providers._waits import Waits
 
-__all__ = ["atrace_connection", "limit_reads", "trace_connection"]
+__all__ = [
+    "alimit_connection",
+    "are_reads_limited",
+    "atrace_connection",
+    "limit_connection",
+    "limit_reads",
+    "trace_connection",
+]
 
 _MADE = (".connect_tcp.complete", ".connect_unix_socket.complete", ".start_tls.complete")
 _WAITS: ContextVar[Waits | None] = ContextVar("declarai_like_waits", default=None)
@@ -34,17 +41,32 @@ def limit_reads(waits: Waits) -> Iterator[None]:
         _WAITS.reset(token)
 
 
+def are_reads_limited() -> bool:
+    """Say whether the request that is sent is one of ours."""
+    return _WAITS.get() is not None
+
+
 def trace_connection(event: str, facts: dict[str, Any]) -> None:
     """Note each connection that is made; the value of the `trace` extension for a blocking request."""
     if event.endswith(_MADE):
-        stream = facts["return_value"]
-        keep_alive(stream)
-        _limit_stream(stream)
+        keep_alive(facts["return_value"])
+        limit_connection(event, facts)
 
 
 async def atrace_connection(event: str, facts: dict[str, Any]) -> None:
     """Do what `trace_connection` does, for an awaiting request."""
     trace_connection(event, facts)
+
+
+def limit_connection(event: str, facts: dict[str, Any]) -> None:
+    """Do what `trace_connection` does, where a client of the user's says how long a connection is kept alive."""
+    if event.endswith(_MADE):
+        _limit_stream(facts["return_value"])
+
+
+async def alimit_connection(event: str, facts: dict[str, Any]) -> None:
+    """Do what `limit_connection` does, for an awaiting request."""
+    limit_connection(event, facts)
 
 
 def _limit_stream(stream: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,7 @@ from declarai_like.providers._waits import finite
 if TYPE_CHECKING:
     from declarai_like.requests import Limits
 
-__all__ = ["Message", "join_url", "official_post", "timeouts_of", "url_of"]
+__all__ = ["Message", "join_url", "timeouts_of", "url_of"]
 
 
 class Message(NamedTuple):
@@ -52,28 +51,3 @@ def timeouts_of(limits: Limits, *, streaming: bool) -> dict[str, float | None]:
     most = min((limit for limit in told if limit is not None), default=None)
     connect = min((limit for limit in (most, finite(limits.connect)) if limit is not None), default=None)
     return {"connect": connect, "read": most, "write": most, "pool": most}
-
-
-def official_post(message: Message, limits: Limits) -> dict[str, Any]:
-    """Give the arguments of the official client's `post`; the address and the key are its own."""
-    from openai import DefaultHttpxClient, Timeout
-
-    told = timeouts_of(limits, streaming=message.streams)
-    own = {"accept", "content-type", "user-agent", "authorization", "api-key"}
-    return {
-        "path": message.path,
-        "body": message.body,
-        "cast_to": _response_class(DefaultHttpxClient),
-        "stream": True,  # the body is read here, also that of a whole answer: it costs less, and it has a limit
-        "options": {
-            "timeout": Timeout(**told),
-            "max_retries": 0,  # our own `retry` is in charge: it knows the deadline and records the attempts
-            "follow_redirects": False,
-            "headers": {name: value for name, value in message.headers.items() if name.lower() not in own},
-        },
-    }
-
-
-def _response_class(client: Any) -> Any:
-    """Find the response class of the HTTP library below the official client: httpx, or httpx2 since 3.0."""
-    return sys.modules[client.__mro__[1].__module__.partition(".")[0]].Response

@@ -12,7 +12,6 @@ from declarai_like._wire.codecs.media_tables import has_parts
 from declarai_like._wire.provider_errors import REFUSED_JSON
 from declarai_like.errors import BadRequestError, ConfigurationError, DefinitionError, EmptyResponse, InvalidResponse
 from declarai_like.providers._bodies import unknown_encoding
-from declarai_like.providers._causes import response_below
 from declarai_like.providers._endpoints import Endpoint
 from declarai_like.requests import Prefix
 
@@ -114,20 +113,10 @@ class LearningEndpoint(Endpoint):
             "%s does not take %s%s for %s: it is left out from now on", self.where, of, lesson.field, lesson.model
         )
 
-    def _translate(
-        self, error: Exception, waits: Waits, codec: Codec, request: Request, learned: Learned, *, key: Secret | None
-    ) -> DeclaraiError:
+    def _translate(self, error: Exception, waits: Waits, key: Secret | None) -> DeclaraiError:
         """Tell an exception from below as ours; it knows nothing of the frames below, whose locals hold the key."""
         from declarai_like.providers._translation import translate_error
 
-        # The official client makes errors of refusals, if it can read them to their end.
-        has_status = isinstance(getattr(error, "status_code", None), int)
-        response = getattr(error, "response", None) if has_status else response_below(error)
-        if response is not None:
-            try:
-                self._refuse(codec, request, learned, response, response.content if has_status else b"", key=key)
-            except Exception as refusal:
-                error = refusal
         try:
             where = self.where
         except ConfigurationError as missing:

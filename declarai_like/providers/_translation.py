@@ -149,8 +149,7 @@ def _show_body(body: Any, headers: Mapping[str, str], redact: Redact) -> str:
     """Give the beginning of a body that is not the provider's JSON, e.g. a proxy's web page."""
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     text = redact(" ".join(text[:2000].split()))
-    if not text:
-        return "nothing"
-    kind, encoding = redact(headers.get("content-type", "no content type")), redact(unknown_encoding(headers))
+    encoding = redact(unknown_encoding(headers))
     advice = f"; its content-encoding {encoding!r:.40} is not understood here" if encoding else ""
-    return f"{kind} {text[:200]!r}{advice}"
+    kind = redact(headers.get("content-type", "no content type"))
+    return f"{kind} {text[:200]!r}{advice}" if text else f"nothing{advice}"

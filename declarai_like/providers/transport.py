@@ -25,7 +25,8 @@ from declarai_like.providers._causes import cause_of
 from declarai_like.providers._exchanges import ExchangingEndpoint
 from declarai_like.providers._header_waits import atrace_connection, limit_reads, trace_connection
 from declarai_like.providers._http_library import http_library
-from declarai_like.providers._messages import Message, official_post, timeouts_of, url_of
+from declarai_like.providers._messages import Message, timeouts_of, url_of
+from declarai_like.providers._official_clients import official_post, refused_response
 from declarai_like.providers._waits import Waits
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class HTTPProvider(ExchangingEndpoint):
                     waits.detach()
                     response.close()
         except Exception as error:
-            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
+            raise self._translate(error, waits, key) from cause_of(error)
 
     async def asend(self, request: Request) -> Chunk:
         """Do what `send` does, in an event loop."""
@@ -101,7 +102,7 @@ class HTTPProvider(ExchangingEndpoint):
                     waits.detach()
                     await response.aclose()
         except Exception as error:
-            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
+            raise self._translate(error, waits, key) from cause_of(error)
 
     def stream(self, request: Request) -> Generator[Chunk, None, None]:
         """Send a request and give its chunks as they arrive."""
@@ -146,7 +147,7 @@ class HTTPProvider(ExchangingEndpoint):
                     response.close()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
-            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
+            raise self._translate(error, waits, key) from cause_of(error)
 
     async def astream(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """Do what `stream` does, in an event loop."""
@@ -193,13 +194,16 @@ class HTTPProvider(ExchangingEndpoint):
                     await response.aclose()
         except Exception as error:
             read = b""  # it may repeat the key, and a traceback may show it
-            raise self._translate(error, waits, codec, request, learned, key=key) from cause_of(error)
+            raise self._translate(error, waits, key) from cause_of(error)
 
     def _post(self, message: Message, limits: Limits) -> Any:
         """Send a message; give the response when its headers have come."""
         official = self._official[0]
         if official is not None:
-            return official.post(**official_post(message, limits))
+            try:
+                return official.post(**official_post(message, limits))
+            except Exception as error:
+                return refused_response(error)
         client = self._clients.blocking()
         return client.send(
             self._prepare(client, message, limits, trace_connection), stream=True, follow_redirects=False
@@ -209,7 +213,10 @@ class HTTPProvider(ExchangingEndpoint):
         """Send a message; give the response when its headers have come."""
         official = self._official[1]
         if official is not None:
-            return await official.post(**official_post(message, limits))
+            try:
+                return await official.post(**official_post(message, limits))
+            except Exception as error:
+                return refused_response(error)
         client = await self._clients.awaiting()
         return await client.send(
             self._prepare(client, message, limits, atrace_connection), stream=True, follow_redirects=False

@@ -1,6 +1,8 @@
 """How the tests of faults ask: by real tasks and chats, whole or streamed, blocking or awaiting."""
 
 import re
+import socket
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,33 @@ def within(seconds):
     yield
     took = time.monotonic() - started
     assert took < seconds, f"it took {took:.2f} s"
+
+
+@contextmanager
+def raw_server(handle):
+    """A server whose connections are handled by a function of the socket; gives its address and the bytes that came."""
+    came = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=converse, args=(connection,), daemon=True).start()
+
+    def converse(connection):
+        with connection:
+            try:
+                came.append(connection.recv(65536))
+                handle(connection)
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", came
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 class Growth:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import re
 import signal
@@ -75,6 +76,39 @@ def model(request, way, http, trusted):
     yield made
     if way.is_async:
         way.do(async_http.aclose())
+
+
+class Built:
+    """Makes models at an address, whose HTTP clients are built by whoever sends: our transport, or official clients."""
+
+    def __init__(self, *, by_official_clients):
+        self.by_official_clients, self.clients = by_official_clients, []
+
+    def __call__(self, base_url, **options):
+        from openai import AsyncOpenAI, OpenAI
+
+        if not self.by_official_clients:
+            return declarai.openai("m", openai_token=KEY, base_url=base_url, **options)
+        told = {"api_key": KEY, "base_url": base_url}
+        self.clients.append(AsyncOpenAI(**told))
+        return declarai.openai("m", client=OpenAI(**told), async_client=self.clients[-1], **options)
+
+    def run(self, awaitable):
+        """Run this in a loop, which ends as its user would end it: official clients are closed by hand."""
+
+        async def run_and_close():
+            try:
+                return await awaitable
+            finally:
+                for client in self.clients:
+                    await client.close()
+
+        return asyncio.run(run_and_close())
+
+
+@pytest.fixture
+def built(request):
+    return Built(by_official_clients=request.config.getoption("--door"))
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import psutil
 import pytest
 from faults.asking import Asking, Talking, within
 
-import declarai_like as declarai
 from declarai_like.memory import InMemoryMessageHistory
 from declarai_like.middleware import TaskMiddleware
 from declarai_like.testing import bytes_reply, stream_reply, text_reply
@@ -209,16 +208,15 @@ async def cancelled_at_each_await(make):
         return at - 1
 
 
-@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
-def test_row_44_cancellation_goes_through_wherever_it_comes(server, complaints, figures, kind):
+def test_row_44_cancellation_goes_through_wherever_it_comes(server, complaints, figures, kind, built):
     history = InMemoryMessageHistory()
     server.default = lambda request: (
         stream_reply(["a", "b", "c"], pause_between=0.003) if request.body.get("stream") else text_reply("abc")
     )
 
     async def main():
-        llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, max_retries=0)
+        llm = built(server.base_url, max_retries=0)
 
         @llm.chat(streaming=kind == "stream")
         class Bot:
@@ -236,19 +234,18 @@ def test_row_44_cancellation_goes_through_wherever_it_comes(server, complaints, 
         assert len(history.history) == before + 2
         return awaits
 
-    awaits = asyncio.run(main())
+    awaits = built.run(main())
     figures(f"cancelled at each of {awaits} awaits of a turn, {kind}")
     assert awaits > 5
     assert [message.message for message in history.history] == ["hello", "abc"] * (len(history.history) // 2)
     assert sockets(int(server.base_url.split(":")[2].split("/")[0])) == []
 
 
-@pytest.mark.own_transport
-def test_row_44_what_had_come_can_be_reached(server, complaints):
+def test_row_44_what_had_come_can_be_reached(server, complaints, built):
     server.enqueue(endless("Hel", "lo"), endless("Hel", "lo"))
 
     async def main():
-        llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, max_retries=0)
+        llm = built(server.base_url, max_retries=0)
         task = Asking(None, streaming=False)
         seen = []
 
@@ -276,16 +273,15 @@ def test_row_44_what_had_come_can_be_reached(server, complaints):
             assert await disconnected(server)
         return seen, (stream.response.response, stream.outcome)
 
-    assert asyncio.run(main()) == (["Hel", "lo", ("Hello", "cancelled")], ("Hello", "cancelled"))
+    assert built.run(main()) == (["Hel", "lo", ("Hello", "cancelled")], ("Hello", "cancelled"))
 
 
-@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
-def test_row_44_wait_for_ends_in_time_and_releases_the_connection(server, complaints, kind):
+def test_row_44_wait_for_ends_in_time_and_releases_the_connection(server, complaints, kind, built):
     server.enqueue(endless() if kind == "stream" else bytes_reply([], end="hang"))
 
     async def main():
-        llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, max_retries=5)
+        llm = built(server.base_url, max_retries=5)
 
         @llm.task
         async def say(words: str) -> str:
@@ -296,12 +292,11 @@ def test_row_44_wait_for_ends_in_time_and_releases_the_connection(server, compla
             await asyncio.wait_for(made, 1)  # the first call of a loop also builds its client
         assert await disconnected(server)
 
-    asyncio.run(main())
+    built.run(main())
     assert len(server.requests) == 1
 
 
-@pytest.mark.own_transport
-def test_row_44_turn_that_is_being_stored_is_stored(server, complaints):
+def test_row_44_turn_that_is_being_stored_is_stored(server, complaints, built):
     stored, storing = [], threading.Event()
 
     class Slow(InMemoryMessageHistory):
@@ -315,7 +310,7 @@ def test_row_44_turn_that_is_being_stored_is_stored(server, complaints):
     history = Slow()
 
     async def main():
-        llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url)
+        llm = built(server.base_url)
 
         @llm.chat
         class Bot:
@@ -328,7 +323,7 @@ def test_row_44_turn_that_is_being_stored_is_stored(server, complaints):
             await turn
         return list(stored)
 
-    assert asyncio.run(main()) == [2]
+    assert built.run(main()) == [2]
     assert [message.message for message in history.history] == ["hello", "abc"]
 
 
@@ -352,12 +347,11 @@ def interrupted(server):
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
-def test_row_44_ctrl_c_goes_through(server, http, complaints, interrupted, kind):
+def test_row_44_ctrl_c_goes_through(server, http, complaints, interrupted, kind, built):
     server.enqueue(endless("Hel", "lo") if kind == "stream" else bytes_reply([], end="hang"))
     history = InMemoryMessageHistory()
-    llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, max_retries=5, http_client=http)
+    llm = built(server.base_url, max_retries=5, http_client=http)
     chat = llm.chat(streaming=kind == "stream")(type("Bot", (), {"__doc__": "You are a bot."}))(chat_history=history)
     with within(2), pytest.raises(KeyboardInterrupt):
         list(chat.send("hello"))
@@ -367,11 +361,10 @@ def test_row_44_ctrl_c_goes_through(server, http, complaints, interrupted, kind)
         assert (chat.llm_response.response, chat.llm_response.outcome) == ("Hello", "cancelled")
 
 
-@pytest.mark.own_transport
 @pytest.mark.parametrize("kind", ["whole", "stream"])
-def test_row_44_ctrl_c_goes_through_a_loop(server, complaints, interrupted, kind):
+def test_row_44_ctrl_c_goes_through_a_loop(server, complaints, interrupted, kind, built):
     server.enqueue(endless() if kind == "stream" else bytes_reply([], end="hang"))
-    llm = declarai.openai("m", openai_token="sk-test", base_url=server.base_url, max_retries=5)
+    llm = built(server.base_url, max_retries=5)
 
     @llm.task
     async def say(words: str) -> str:
@@ -381,7 +374,7 @@ def test_row_44_ctrl_c_goes_through_a_loop(server, complaints, interrupted, kind
         return await (say("hello") if kind == "whole" else say.stream("hello").result())
 
     with within(2), pytest.raises(KeyboardInterrupt):
-        asyncio.run(main())
+        built.run(main())
     assert server.wait_disconnect(1)
 
 
@@ -402,19 +395,17 @@ def said(llm):
     return say, asay
 
 
-@pytest.mark.own_transport
-def test_row_45_blocking_call_works_in_a_loop(echo, complaints):
-    say, _ = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url))
+def test_row_45_blocking_call_works_in_a_loop(echo, complaints, built):
+    say, _ = said(built(echo.base_url))
 
     async def main():
         return say("1"), say.stream("2").result(), [step.content for step in say.with_options(streaming=True)("3")]
 
-    assert asyncio.run(main()) == ("1", "2", ["3", ""])
+    assert built.run(main()) == ("1", "2", ["3", ""])
 
 
-@pytest.mark.own_transport
-def test_row_45_task_works_in_loop_after_loop(echo, complaints):
-    _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url))
+def test_row_45_task_works_in_loop_after_loop(echo, complaints, built):
+    _, asay = said(built(echo.base_url))
 
     async def main(number):
         first = await asay(f"a{number}")
@@ -429,8 +420,8 @@ def test_row_45_task_works_in_loop_after_loop(echo, complaints):
 
 
 @pytest.mark.own_transport
-def test_row_45_task_works_in_loops_at_the_same_time(echo, complaints):
-    _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url))
+def test_row_45_task_works_in_loops_at_the_same_time(echo, complaints, built):
+    _, asay = said(built(echo.base_url))
 
     async def main(number):
         return await asyncio.gather(*(asay(f"{number}.{turn}") for turn in range(10)))
@@ -454,9 +445,8 @@ def test_row_45_forked_process_shares_no_socket(echo):
 ROUNDS = 3
 
 
-@pytest.mark.own_transport
 @pytest.mark.parametrize(("threads", "calls"), [(16, 20), pytest.param(32, 100, marks=pytest.mark.soak)])
-def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figures, threads, calls):
+def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figures, threads, calls, built):
     seen = []
 
     class Watch(TaskMiddleware):
@@ -466,7 +456,7 @@ def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figure
         def after(self, task):
             seen.append((self.words, self._kwargs["words"], task.llm_response.response))
 
-    llm = declarai.openai("m", openai_token="sk-test", base_url=echo.base_url, max_retries=0)
+    llm = built(echo.base_url, max_retries=0)
 
     @llm.task(middlewares=[Watch])
     def say(words: str) -> str:
@@ -495,10 +485,9 @@ def test_row_46_threads_share_a_task_and_mix_nothing_up(echo, complaints, figure
     assert opened <= threads
 
 
-@pytest.mark.own_transport
 @pytest.mark.parametrize("streams", [100, pytest.param(500, marks=pytest.mark.soak)])
-def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures, streams):
-    _, asay = said(declarai.openai("m", openai_token="sk-test", base_url=echo.base_url, max_retries=0))
+def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures, streams, built):
+    _, asay = said(built(echo.base_url, max_retries=0))
     streamed, peaks, sizes = asay.with_options(streaming=True), [], []
 
     async def read(number, begun, all_begun):
@@ -524,7 +513,7 @@ def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures
             sizes.append(psutil.Process().memory_info().rss / 1e6)
 
     started = time.monotonic()
-    asyncio.run(main())
+    built.run(main())
     took, left = time.monotonic() - started, len(sockets(echo.port))
     shown = ", ".join(f"{size:.0f}" for size in sizes)
     figures(f"{ROUNDS} times {streams} streams open at once in {took:.1f} s: {max(peaks)} connections, {left} left")
@@ -534,9 +523,8 @@ def test_row_46_streams_share_a_task_and_leave_nothing(echo, complaints, figures
     assert sizes[-1] - sizes[0] < 20
 
 
-@pytest.mark.own_transport
-def test_row_46_turns_of_one_chat_wait_for_each_other(echo, complaints):
-    llm = declarai.openai("m", openai_token="sk-test", base_url=echo.base_url, max_retries=0)
+def test_row_46_turns_of_one_chat_wait_for_each_other(echo, complaints, built):
+    llm = built(echo.base_url, max_retries=0)
 
     @llm.chat
     class Bot:

@@ -5,11 +5,10 @@ import re
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults.asking import KEY, USAGE, Talking, soon, within
+from faults.asking import KEY, USAGE, Talking, raw_server, soon, within
 from wire_format import chunk, sse
 
 from declarai_like.errors import (
@@ -34,33 +33,6 @@ NO_HOST = "http://no-such-host.invalid/v1"
 def chunked(*pieces):
     """Writes of a stream that has begun, and not more."""
     return [sse(chunk(piece), done=False) for piece in pieces]
-
-
-@contextmanager
-def raw_server(handle):
-    """A server whose connections are handled by a function of the socket; gives its address and the bytes that came."""
-    came = []
-
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=converse, args=(connection,), daemon=True).start()
-
-    def converse(connection):
-        with connection:
-            try:
-                came.append(connection.recv(65536))
-                handle(connection)
-            except OSError:
-                return
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", came
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 # 1 and 2: nobody is there
@@ -154,7 +126,6 @@ def test_row_04_a_try_that_fails_early_leaves_the_rest_to_the_next(model, ask, s
     assert len(server.requests) == 2
 
 
-@pytest.mark.own_transport
 def test_row_04_headers_that_trickle_do_not_prolong_the_call(model, ask):
     def handle(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
@@ -175,7 +146,6 @@ def test_row_04_body_that_trickles_does_not_prolong_the_call(model, ask, server)
         ask(model(server.base_url), timeout=0.3)
 
 
-@pytest.mark.own_transport
 def test_row_04_body_of_an_error_that_trickles_does_not_prolong_the_call(model, ask, server):
     trickle = (b"x" for _ in range(600))
     server.enqueue(bytes_reply(trickle, status=400, content_type="text/plain", pause_between=0.05))

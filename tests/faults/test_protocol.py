@@ -439,7 +439,6 @@ def test_row_25_answer_that_is_too_much_is_refused_in_bounded_memory(model, whol
     assert server.wait_disconnect(2)
 
 
-@pytest.mark.own_transport
 def test_row_25_body_of_an_error_is_read_in_bounded_memory(model, ask, server, figures):
     reply = without_an_end(b"oops")("text/plain", status=400)
     check_growth(model, ask, server, figures, reply, "error of 400 MB")
@@ -482,7 +481,6 @@ def test_row_26_bomb_is_refused_in_bounded_memory(model, ask, server, figures, t
     assert check_growth(model, ask, server, figures, reply, what) is InvalidResponse
 
 
-@pytest.mark.own_transport
 def test_row_26_bomb_in_an_error_is_read_in_bounded_memory(model, ask, server, figures):
     reply = bomb(1, content_type="text/plain", status=400)
     check_growth(model, ask, server, figures, reply, f"error of {len(packed(1)):,} bytes that unpack to 300 MB")

@@ -472,58 +472,6 @@ def test_plain_call_imports_no_official_client(server):
     subprocess.run([sys.executable, "-c", code, server.base_url], check=True)
 
 
-# The official client sends
-
-
-def ask_officially(way, server, *, streaming=False, **options):
-    """Ask once through the official client, and close it."""
-    import openai as sdk
-
-    facts = {"api_key": "sk-official-1", "base_url": server.base_url}
-
-    async def ask():
-        async with sdk.AsyncOpenAI(**facts) as client:
-            llm = declarai.openai("m", async_client=client, max_retries=0)
-            if not streaming:
-                return await llm.asend("Hi", **options)
-            async with llm.astream("Hi") as stream:
-                return await stream.result()
-
-    if way.is_async:
-        return asyncio.run(ask())
-    with sdk.OpenAI(**facts) as client:
-        llm = declarai.openai("m", client=client, max_retries=0)
-        return llm.stream("Hi").result() if streaming else llm.send("Hi", **options)
-
-
-def test_official_client_sends_with_its_own_key(way, server):
-    server.enqueue(text_reply("a"), stream_reply(["b", "c"]))
-    assert ask_officially(way, server).response == "a"
-    assert ask_officially(way, server, streaming=True) == "bc"
-    assert {request.headers["authorization"] for request in server.requests} == {"Bearer sk-official-1"}
-
-
-def test_official_client_does_not_try_again_by_itself(way, server):
-    server.enqueue(error_reply(503, "busy sk-official-1"), text_reply("a"))
-    with pytest.raises(errors.ServerError, match="busy") as caught:
-        ask_officially(way, server)
-    assert len(server.requests) == 1
-    assert "sk-official-1" not in f"{caught.value} {caught.value.body}"
-
-
-def test_refusal_whose_body_breaks_off_is_one_behind_the_official_client_too(way, server):
-    server.enqueue(error_reply(401, "wrong key", framing="chunked", end="drop"))
-    with pytest.raises(errors.AuthenticationError) as caught:
-        ask_officially(way, server)
-    assert caught.value.status == 401
-
-
-def test_refusals_teach_behind_the_official_client_too(way, server):
-    server.enqueue(error_reply(400, "json_schema is not supported"), text_reply('{"declarai_result": 4}'))
-    assert ask_officially(way, server, output_type=int).parsed == 4
-    assert forms_of(server) == ["json_schema", "json_object"]
-
-
 # Time limits
 
 
