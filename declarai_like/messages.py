@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from declarai_like._texts import mend_surrogates
 from declarai_like.completions import ToolCall
 
 if TYPE_CHECKING:
@@ -179,20 +179,30 @@ def _text_of(parts: Any) -> str:
 
 def well_formed(value: Any) -> Any:
     """Join the halves of surrogate pairs in plain data; a lone half becomes U+FFFD. What has none is given as it is."""
+    return value if _is_well_formed(value) else _mended(value)
+
+
+def _is_well_formed(value: Any) -> bool:
     if isinstance(value, str):
-        return value if value.isascii() else _joined(value)
+        return value.isascii() or _has_no_halves(value)
     if isinstance(value, (dict, Mapping)):  # a dict is told at once, any other mapping by its base classes
-        mended = {well_formed(name): well_formed(item) for name, item in value.items()}
-        return value if all(map(is_, [*mended, *mended.values()], [*value, *value.values()])) else mended
-    if isinstance(value, (list, tuple)):
-        items = [well_formed(item) for item in value]
-        return value if all(map(is_, items, value)) else items
-    return value
+        return all(map(_is_well_formed, value)) and all(map(_is_well_formed, value.values()))
+    return not isinstance(value, (list, tuple)) or all(map(_is_well_formed, value))
 
 
-def _joined(text: str) -> str:
+def _has_no_halves(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        return False
+    return True
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return mend_surrogates(value)
+    if isinstance(value, (dict, Mapping)):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mended(item) for item in value]
+    return value

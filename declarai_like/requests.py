@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from declarai_like.errors import DefinitionError
@@ -230,5 +230,16 @@ class Request:
         return [message.message for message in self.messages]
 
     def replace(self, **changes: Any) -> Request:
-        """Give a copy with some fields changed."""
-        return replace(self, **changes)
+        """Give a copy with some fields changed.
+
+        Raises `TypeError` for a name that no field has.
+        """
+        if not changes.keys() <= _SETTERS.keys():
+            return replace(self, **changes)  # it says which
+        copy = object.__new__(Request)
+        for name, set_field in _SETTERS.items():  # `dataclasses.replace` takes twice as long, at each round of tools
+            set_field(copy, changes[name] if name in changes else getattr(self, name))
+        return copy
+
+
+_SETTERS = {each.name: getattr(Request, each.name).__set__ for each in fields(Request)}

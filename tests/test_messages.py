@@ -106,3 +106,24 @@ def test_pydantic_takes_and_dumps_messages():
 def test_pydantic_refuses_what_is_no_message(value):
     with pytest.raises(ValidationError):
         TypeAdapter(Message).validate_python(value)
+
+
+NESTED_PAIRS = "\ud83d\ude00", "\U0001f600"
+
+
+@pytest.mark.parametrize(("half", "whole"), [("\ud83d", "\ufffd"), NESTED_PAIRS], ids=["half", "pair"])
+def test_halves_of_surrogate_pairs_are_mended_wherever_they_stand(half, whole):
+    def fields(text):
+        parts = [{"type": "text", "text": text}, {"type": "text", "text": "é"}]
+        return {"name": text, "content": parts, text: [CALL, None, 5]}
+
+    message = Message("Hi", fields=fields(half)).well_formed()
+    assert message.fields == fields(whole)
+    assert message.well_formed() is message
+
+
+def test_a_half_that_is_nested_deeply_is_mended_at_once():
+    deep = whole = {}
+    for _ in range(60):
+        deep, whole = {"a": [deep, "\ud83d"]}, {"a": [whole, "\ufffd"]}
+    assert Message("Hi", fields=deep).well_formed().fields == whole

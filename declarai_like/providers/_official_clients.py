@@ -61,7 +61,7 @@ def hold_limits(client: Any, *, awaits: bool) -> None:
     if hooks is None:
         return
     ours = (
-        {"request": _abegin, "response": _abound_refusal} if awaits else {"request": _begin, "response": _bound_refusal}
+        {"request": _abegin, "response": abound_refusal} if awaits else {"request": _begin, "response": bound_refusal}
     )
     http.event_hooks = {name: [*(each for each in hooks[name] if each is not ours[name]), ours[name]] for name in ours}
 
@@ -74,7 +74,8 @@ async def _abegin(request: Any) -> None:
     request.extensions.setdefault("trace", alimit_connection)
 
 
-def _bound_refusal(response: Any) -> None:
+def bound_refusal(response: Any) -> None:
+    """Read what a message needs of a refusal of ours; an event hook."""
     if _is_our_refusal(response):
         stream = response.stream
         body = read_beginning(stream)
@@ -83,7 +84,8 @@ def _bound_refusal(response: Any) -> None:
         _set_body(response, body)
 
 
-async def _abound_refusal(response: Any) -> None:
+async def abound_refusal(response: Any) -> None:
+    """Do what `bound_refusal` does, in an event loop."""
     if _is_our_refusal(response):
         stream = response.stream
         body = await aread_beginning(stream)

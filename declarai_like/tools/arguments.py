@@ -20,7 +20,7 @@ def read_arguments(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        arguments = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        arguments = _DECODER.decode(text)
     except RecursionError:
         raise UnreadableArguments("expected a JSON object, got one that is nested too deeply") from None
     except UnreadableArguments:
@@ -43,3 +43,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise UnreadableArguments(f"expected JSON, which has no {word}")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)

@@ -9,7 +9,7 @@ import pytest
 
 from declarai_like import streams
 from declarai_like._calls import runner
-from declarai_like.providers import _bodies, transport
+from declarai_like.providers import _bodies, _official_clients, transport
 
 PAIRS = {
     "runner.run": (runner.run, runner.arun),
@@ -24,6 +24,8 @@ PAIRS = {
     "HTTPProvider._build": (transport.HTTPProvider._build, transport.HTTPProvider._build_async),
     "read_body": (_bodies.read_body, _bodies.aread_body),
     "read_refusal_body": (_bodies.read_refusal_body, _bodies.aread_refusal_body),
+    "read_beginning": (_bodies.read_beginning, _bodies.aread_beginning),
+    "bound_refusal": (_official_clients.bound_refusal, _official_clients.abound_refusal),
     "iter_body": (_bodies.iter_body, _bodies.aiter_body),
 }
 TWINS = {
@@ -35,7 +37,7 @@ TWINS = {
     r"\b_async_sleep\b": "_sleep",
     r"\b__a(?=(?:enter|exit|next|iter)__)": "__",
     r"\ba(?=(?:load|store)\b)": "",
-    r"\ba(?=(?:iter_body|iter_bytes|read_body|read_refusal_body|trace_connection)\b)": "",
+    r"\ba(?=(?:iter_body|iter_bytes|read_body|read_refusal_body|read_beginning|bound_refusal|trace_connection)\b)": "",
     r"\b(_ask_key|_ask_headers|_fetch_media|_post|build)_async\b": r"\1",
     r"\bbuild_async_client\b": "build_client",
     r"\bself\._official\[\d\]": "self._official",

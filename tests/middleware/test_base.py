@@ -69,6 +69,14 @@ def test_a_middleware_sees_the_request_and_can_change_it(server, make):
     assert server.requests[0].body["seed"] == 7
 
 
+def test_a_middleware_is_told_which_field_a_request_does_not_have(make):
+    def louder(request, send):
+        return (yield from send(request.replace(sead=7)))
+
+    with pytest.raises(TypeError, match="sead"):
+        make(louder)("soap")
+
+
 def test_a_middleware_can_answer_without_the_provider(server, make):
     def cached(request, send):
         return LLMResponse(response="from the cache", finish_reason="stop")
