@@ -58,7 +58,7 @@ def hold_limits(client: Any, *, awaits: bool) -> None:
     """Have the limits of our calls hold for headers and refusals too; another kind of client keeps its own."""
     http: Any = getattr(client, "_client", None)
     hooks = getattr(http, "event_hooks", None)
-    if hooks is None:
+    if not isinstance(hooks, dict):
         return
     ours = (
         {"request": _abegin, "response": abound_refusal} if awaits else {"request": _begin, "response": bound_refusal}

@@ -215,10 +215,14 @@ class OfOwnMaking:
 
     base_url = "http://127.0.0.1/v1"
 
+    def __init__(self, **names):
+        self.__dict__.update(names)
+
     def post(self, **_facts):
         raise KeyError("own")
 
 
-def test_client_of_another_make_may_send_too():
+@pytest.mark.parametrize("client", [OfOwnMaking(), OfOwnMaking(_client=OfOwnMaking(event_hooks=OfOwnMaking()))])
+def test_client_of_another_make_may_send_too(client):
     with pytest.raises(errors.DeclaraiError, match="own"):
-        declarai.openai("m", client=OfOwnMaking(), max_retries=0).send("Hi")
+        declarai.openai("m", client=client, max_retries=0).send("Hi")
