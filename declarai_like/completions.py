@@ -10,7 +10,7 @@ from enum import Enum
 from math import nan
 from typing import TYPE_CHECKING, Any, Literal
 
-from declarai_like._texts import json_text, mend_surrogates, plain_data
+from declarai_like._writing.texts import json_text, mend_surrogates, plain_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

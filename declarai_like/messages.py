@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from declarai_like._texts import mend_surrogates
+from declarai_like._writing.texts import mend_surrogates
 from declarai_like.completions import ToolCall
 
 if TYPE_CHECKING:

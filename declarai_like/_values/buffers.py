@@ -6,7 +6,7 @@ import re
 import string
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from declarai_like._texts import has_surrogates, join_pairs, mend_surrogates
+from declarai_like._writing.texts import has_surrogates, join_pairs, mend_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

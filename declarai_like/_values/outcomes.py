@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from declarai_like._texts import mend_surrogates
+from declarai_like._writing.texts import mend_surrogates
 
 __all__ = ["Ending", "Outcome", "ending_of", "finish_reason_of", "outcome_of"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from declarai_like._texts import has_surrogates
 from declarai_like._values.buffers import AnswerMetadata
 from declarai_like._values.outcomes import outcome_of
 from declarai_like._wire.choices import ChoiceState, Step
@@ -17,6 +16,7 @@ from declarai_like._wire.deltas import choices_of, delta_of, text_of
 from declarai_like._wire.metadata import update_metadata
 from declarai_like._wire.provider_errors import error_in_choice, error_of, excerpt, refused_answer
 from declarai_like._wire.snapshots import completion_of
+from declarai_like._writing.texts import has_surrogates
 from declarai_like.errors import (
     EmptyResponse,
     InvalidResponse,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._texts import mend_surrogates
 from declarai_like._wire.deltas import choices_of
+from declarai_like._writing.texts import mend_surrogates
 from declarai_like.completions import Usage
 
 if TYPE_CHECKING:

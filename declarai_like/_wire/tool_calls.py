@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from declarai_like._texts import mend_surrogates
 from declarai_like._values.buffers import GrowingText
 from declarai_like._wire.deltas import as_text
+from declarai_like._writing.texts import mend_surrogates
 from declarai_like.completions import ToolCall
 
 if TYPE_CHECKING:

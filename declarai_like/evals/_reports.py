@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from declarai_like._texts import mend_surrogates
+from declarai_like._writing.texts import mend_surrogates
 from declarai_like.evals._summaries import summarise
 from declarai_like.evals._tool_calls import are_called, calls_of, spell_calls
 

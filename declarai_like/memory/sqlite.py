@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from declarai_like._writing.sqlite import make_private, use_wal
 from declarai_like.errors import ConfigurationError, HistoryError
 from declarai_like.memory._deadlines import broken_limit, seconds_left
 from declarai_like.memory._turn_records import RecordHistory, identifier, session
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from declarai_like.memory._turn_records import Check
 
 __all__ = ["SQLiteMessageHistory"]
-
-_PAUSE = 0.005
 
 
 class SQLiteMessageHistory(RecordHistory):
@@ -74,7 +72,7 @@ class SQLiteMessageHistory(RecordHistory):
     def _put_media(self, digest: str, data: bytes) -> None:
         table = self._media_table
         with self._connection("written", create=True) as connection:
-            _use_wal(connection, seconds_left(self.busy_timeout))
+            use_wal(connection, seconds_left(self.busy_timeout))
             connection.execute(
                 f'CREATE TABLE IF NOT EXISTS "{table}"'
                 " (session_id TEXT NOT NULL, sha256 TEXT NOT NULL, data BLOB NOT NULL,"
@@ -110,7 +108,7 @@ class SQLiteMessageHistory(RecordHistory):
     def _append(self, record: str, check: Check | None = None) -> None:
         table = self.table_name
         with self._connection("written", create=True) as connection:
-            _use_wal(connection, seconds_left(self.busy_timeout))
+            use_wal(connection, seconds_left(self.busy_timeout))
             connection.execute("BEGIN IMMEDIATE")  # takes the write lock now, not half way, when it may be too late
             if check is not None:
                 check(self._select(connection))
@@ -135,8 +133,7 @@ class SQLiteMessageHistory(RecordHistory):
 
         try:
             if create:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                _make_private(self.path)
+                make_private(self.path)
             # Where there is no file yet, the history is as empty as a new database.
             path = self.path if create or self.path.exists() else ":memory:"
             waits = seconds_left(self.busy_timeout)
@@ -151,27 +148,3 @@ class SQLiteMessageHistory(RecordHistory):
 
     def __repr__(self) -> str:
         return f"SQLiteMessageHistory({self.session_id!r}, {os.fspath(self.path)!r}, table_name={self.table_name!r})"
-
-
-def _make_private(path: Path) -> None:
-    """Make the file of a new database for its owner only; SQLite gives the files beside it the same mode."""
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
-    """Switch the database to WAL; for a new one this asks again while others do the same.
-
-    SQLite says "locked" here at once, whatever its busy timeout, if another connection is writing.
-    """
-    import sqlite3
-
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(_PAUSE)

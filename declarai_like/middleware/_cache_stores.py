@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
 from collections import OrderedDict
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from declarai_like.errors import DefinitionError
+from declarai_like._writing.sqlite import open_database
+from declarai_like.errors import ConfigurationError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    import sqlite3
+    from contextlib import AbstractContextManager
 
 __all__ = ["CacheStore", "InMemoryCache", "SQLiteCache"]
 
@@ -74,8 +75,9 @@ class InMemoryCache:
 class SQLiteCache:
     """Keeps answers in an SQLite file that only its owner can read; it is made when it is first needed.
 
-    Threads and processes may share it. An answer is written in one transaction, so that a process that is killed
-    leaves whole ones only.
+    Threads and processes may share it; `timeout` seconds is how long one waits for the other. An answer is written in
+    one transaction, so that a process that is killed leaves whole ones only. Raises `ConfigurationError` when it is
+    used and the file cannot be.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 30.0) -> None:
@@ -108,16 +110,11 @@ class SQLiteCache:
         with self._open() as connection:
             connection.execute("DELETE FROM answers")
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        # One connection for each use: they are cheap, and belong to no thread.
-        if not self.path.exists():
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")  # a cache may lose its last answers with the power
-            connection.execute(_SCHEMA)
-            yield connection
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return open_database(self.path, _SCHEMA, timeout=self.timeout, durable=False, unusable=self._unusable)
+
+    def _unusable(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(f"{self.path} cannot be used as a cache of answers: {error}").with_cause(error)
 
     def __repr__(self) -> str:
         return f"SQLiteCache({str(self.path)!r})"

@@ -11,10 +11,10 @@ from opentelemetry import metrics, trace
 from opentelemetry.context import attach
 
 from declarai_like._calls.values import known_error
-from declarai_like._texts import json_text
 from declarai_like._values.prices import price_list
 from declarai_like._version import __version__
 from declarai_like._wire.accumulator import Accumulator
+from declarai_like._writing.texts import json_text
 from declarai_like.completions import Choice, Completion, CompletionMessage
 from declarai_like.errors import ProviderError
 from declarai_like.middleware._telemetry_attributes import COMMON, answer_attributes, cost, request_attributes

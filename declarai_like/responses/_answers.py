@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from declarai_like._texts import json_text, mend_data, plain_data
 from declarai_like._values.buffers import (
     AnswerMetadata,
     GrowingText,
@@ -16,6 +15,7 @@ from declarai_like._values.buffers import (
     VendorParts,
 )
 from declarai_like._values.outcomes import Outcome, outcome_of
+from declarai_like._writing.texts import json_text, mend_data, plain_data
 from declarai_like.completions import Logprobs, TokenLogprob, ToolCall, ToolRun, Usage
 from declarai_like.responses._fields import AnswerFields, Parsed
 from declarai_like.responses._typed import typed

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from declarai_like._writing.sqlite import make_private, open_database
+from declarai_like.errors import ConfigurationError
 from declarai_like.tools._process_locks import hold, let_go
 from declarai_like.tools.run_stores import busy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    import sqlite3
+    from contextlib import AbstractContextManager
 
 __all__ = ["SQLiteRuns"]
 
@@ -29,7 +30,8 @@ class SQLiteRuns:
 
     A run is worked on by one thread of one process at a time, which a lock of the operating system tells (on a file
     beside, `<path>.lock`): it goes with its process, however that ends. So the file belongs on a disk of the machine,
-    not on a network share. `timeout` seconds is how long to wait for the file itself.
+    not on a network share. `timeout` seconds is how long to wait for the file itself. Raises
+    `ConfigurationError` when it is used and the file cannot be.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 30.0) -> None:
@@ -38,7 +40,10 @@ class SQLiteRuns:
 
     def acquire(self, run_id: str) -> tuple[int, str | None]:
         """Begin to work on a run: give its version and its state; raises `RunBusy`."""
-        self._create()
+        try:
+            make_private(self._lock_path)
+        except OSError as error:
+            raise self._unusable(error) from None
         if not hold(self._lock_path, run_id):
             raise busy(run_id)
         try:
@@ -70,7 +75,6 @@ class SQLiteRuns:
 
     def purge(self, *, older_than: float) -> int:
         """Delete runs that were last written more than so many seconds ago; give how many."""
-        self._create()
         with self._open() as connection:
             return connection.execute("DELETE FROM runs WHERE written < ?", (time.time() - older_than,)).rowcount
 
@@ -78,19 +82,11 @@ class SQLiteRuns:
     def _lock_path(self) -> Path:
         return self.path.with_name(f"{self.path.name}.lock")
 
-    def _create(self) -> None:
-        for path in (self.path, self._lock_path):
-            if not path.exists():
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return open_database(self.path, _SCHEMA, timeout=self.timeout, durable=True, unusable=self._unusable)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        # One connection for each use: they are cheap, and belong to no thread.
-        with closing(sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(_SCHEMA)
-            yield connection
+    def _unusable(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(f"{self.path} cannot be used as a store of runs: {error}").with_cause(error)
 
     def __repr__(self) -> str:
         return f"SQLiteRuns({str(self.path)!r})"

@@ -1,7 +1,6 @@
 """What seldom happens: each line that no other test comes by."""
 
 import asyncio
-import sqlite3
 import threading
 from typing import Protocol, Union
 
@@ -115,7 +114,7 @@ def test_store_that_cannot_be_opened_lets_the_run_go(tmp_path):
     path.write_bytes(b"this is no database, and longer than its head" * 10)
     store = SQLiteRuns(path)
     for _ in range(2):
-        with pytest.raises(sqlite3.DatabaseError):
+        with pytest.raises(errors.ConfigurationError, match="not a database"):
             store.acquire("r")
 
 

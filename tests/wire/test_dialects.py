@@ -8,11 +8,11 @@ from pydantic import BaseModel, TypeAdapter
 from wire_format import USAGE, chunk, of_choices, responses, sse, told, tool
 
 from declarai_like import LLMResponse, errors
-from declarai_like._texts import mend_surrogates
 from declarai_like._values.buffers import GrowingText
 from declarai_like._wire.accumulator import DONE, Accumulator
 from declarai_like._wire.hooks import HookedReader
 from declarai_like._wire.tool_calls import ToolCalls
+from declarai_like._writing.texts import mend_surrogates
 from declarai_like.testing import bytes_reply, json_reply
 
 STOP = chunk(finish="stop")

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from declarai_like._writing.sqlite import use_wal
 from declarai_like.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ DATA = ("tool_calls", "chunks")
 """Columns that hold JSON: the tools that an answer called, and when its text came."""
 _VERSION = 2
 _SCHEMA = """
-PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
 CREATE TABLE contents (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY, at, task, prompt_version, provider, model, prompt_hash, outcome, error, seconds,
@@ -61,11 +60,22 @@ class CallLogStore:
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
         with self._open() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                connection.executescript(_SCHEMA)
-            elif version != _VERSION:
+            if self._version(connection) == 0:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                use_wal(connection, self.timeout)
+                self._make_tables(connection)
+            if (version := self._version(connection)) != _VERSION:
                 raise ConfigurationError(f"{self.path} is of another version of the call log: {version}")
+
+    def _make_tables(self, connection: sqlite3.Connection) -> None:
+        """Make what a new file has, unless another process was faster."""
+        with self._transaction(connection):
+            for statement in _SCHEMA.split(";\n") if self._version(connection) == 0 else ():
+                connection.execute(statement)
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
     def add(self, calls: Sequence[LoggedCall], *, dropped: int = 0) -> None:
         """Write calls, all or none, and how many could not be kept before them."""
