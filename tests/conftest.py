@@ -1,6 +1,7 @@
 """What tests of calls share: a scripted server, a model that asks it, and the two ways to make a call."""
 
 import asyncio
+import gc
 import inspect
 import os
 import signal
@@ -58,6 +59,14 @@ def pytest_runtest_protocol(item):
         return (yield)
     finally:
         os.sched_setaffinity(0, cores)
+
+
+@pytest.fixture
+def no_garbage_collection():
+    """Keep what others have left from being cleaned up at the limit of recursion, where that fails."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

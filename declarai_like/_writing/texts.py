@@ -6,8 +6,10 @@ import re
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-__all__ = ["has_surrogates", "join_pairs", "json_text", "mend_data", "mend_surrogates", "plain_data"]
+__all__ = ["has_surrogates", "is_too_deep", "join_pairs", "json_text", "mend_data", "mend_surrogates", "plain_data"]
 
+_DEEPEST = 200
+"""Levels that the fast reader of JSON goes down, and so that all that comes is walked through."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 has_surrogates = _SURROGATE.search
 
@@ -33,6 +35,22 @@ def mend_data(data: Any) -> Any:
     if is_dataclass(data) and not isinstance(data, type):
         return {field.name: mend_data(getattr(data, field.name)) for field in fields(data)}
     return data
+
+
+def is_too_deep(text: str | bytes) -> bool:
+    """Say whether JSON is nested more deeply than 200 levels, which nobody reads: found out without any recursion.
+
+    At the limit of recursion Python cannot even clean up: what the garbage collector ends there is left half done.
+    """
+    if len(text) <= _DEEPEST:
+        return False
+    from jiter import from_json
+
+    try:
+        from_json(text if isinstance(text, bytes) else text.encode("utf-8", "replace"))
+    except ValueError as error:
+        return "recursion limit" in str(error)
+    return False
 
 
 def plain_data(value: Any) -> Any:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from declarai_like._writing.texts import is_too_deep
+
 __all__ = ["UnreadableArguments", "read_arguments"]
+
+_TOO_DEEP = "expected a JSON object, got one that is nested too deeply"
 
 
 class UnreadableArguments(ValueError):
@@ -19,10 +23,12 @@ def read_arguments(text: str) -> dict[str, Any]:
     """
     if not text.strip():
         return {}
+    if is_too_deep(text):
+        raise UnreadableArguments(_TOO_DEEP)
     try:
         arguments = _DECODER.decode(text)
     except RecursionError:
-        raise UnreadableArguments("expected a JSON object, got one that is nested too deeply") from None
+        raise UnreadableArguments(_TOO_DEEP) from None
     except UnreadableArguments:
         raise
     except ValueError as error:

@@ -25,8 +25,15 @@ def test_whole_object_is_read(text, arguments):
         ('{"a": NaN}', "no NaN"),
         ('{"a": -Infinity}', "no -Infinity"),
         ('{"a": ' + "[" * 100_000, "nested too deeply"),
+        ('{"a": ' + "[" * 250 + "]" * 250 + "}", "nested too deeply"),
     ],
 )
 def test_everything_else_is_refused_and_nothing_is_repaired(text, words):
     with pytest.raises(UnreadableArguments, match=words):
         read_arguments(text)
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_arguments_that_only_the_standard_reader_takes_are_not_followed_too_deeply():
+    with pytest.raises(UnreadableArguments, match="nested too deeply"):
+        read_arguments('{"half": "\\ud83d", "a": ' + "[" * 100_000)

@@ -24,9 +24,10 @@ def decode_json(body: bytes) -> Any:
     """Read JSON; raises `ValueError` if it is none."""
     try:
         return from_json(body)
-    except ValueError:
-        pass  # e.g. half a surrogate pair, or bad UTF-8: the standard reader takes both
-    try:
+    except ValueError as error:
+        if "recursion limit" in str(error):
+            raise ValueError("nested too deeply") from None
+    try:  # what had half a surrogate pair, or bad UTF-8: the standard reader takes both
         value = json.loads(body.decode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -153,6 +153,12 @@ def test_json_that_is_nested_deeply_is_refused(depth):
         assert pickle.loads(pickle.dumps(caught.value)).body == caught.value.body  # noqa: S301 - our own
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_json_that_only_the_standard_reader_takes_is_not_followed_too_deeply():
+    with pytest.raises(InvalidResponse):
+        decoded(b'data: {"half": "\\ud83d", "x": ' + b"[" * 100_000 + b"\n\n")
+
+
 def test_event_that_is_too_long_is_refused():
     with pytest.raises(InvalidResponse, match="longer than"):
         decoded(*[b"data: " + b"x" * 100_000] * 300)
