@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from declarai_like._values.buffers import GrowingText
 from declarai_like._wire.deltas import as_text
-from declarai_like._writing.texts import mend_surrogates
+from declarai_like._writing.texts import is_too_deep, mend_surrogates
 from declarai_like.completions import ToolCall
 
 if TYPE_CHECKING:
@@ -265,6 +265,6 @@ def is_json_object(text: str) -> bool:
 def json_or_none(text: str) -> Any:
     """Read JSON, or give `None` where it is none (or not yet)."""
     try:
-        return json.loads(text)
+        return None if is_too_deep(text) else json.loads(text)
     except (ValueError, RecursionError):
         return None

@@ -37,3 +37,8 @@ def test_everything_else_is_refused_and_nothing_is_repaired(text, words):
 def test_arguments_that_only_the_standard_reader_takes_are_not_followed_too_deeply():
     with pytest.raises(UnreadableArguments, match="nested too deeply"):
         read_arguments('{"half": "\\ud83d", "a": ' + "[" * 100_000)
+
+
+def test_long_arguments_are_read_as_they_are():
+    words = "a b " * 100
+    assert read_arguments(f'{{"a": "{words}", "b": {"[" * 150}{"]" * 150}}}')["a"] == words
