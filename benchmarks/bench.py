@@ -63,7 +63,7 @@ def groups() -> list[Group]:
     read_text = Row("text, 10,000, all .response read", "our_stream_with_text text-10000")
     paced = Row("text, 1,000, one event per read", "our_stream paced-text-1000", 0.36)
     to_library = Row("text, 1,000, to HTTP library alone", "our_stream text-1000", 1.7)
-    paced_to_library = Row("one event per read, to HTTP library", "our_stream paced-text-1000", 1.5)
+    paced_to_library = Row("one event per read, to HTTP library", "our_stream paced-text-1000", 2.0)
     short = [Row(f"typed partials, 100, {shape}", f"our_partials {shape}-100", 0.35) for shape in SHAPES]
     long = [Row(f"typed partials, 5,000, {shape}", f"our_partials {shape}-5000", 0.30) for shape in SHAPES]
     vendors = [
