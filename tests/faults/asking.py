@@ -4,7 +4,7 @@ import re
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from declarai_like.middleware import retry
@@ -39,17 +39,20 @@ def within(seconds):
     assert took < seconds, f"it took {took:.2f} s"
 
 
+def connections_of(listener):
+    """Give the connections that come to a listening socket, until it is shut down."""
+    with suppress(OSError):
+        while True:
+            yield listener.accept()[0]
+
+
 @contextmanager
 def raw_server(handle):
     """A server whose connections are handled by a function of the socket; gives its address and the bytes that came."""
     came = []
 
     def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
+        for connection in connections_of(listener):
             threading.Thread(target=converse, args=(connection,), daemon=True).start()
 
     def converse(connection):

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from faults.asking import KEY, USAGE, Talking, raw_server, soon, within
+from faults.asking import KEY, USAGE, Talking, connections_of, raw_server, soon, within
 from wire_format import chunk, sse
 
 from declarai_like.errors import (
@@ -350,11 +350,7 @@ def tls_server():
     plain, told = [], []
 
     def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
+        for connection in connections_of(listener):
             plain.append(connection.recv(1, socket.MSG_PEEK))
             try:
                 with context.wrap_socket(connection, server_side=True) as secure:
