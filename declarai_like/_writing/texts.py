@@ -6,9 +6,18 @@ import re
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-__all__ = ["has_surrogates", "is_too_deep", "join_pairs", "json_text", "mend_data", "mend_surrogates", "plain_data"]
+__all__ = [
+    "DEEPEST",
+    "has_surrogates",
+    "is_too_deep",
+    "join_pairs",
+    "json_text",
+    "mend_data",
+    "mend_surrogates",
+    "plain_data",
+]
 
-_DEEPEST = 200
+DEEPEST = 200
 """Levels that the fast reader of JSON goes down, and so that all that comes is walked through."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 has_surrogates = _SURROGATE.search
@@ -42,7 +51,7 @@ def is_too_deep(text: str | bytes) -> bool:
 
     At the limit of recursion Python cannot even clean up: what the garbage collector ends there is left half done.
     """
-    if len(text) <= _DEEPEST:
+    if len(text) <= DEEPEST:
         return False
     from jiter import from_json
 

@@ -11,6 +11,8 @@ from declarai_like.errors import InvalidResponse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
+REFUSED = 300
+"""From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
 MOST_OF_A_REFUSAL = 64 * 1024
 """How many bytes of a refusal are read: enough for its message."""
 _UNDERSTOOD = frozenset({"", "identity", "gzip", "deflate"})

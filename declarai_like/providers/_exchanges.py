@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._bodies import (
+    REFUSED,
     aiter_body,
     aread_body,
     aread_refusal_body,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange", "ExchangingEndpoint"]
 
-_REFUSED = 300
 _MOST_BYTES = 1 << 30
 """Of what a file may have: results of 50,000 rows."""
 
@@ -61,7 +61,7 @@ class ExchangingEndpoint(LearningEndpoint):
                     response = self._clients.blocking().send(message, stream=True, follow_redirects=False)
                 try:
                     waits.attach(response)
-                    if response.status_code >= _REFUSED:
+                    if response.status_code >= REFUSED:
                         self._refuse_exchange(request, response, read_refusal_body(response), key)
                     return read_body(iter_body(response), _MOST_BYTES)
                 finally:
@@ -82,7 +82,7 @@ class ExchangingEndpoint(LearningEndpoint):
                     response = await client.send(message, stream=True, follow_redirects=False)
                 try:
                     waits.attach(response)
-                    if response.status_code >= _REFUSED:
+                    if response.status_code >= REFUSED:
                         self._refuse_exchange(request, response, await aread_refusal_body(response), key)
                     return await aread_body(aiter_body(response), _MOST_BYTES)
                 finally:
@@ -94,7 +94,7 @@ class ExchangingEndpoint(LearningEndpoint):
     def read_result(self, request: Request, status: int, body: bytes) -> Chunk:
         """Read an answer that a job has brought, as if it had come by itself; a refusal is raised."""
         codec, response = self.codec_of(request), SimpleNamespace(status_code=status, headers={})
-        if status >= _REFUSED:
+        if status >= REFUSED:
             return self._refuse(codec, request, self._learned, response, body, key=None)
         return self._answer(codec, response, body, None)
 

@@ -12,7 +12,13 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from declarai_like.providers._bodies import MOST_OF_A_REFUSAL, aread_beginning, read_beginning, unknown_encoding
+from declarai_like.providers._bodies import (
+    MOST_OF_A_REFUSAL,
+    REFUSED,
+    aread_beginning,
+    read_beginning,
+    unknown_encoding,
+)
 from declarai_like.providers._header_waits import alimit_connection, are_reads_limited, limit_connection
 from declarai_like.providers._messages import timeouts_of
 
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["hold_limits", "official_post", "refused_response"]
 
-_REFUSED = 300
 _ANY_FORMAT = 47
 """For `zlib`: gzip or zlib, as the first bytes tell."""
 
@@ -95,7 +100,7 @@ async def abound_refusal(response: Any) -> None:
 
 
 def _is_our_refusal(response: Any) -> bool:
-    return are_reads_limited() and response.status_code >= _REFUSED and not response.is_stream_consumed
+    return are_reads_limited() and response.status_code >= REFUSED and not response.is_stream_consumed
 
 
 def _set_body(response: Any, body: bytes) -> None:

@@ -14,6 +14,7 @@ from declarai_like._version import __version__
 from declarai_like._wire.accumulator import DONE
 from declarai_like.errors import ConfigurationError
 from declarai_like.providers._bodies import (
+    REFUSED,
     aiter_body,
     aread_body,
     aread_refusal_body,
@@ -41,9 +42,6 @@ __all__ = ["HTTPProvider"]
 
 _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
-_REFUSED = 300
-"""From this status on an answer is none; a redirect would carry the prompt and the key to another host."""
-
 
 class HTTPProvider(ExchangingEndpoint):
     """A model behind an HTTP address; a subclass names the address, the codec and the key's header.
@@ -69,7 +67,7 @@ class HTTPProvider(ExchangingEndpoint):
                 try:
                     waits.attach(response)
                     _tell_headers(request, response)
-                    if response.status_code >= _REFUSED:
+                    if response.status_code >= REFUSED:
                         return self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                     limit = request.limits.answer_bytes
                     return self._answer(codec, response, read_body(iter_body(response), limit), key)
@@ -92,7 +90,7 @@ class HTTPProvider(ExchangingEndpoint):
                 try:
                     waits.attach(response)
                     _tell_headers(request, response)
-                    if response.status_code >= _REFUSED:
+                    if response.status_code >= REFUSED:
                         return self._refuse(
                             codec, request, learned, response, await aread_refusal_body(response), key=key
                         )
@@ -119,7 +117,7 @@ class HTTPProvider(ExchangingEndpoint):
                 try:
                     waits.attach(response)
                     _tell_headers(request, response)
-                    if response.status_code >= _REFUSED:
+                    if response.status_code >= REFUSED:
                         yield self._refuse(codec, request, learned, response, read_refusal_body(response), key=key)
                         yield DONE
                         return
@@ -164,7 +162,7 @@ class HTTPProvider(ExchangingEndpoint):
                 try:
                     waits.attach(response)
                     _tell_headers(request, response)
-                    if response.status_code >= _REFUSED:
+                    if response.status_code >= REFUSED:
                         yield self._refuse(
                             codec, request, learned, response, await aread_refusal_body(response), key=key
                         )

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from jiter import from_json
 
+from declarai_like._writing.texts import DEEPEST, is_too_deep
+
 if TYPE_CHECKING:
     from declarai_like._wire.codecs.base import Redact
-
-_DEEPEST = 200
-"""How deeply JSON may be nested: the fast reader's own limit, so that all that comes can be walked through."""
 
 __all__ = ["BOM", "SHOWN", "decode_json", "show_beginning"]
 
@@ -24,8 +23,8 @@ def decode_json(body: bytes) -> Any:
     """Read JSON; raises `ValueError` if it is none."""
     try:
         return from_json(body)
-    except ValueError as error:
-        if "recursion limit" in str(error):
+    except ValueError:
+        if is_too_deep(body):
             raise ValueError("nested too deeply") from None
     try:  # what had half a surrogate pair, or bad UTF-8: the standard reader takes both
         value = json.loads(body.decode("utf-8", "replace"))
@@ -38,7 +37,7 @@ def decode_json(body: bytes) -> Any:
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(_DEEPEST + 1):
+    for _ in range(DEEPEST + 1):
         containers = [each for each in level if isinstance(each, (dict, list))]
         if not containers:
             return False

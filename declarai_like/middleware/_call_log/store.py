@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from declarai_like._writing.sqlite import use_wal
+from declarai_like._writing.sqlite import make_private, use_wal
 from declarai_like.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["CallLogStore", "LoggedCall"]
@@ -57,8 +57,10 @@ class CallLogStore:
 
     def create(self) -> None:
         """Make the file if it is not there; raises `ConfigurationError` if it is of something else."""
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            make_private(self.path)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be a call log: {error}").with_cause(error) from None
         with self._open() as connection:
             if self._version(connection) == 0:
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
